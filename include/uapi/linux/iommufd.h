@@ -1,0 +1,1287 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The user space interface of iommufd: /dev/iommu
+ *
+ * In this file, in order:
+ *
+ *   - the common form of all ioctls, and their numbers
+ *   - objects and options
+ *   - IO address spaces (IOAS): which memory a device can reach at which IOVA
+ *   - devices: what the hardware behind one can do
+ *   - IO page tables (HWPT), plain and nested, and their dirty tracking
+ *   - IO page faults
+ *   - virtual IOMMUs: virtual devices, event queues, hardware queues
+ *
+ * Terms that are used throughout:
+ *
+ *   IOVA     an address as a device issues it, before an IOMMU translates it
+ *   IOAS     a set of maps from IOVA to memory; exists without any hardware
+ *   HWPT     a page table in the format of some hardware, an iommu_domain
+ *   last     the address of the last byte of a range, so that a range can end
+ *            at U64_MAX
+ */
+#ifndef _UAPI_IOMMUFD_H
+#define _UAPI_IOMMUFD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define IOMMUFD_TYPE (';')
+
+/**
+ * DOC: The form of an ioctl
+ *
+ * Every ioctl takes a pointer to its own structure. The first member, size, is
+ * what sizeof() of that structure was when the program was compiled; this is
+ * how structures can grow without new ioctl numbers:
+ *
+ *  - A program that is older than the kernel passes a shorter structure. What
+ *    is absent reads as zero, and zero always selects the old behaviour.
+ *  - A program that is newer passes a longer one. That is fine as long as the
+ *    bytes unknown to the kernel are all zero.
+ *
+ * Results go into the same structure, as far as the program's size reaches.
+ * If they cannot be stored the command is undone.
+ *
+ * These errors mean the same for all ioctls:
+ *
+ *  - ENOTTY: this kernel has no such ioctl
+ *  - E2BIG: bytes are set in a part of the structure that is unknown here
+ *  - EOPNOTSUPP: a known member, such as flags or a reserved one, holds a value
+ *    that is unknown here, or the hardware cannot do it
+ *  - EINVAL: the structure is too short, or a value in it is wrong
+ *  - EFAULT: user memory could not be read or written
+ *  - ENOENT: there is no such object, or nothing at that IOVA
+ *  - EBUSY: something still uses the object or the range
+ *  - EOVERFLOW: an address computation wraps
+ *  - ENOMEM: out of memory, or over the limit of memory that may be pinned
+ */
+
+/*
+ * Each command is issued as _IO(IOMMUFD_TYPE, IOMMUFD_CMD_x). The encoding says
+ * nothing of direction and size: the size is in the structure.
+ */
+enum {
+	IOMMUFD_CMD_BASE = 0x80,
+	IOMMUFD_CMD_DESTROY = IOMMUFD_CMD_BASE,
+	IOMMUFD_CMD_IOAS_ALLOC = 0x81,
+	IOMMUFD_CMD_IOAS_ALLOW_IOVAS = 0x82,
+	IOMMUFD_CMD_IOAS_COPY = 0x83,
+	IOMMUFD_CMD_IOAS_IOVA_RANGES = 0x84,
+	IOMMUFD_CMD_IOAS_MAP = 0x85,
+	IOMMUFD_CMD_IOAS_UNMAP = 0x86,
+	IOMMUFD_CMD_OPTION = 0x87,
+	IOMMUFD_CMD_VFIO_IOAS = 0x88,
+	IOMMUFD_CMD_HWPT_ALLOC = 0x89,
+	IOMMUFD_CMD_GET_HW_INFO = 0x8a,
+	IOMMUFD_CMD_HWPT_SET_DIRTY_TRACKING = 0x8b,
+	IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP = 0x8c,
+	IOMMUFD_CMD_HWPT_INVALIDATE = 0x8d,
+	IOMMUFD_CMD_FAULT_QUEUE_ALLOC = 0x8e,
+	IOMMUFD_CMD_IOAS_MAP_FILE = 0x8f,
+	IOMMUFD_CMD_VIOMMU_ALLOC = 0x90,
+	IOMMUFD_CMD_VDEVICE_ALLOC = 0x91,
+	IOMMUFD_CMD_IOAS_CHANGE_PROCESS = 0x92,
+	IOMMUFD_CMD_VEVENTQ_ALLOC = 0x93,
+	IOMMUFD_CMD_HW_QUEUE_ALLOC = 0x94,
+	IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA = 0x95,
+};
+
+/* Objects and options */
+
+/**
+ * struct iommu_destroy - ioctl(IOMMU_DESTROY)
+ * @size: sizeof(struct iommu_destroy)
+ * @id: What to destroy: the ID of an object that an ioctl allocated
+ *
+ * Fails with EBUSY while another object or a kernel driver uses the object.
+ * Objects that belong to a kernel driver, such as devices, are always in use.
+ * Closing the file destroys whatever is left, in the right order.
+ */
+struct iommu_destroy {
+	__u32 size;
+	__u32 id;
+};
+
+#define IOMMU_DESTROY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY)
+
+/**
+ * enum iommufd_option - What IOMMU_OPTION reads or changes
+ * @IOMMU_OPTION_RLIMIT_MODE: Where pinned memory is counted against
+ *                            RLIMIT_MEMLOCK: 0, the default, for the user; 1
+ *                            for the process. It holds for the whole file, so
+ *                            object_id is 0. Setting it needs CAP_SYS_RESOURCE
+ *                            and a file that has no objects yet.
+ * @IOMMU_OPTION_HUGE_PAGES: Of the IOAS in object_id: 1, the default, lets
+ *                           contiguous memory be mapped by IO page table
+ *                           entries of any size; with 0 each entry covers
+ *                           PAGE_SIZE. Setting 0 is for measurements and fails
+ *                           when the IOAS has page tables and maps already.
+ */
+enum iommufd_option {
+	IOMMU_OPTION_RLIMIT_MODE = 0,
+	IOMMU_OPTION_HUGE_PAGES = 1,
+};
+
+/**
+ * enum iommufd_option_ops - What IOMMU_OPTION does with an option
+ * @IOMMU_OPTION_OP_SET: Store val64 in the option
+ * @IOMMU_OPTION_OP_GET: Read the option into val64
+ */
+enum iommufd_option_ops {
+	IOMMU_OPTION_OP_SET = 0,
+	IOMMU_OPTION_OP_GET = 1,
+};
+
+/**
+ * struct iommu_option - ioctl(IOMMU_OPTION)
+ * @size: sizeof(struct iommu_option)
+ * @option_id: One of enum iommufd_option
+ * @op: One of enum iommufd_option_ops
+ * @__reserved: Must be 0
+ * @object_id: The object whose option it is, or 0 for an option of the file
+ * @val64: The value, in or out as @op says
+ *
+ * Small settings that do not merit an ioctl each.
+ */
+struct iommu_option {
+	__u32 size;
+	__u32 option_id;
+	__u16 op;
+	__u16 __reserved;
+	__u32 object_id;
+	__aligned_u64 val64;
+};
+
+#define IOMMU_OPTION _IO(IOMMUFD_TYPE, IOMMUFD_CMD_OPTION)
+
+/* IO address spaces */
+
+/**
+ * struct iommu_ioas_alloc - ioctl(IOMMU_IOAS_ALLOC)
+ * @size: sizeof(struct iommu_ioas_alloc)
+ * @flags: Must be 0
+ * @out_ioas_id: The new IOAS
+ *
+ * A new IOAS has no maps, and all IOVAs from 0 to U64_MAX can be used until
+ * something is attached to it that is more limited.
+ */
+struct iommu_ioas_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 out_ioas_id;
+};
+
+#define IOMMU_IOAS_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOC)
+
+/**
+ * struct iommu_iova_range - A range of IOVAs
+ * @start: The first IOVA of the range
+ * @last: The last IOVA of the range, which is part of it
+ */
+struct iommu_iova_range {
+	__aligned_u64 start;
+	__aligned_u64 last;
+};
+
+/**
+ * struct iommu_ioas_iova_ranges - ioctl(IOMMU_IOAS_IOVA_RANGES)
+ * @size: sizeof(struct iommu_ioas_iova_ranges)
+ * @ioas_id: The IOAS
+ * @num_iovas: In: how many entries @allowed_iovas has room for. Out: how many
+ *             ranges there are.
+ * @__reserved: Must be 0
+ * @allowed_iovas: Pointer to an array of struct iommu_iova_range
+ * @out_iova_alignment: What every map in this IOAS must be aligned to
+ *
+ * Which IOVAs can be mapped, in ascending order. Whether something is mapped
+ * there now makes no difference.
+ *
+ * If the array is too small, the entries that fit are stored all the same,
+ * @num_iovas tells how many are needed and EMSGSIZE is returned.
+ *
+ * The answer depends on the hardware that the IOAS is used with: attaching a
+ * device or a page table can take IOVAs away and raise the alignment, detaching
+ * can do the opposite. A program that relies on the answer asks again after
+ * each of these, or has its ranges promised by IOMMU_IOAS_ALLOW_IOVAS.
+ *
+ * @out_iova_alignment is between 1 and PAGE_SIZE. IOVA and length given to
+ * IOMMU_IOAS_MAP, MAP_FILE and COPY must be multiples of it.
+ */
+struct iommu_ioas_iova_ranges {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 num_iovas;
+	__u32 __reserved;
+	__aligned_u64 allowed_iovas;
+	__aligned_u64 out_iova_alignment;
+};
+
+#define IOMMU_IOAS_IOVA_RANGES _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_IOVA_RANGES)
+
+/**
+ * struct iommu_ioas_allow_iovas - ioctl(IOMMU_IOAS_ALLOW_IOVAS)
+ * @size: sizeof(struct iommu_ioas_allow_iovas)
+ * @ioas_id: The IOAS
+ * @num_iovas: How many entries @allowed_iovas has
+ * @__reserved: Must be 0
+ * @allowed_iovas: Pointer to an array of struct iommu_iova_range, in any order
+ *                 but without overlaps
+ *
+ * State which IOVAs the program needs. From then on these stay usable, because
+ * a device that would take one of them away is refused with EADDRINUSE, and
+ * IOVAs that the kernel chooses for a map come from these ranges. A map at a
+ * fixed IOVA may still go anywhere.
+ *
+ * The list takes the place of the one that was given before; an empty list is
+ * no restriction at all. EADDRINUSE is returned, and nothing has changed, if an
+ * IOVA in the list cannot be used as things stand.
+ */
+struct iommu_ioas_allow_iovas {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 num_iovas;
+	__u32 __reserved;
+	__aligned_u64 allowed_iovas;
+};
+
+#define IOMMU_IOAS_ALLOW_IOVAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOW_IOVAS)
+
+/**
+ * enum iommufd_ioas_map_flags - Flags of IOMMU_IOAS_MAP, MAP_FILE and COPY
+ * @IOMMU_IOAS_MAP_FIXED_IOVA: Map at the IOVA that is passed in. Without it the
+ *                             kernel chooses one and passes it out.
+ * @IOMMU_IOAS_MAP_WRITEABLE: Devices may write
+ * @IOMMU_IOAS_MAP_READABLE: Devices may read
+ *
+ * A map must be readable, writeable or both.
+ */
+enum iommufd_ioas_map_flags {
+	IOMMU_IOAS_MAP_FIXED_IOVA = 1 << 0,
+	IOMMU_IOAS_MAP_WRITEABLE = 1 << 1,
+	IOMMU_IOAS_MAP_READABLE = 1 << 2,
+};
+
+/**
+ * struct iommu_ioas_map - ioctl(IOMMU_IOAS_MAP)
+ * @size: sizeof(struct iommu_ioas_map)
+ * @flags: Combination of enum iommufd_ioas_map_flags
+ * @ioas_id: The IOAS
+ * @__reserved: Must be 0
+ * @user_va: Where the memory begins in the calling process
+ * @length: How many bytes
+ * @iova: Where the memory begins in the IOAS: in with
+ *        IOMMU_IOAS_MAP_FIXED_IOVA, out without
+ *
+ * Let devices reach memory of the calling process. The pages are pinned, and
+ * charged to the caller, as long as hardware can reach them. While nothing is
+ * attached to the IOAS the map is merely remembered, and memory that cannot be
+ * pinned shows when something is attached.
+ *
+ * A fixed IOVA must be free (else EEXIST) and usable (else EINVAL). A chosen
+ * IOVA has the same offset in its page as @user_va, and ENOSPC says that there
+ * is no free range long enough.
+ */
+struct iommu_ioas_map {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 __reserved;
+	__aligned_u64 user_va;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+
+#define IOMMU_IOAS_MAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP)
+
+/**
+ * struct iommu_ioas_map_file - ioctl(IOMMU_IOAS_MAP_FILE)
+ * @size: sizeof(struct iommu_ioas_map_file)
+ * @flags: Combination of enum iommufd_ioas_map_flags
+ * @ioas_id: The IOAS
+ * @fd: A memfd, or a dma-buf
+ * @start: Where the memory begins in the file, in bytes
+ * @length: How many bytes
+ * @iova: As in struct iommu_ioas_map
+ *
+ * Like IOMMU_IOAS_MAP, for the memory of a file that need not be mapped in any
+ * process. The map keeps the file; @fd may be closed.
+ *
+ * A dma-buf is accepted only if its exporter can hand its physical range to
+ * iommufd, as VFIO PCI does for device memory that is exported with
+ * VFIO_DEVICE_FEATURE_DMA_BUF; others give EOPNOTSUPP. Whoever exports it may
+ * revoke it at any time, and then devices can no longer reach it.
+ */
+struct iommu_ioas_map_file {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__s32 fd;
+	__aligned_u64 start;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+
+#define IOMMU_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP_FILE)
+
+/**
+ * struct iommu_ioas_copy - ioctl(IOMMU_IOAS_COPY)
+ * @size: sizeof(struct iommu_ioas_copy)
+ * @flags: Combination of enum iommufd_ioas_map_flags
+ * @dst_ioas_id: The IOAS that receives a map
+ * @src_ioas_id: The IOAS whose memory it is; may be the same
+ * @length: How many bytes
+ * @dst_iova: Where the memory begins in the destination: in with
+ *            IOMMU_IOAS_MAP_FIXED_IOVA, out without
+ * @src_iova: Where the memory begins in the source
+ *
+ * Map once more what is mapped already. This is cheaper than to map the memory
+ * itself a second time, because both maps share it: it is pinned and charged
+ * once. The maps are independent otherwise, and either may be unmapped first.
+ *
+ * All of the source range must be mapped, by one map or several, or part of
+ * one. EPERM is returned when write access is asked for to memory that was
+ * mapped without IOMMU_IOAS_MAP_WRITEABLE in the first place.
+ */
+struct iommu_ioas_copy {
+	__u32 size;
+	__u32 flags;
+	__u32 dst_ioas_id;
+	__u32 src_ioas_id;
+	__aligned_u64 length;
+	__aligned_u64 dst_iova;
+	__aligned_u64 src_iova;
+};
+
+#define IOMMU_IOAS_COPY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_COPY)
+
+/**
+ * struct iommu_ioas_unmap - ioctl(IOMMU_IOAS_UNMAP)
+ * @size: sizeof(struct iommu_ioas_unmap)
+ * @ioas_id: The IOAS
+ * @iova: The first IOVA
+ * @length: In: how many bytes. Out: how many of these were mapped.
+ *
+ * Remove all maps in a range. On return no device reaches the memory any more
+ * and the pins are gone. An @iova of 0 with a @length of U64_MAX means
+ * everything and succeeds even when there is nothing.
+ *
+ * Maps go as a whole, as they were made: a range that ends inside one fails
+ * with ENOENT, and so does a range in which nothing is mapped. Maps in front of
+ * the one that is cut may be gone then. EBUSY says that a map is being made or
+ * removed by another thread, or that hardware depends on it.
+ */
+struct iommu_ioas_unmap {
+	__u32 size;
+	__u32 ioas_id;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+};
+
+#define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
+
+/**
+ * struct iommu_ioas_change_process - ioctl(IOMMU_IOAS_CHANGE_PROCESS)
+ * @size: sizeof(struct iommu_ioas_change_process)
+ * @__reserved: Must be 0
+ *
+ * Charge the calling process for all that is pinned through this file, in place
+ * of the process that was charged so far. For handing devices in operation over
+ * to another process, as when a virtual machine monitor replaces itself.
+ *
+ * Only memory of files can change hands: EINVAL if any IOAS has a map that
+ * IOMMU_IOAS_MAP made. It is all or nothing; ENOMEM says that the limits of the
+ * calling process do not allow it.
+ */
+struct iommu_ioas_change_process {
+	__u32 size;
+	__u32 __reserved;
+};
+
+#define IOMMU_IOAS_CHANGE_PROCESS \
+	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_CHANGE_PROCESS)
+
+/**
+ * struct iommu_ioas_noiommu_get_pa - ioctl(IOMMU_IOAS_NOIOMMU_GET_PA)
+ * @size: sizeof(struct iommu_ioas_noiommu_get_pa)
+ * @flags: Must be 0
+ * @ioas_id: The IOAS, to which a device without IOMMU is attached
+ * @__reserved: Must be 0
+ * @iova: The IOVA to look up
+ * @length: In: how many bytes are of interest, at least 1. Out: how many bytes
+ *          from @out_phys on are contiguous, never more than that.
+ * @out_phys: The physical address behind @iova
+ *
+ * For programs that drive a device which nothing protects the system from: they
+ * must give it physical addresses. Needs CAP_SYS_RAWIO. Memory stays where it
+ * is as long as it is mapped.
+ */
+struct iommu_ioas_noiommu_get_pa {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 __reserved;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 out_phys;
+};
+
+#define IOMMU_IOAS_NOIOMMU_GET_PA \
+	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA)
+
+/**
+ * enum iommufd_vfio_ioas_op - What IOMMU_VFIO_IOAS does
+ * @IOMMU_VFIO_IOAS_GET: Tell which IOAS it is; ENODEV if there is none
+ * @IOMMU_VFIO_IOAS_SET: Use the given IOAS from now on
+ * @IOMMU_VFIO_IOAS_CLEAR: Use none
+ */
+enum iommufd_vfio_ioas_op {
+	IOMMU_VFIO_IOAS_GET = 0,
+	IOMMU_VFIO_IOAS_SET = 1,
+	IOMMU_VFIO_IOAS_CLEAR = 2,
+};
+
+/**
+ * struct iommu_vfio_ioas - ioctl(IOMMU_VFIO_IOAS)
+ * @size: sizeof(struct iommu_vfio_ioas)
+ * @ioas_id: The IOAS: in for IOMMU_VFIO_IOAS_SET, out for IOMMU_VFIO_IOAS_GET
+ * @op: One of enum iommufd_vfio_ioas_op
+ * @__reserved: Must be 0
+ *
+ * The file can stand in for a VFIO container. VFIO's ioctls name no address
+ * space, so there is one IOAS for them: the one that was set here, or else one
+ * that is made when the first VFIO group is put in. This neither destroys an
+ * IOAS nor moves what is attached already.
+ */
+struct iommu_vfio_ioas {
+	__u32 size;
+	__u32 ioas_id;
+	__u16 op;
+	__u16 __reserved;
+};
+
+#define IOMMU_VFIO_IOAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VFIO_IOAS)
+
+/* Devices */
+
+/**
+ * enum iommufd_hw_info_flags - Flags of IOMMU_GET_HW_INFO
+ * @IOMMU_HW_INFO_FLAG_INPUT_TYPE: in_data_type says which kind of information
+ *                                 is wanted
+ */
+enum iommufd_hw_info_flags {
+	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0,
+};
+
+/**
+ * enum iommu_hw_info_type - Kinds of hardware information
+ * @IOMMU_HW_INFO_TYPE_NONE: Out: the driver has nothing to tell
+ * @IOMMU_HW_INFO_TYPE_DEFAULT: In: whatever the driver tells by itself
+ * @IOMMU_HW_INFO_TYPE_INTEL_VTD: struct iommu_hw_info_vtd
+ * @IOMMU_HW_INFO_TYPE_ARM_SMMUV3: struct iommu_hw_info_arm_smmuv3
+ * @IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV: struct iommu_hw_info_tegra241_cmdqv, to
+ *                                     be asked for beside the SMMUv3 kind
+ * @IOMMU_HW_INFO_TYPE_AMD: struct iommu_hw_info_amd
+ */
+enum iommu_hw_info_type {
+	IOMMU_HW_INFO_TYPE_NONE = 0,
+	IOMMU_HW_INFO_TYPE_DEFAULT = 0,
+	IOMMU_HW_INFO_TYPE_INTEL_VTD = 1,
+	IOMMU_HW_INFO_TYPE_ARM_SMMUV3 = 2,
+	IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV = 3,
+	IOMMU_HW_INFO_TYPE_AMD = 4,
+};
+
+/**
+ * enum iommu_hw_info_vtd_flags - Flags in struct iommu_hw_info_vtd
+ * @IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17: Erratum 772415 SPR17: the parent of a
+ *                                         nested page table cannot have maps
+ *                                         that are only readable
+ */
+enum iommu_hw_info_vtd_flags {
+	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0,
+};
+
+/**
+ * struct iommu_hw_info_vtd - Intel VT-d hardware information
+ * @flags: Combination of enum iommu_hw_info_vtd_flags
+ * @__reserved: Always 0
+ * @cap_reg: The Capability Register, VT-d specification 11.4.2
+ * @ecap_reg: The Extended Capability Register, VT-d specification 11.4.3
+ *
+ * The registers are as the hardware has them.
+ */
+struct iommu_hw_info_vtd {
+	__u32 flags;
+	__u32 __reserved;
+	__aligned_u64 cap_reg;
+	__aligned_u64 ecap_reg;
+};
+
+/**
+ * enum iommu_hw_info_arm_smmuv3_flags - Flags in
+ *	struct iommu_hw_info_arm_smmuv3
+ * @IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI: Erratum T264-SMMU-3: a
+ *                                                    sequence of TLBI or CFGI
+ *                                                    commands and its SYNC
+ *                                                    takes effect only when it
+ *                                                    is issued twice
+ */
+enum iommu_hw_info_arm_smmuv3_flags {
+	IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI = 1 << 0,
+};
+
+/**
+ * struct iommu_hw_info_arm_smmuv3 - ARM SMMUv3 hardware information
+ * @flags: Combination of enum iommu_hw_info_arm_smmuv3_flags
+ * @__reserved: Always 0
+ * @idr: SMMU_IDR0 to SMMU_IDR5
+ * @iidr: SMMU_IIDR, who made it
+ * @aidr: SMMU_AIDR, the revision of the architecture
+ *
+ * The registers are as the hardware has them, see sections 6.3.1 to 6.3.6 of
+ * the SMMUv3 specification, and tell more than a guest can be given. These
+ * fields can be relied on; a program that looks at any other will break with a
+ * later kernel:
+ *
+ *  - idr[0]: ST_LEVEL, TERM_MODEL, STALL_MODEL, TTENDIAN, CD2L, ASID16, TTF
+ *  - idr[1]: SIDSIZE, SSIDSIZE
+ *  - idr[3]: BBML, RIL
+ *  - idr[5]: VAX, GRAN64K, GRAN16K, GRAN4K, DS
+ *
+ * Of what is not in the list, S1P is there when a nested HWPT can be allocated,
+ * COHACC is always there, and ATS is a matter of the device rather than of the
+ * SMMU: show it when firmware tells the guest of a device that has it. HTTU,
+ * BTM and MPAM cannot be offered to a guest.
+ */
+struct iommu_hw_info_arm_smmuv3 {
+	__u32 flags;
+	__u32 __reserved;
+	__u32 idr[6];
+	__u32 iidr;
+	__u32 aidr;
+};
+
+/**
+ * struct iommu_hw_info_tegra241_cmdqv - Tegra241 CMDQV hardware information
+ * @flags: Always 0
+ * @version: Version of the CMDQ-V, bits 3:0 of PARAM
+ * @log2vcmdqs: How many VCMDQs there are, bits 7:4 of PARAM
+ * @log2vsids: How many stream IDs can be replaced, bits 15:12 of PARAM
+ * @__reserved: Always 0
+ *
+ * What the PARAM register of the guest should say. Its bits 11:8 should be 0,
+ * for a guest has one virtual interface (VINTF).
+ */
+struct iommu_hw_info_tegra241_cmdqv {
+	__u32 flags;
+	__u8 version;
+	__u8 log2vcmdqs;
+	__u8 log2vsids;
+	__u8 __reserved;
+};
+
+/**
+ * struct iommu_hw_info_amd - AMD IOMMU hardware information
+ * @efr: The Extended Feature Register, MMIO offset 0x30
+ * @efr2: The Extended Feature 2 Register, MMIO offset 0x1a0
+ *
+ * The registers are as the hardware has them, see AMD's document 48882. A
+ * guest can be shown these features, and no others, as far as the hardware has
+ * them: GTSup, GASup, GioSup, PPRSup, EPHSup, GATS, GLX and PASmax of the EFR.
+ */
+struct iommu_hw_info_amd {
+	__aligned_u64 efr;
+	__aligned_u64 efr2;
+};
+
+/**
+ * enum iommufd_hw_capabilities - What any IOMMU may be able to do
+ * @IOMMU_HW_CAP_DIRTY_TRACKING: Page tables for the device can tell what it has
+ *                               written: IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+ *                               IOMMU_HWPT_SET_DIRTY_TRACKING and
+ *                               IOMMU_HWPT_GET_DIRTY_BITMAP work
+ * @IOMMU_HW_CAP_PCI_PASID_EXEC: Requests with a PASID may ask to execute.
+ *                               Without meaning while out_max_pasid_log2 is 0.
+ * @IOMMU_HW_CAP_PCI_PASID_PRIV: Requests with a PASID may be privileged.
+ *                               Without meaning while out_max_pasid_log2 is 0.
+ * @IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED: The device cannot use ATS. Without this
+ *                                      it may or may not.
+ */
+enum iommufd_hw_capabilities {
+	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
+	IOMMU_HW_CAP_PCI_PASID_EXEC = 1 << 1,
+	IOMMU_HW_CAP_PCI_PASID_PRIV = 1 << 2,
+	IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED = 1 << 3,
+};
+
+/**
+ * struct iommu_hw_info - ioctl(IOMMU_GET_HW_INFO)
+ * @size: sizeof(struct iommu_hw_info)
+ * @flags: Combination of enum iommufd_hw_info_flags
+ * @dev_id: A device that is bound to this file
+ * @data_len: In: the size of the buffer at @data_uptr. Out: the size of what
+ *            the kernel has to tell. Both in bytes, and 0 is fine.
+ * @data_uptr: Pointer to a buffer for the structure that belongs to
+ *             @out_data_type
+ * @in_data_type: With IOMMU_HW_INFO_FLAG_INPUT_TYPE, which of enum
+ *                iommu_hw_info_type is wanted. Without, it is ignored and taken
+ *                as IOMMU_HW_INFO_TYPE_DEFAULT.
+ * @out_data_type: Which of enum iommu_hw_info_type was stored in the buffer
+ * @out_max_pasid_log2: How many bits a PASID of this device has, 0 if PASIDs
+ *                      are not enabled for it
+ * @__reserved: Must be 0
+ * @out_capabilities: Combination of enum iommufd_hw_capabilities
+ *
+ * What the IOMMU in front of a device can do. A virtual machine monitor needs
+ * this to make a virtual IOMMU whose page tables the hardware understands.
+ *
+ * A buffer that is too small receives the beginning of the structure. In one
+ * that is too large the rest is filled with zeros.
+ */
+struct iommu_hw_info {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 data_len;
+	__aligned_u64 data_uptr;
+	union {
+		__u32 in_data_type;
+		__u32 out_data_type;
+	};
+	__u8 out_max_pasid_log2;
+	__u8 __reserved[3];
+	__aligned_u64 out_capabilities;
+};
+
+#define IOMMU_GET_HW_INFO _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_HW_INFO)
+
+/* IO page tables */
+
+/**
+ * enum iommufd_hwpt_alloc_flags - Flags of IOMMU_HWPT_ALLOC
+ * @IOMMU_HWPT_ALLOC_NEST_PARENT: The page table will be the parent of nested
+ *                                ones
+ * @IOMMU_HWPT_ALLOC_DIRTY_TRACKING: The page table will track what devices
+ *                                   write. Only devices whose IOMMU can do that
+ *                                   can be attached to it.
+ * @IOMMU_HWPT_FAULT_ID_VALID: fault_id names a queue for the IO page faults of
+ *                             devices on this page table
+ * @IOMMU_HWPT_ALLOC_PASID: The page table may be attached to a PASID. While a
+ *                          device has any PASID attached, the page table of the
+ *                          device itself needs this flag too. Page tables that
+ *                          the kernel makes when a device is attached to an
+ *                          IOAS never have it, so a program that uses PASIDs
+ *                          allocates all page tables of the device itself.
+ *                          EOPNOTSUPP if the IOMMU has no PASIDs.
+ */
+enum iommufd_hwpt_alloc_flags {
+	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,
+	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1,
+	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,
+	IOMMU_HWPT_ALLOC_PASID = 1 << 3,
+};
+
+/**
+ * enum iommu_hwpt_data_type - What the data of IOMMU_HWPT_ALLOC are
+ * @IOMMU_HWPT_DATA_NONE: There are none: the page table is filled from an IOAS
+ * @IOMMU_HWPT_DATA_VTD_S1: struct iommu_hwpt_vtd_s1
+ * @IOMMU_HWPT_DATA_ARM_SMMUV3: struct iommu_hwpt_arm_smmuv3
+ * @IOMMU_HWPT_DATA_AMD_GUEST: struct iommu_hwpt_amd_guest
+ */
+enum iommu_hwpt_data_type {
+	IOMMU_HWPT_DATA_NONE = 0,
+	IOMMU_HWPT_DATA_VTD_S1 = 1,
+	IOMMU_HWPT_DATA_ARM_SMMUV3 = 2,
+	IOMMU_HWPT_DATA_AMD_GUEST = 3,
+};
+
+/**
+ * enum iommu_hwpt_vtd_s1_flags - Flags in struct iommu_hwpt_vtd_s1
+ * @IOMMU_VTD_S1_SRE: Supervisor requests are allowed
+ * @IOMMU_VTD_S1_EAFE: The extended accessed bit is maintained
+ * @IOMMU_VTD_S1_WPE: Write protection holds for supervisor requests too
+ */
+enum iommu_hwpt_vtd_s1_flags {
+	IOMMU_VTD_S1_SRE = 1 << 0,
+	IOMMU_VTD_S1_EAFE = 1 << 1,
+	IOMMU_VTD_S1_WPE = 1 << 2,
+};
+
+/**
+ * struct iommu_hwpt_vtd_s1 - A first-stage page table of Intel VT-d
+ * @flags: Combination of enum iommu_hwpt_vtd_s1_flags
+ * @pgtbl_addr: Where the page table begins, an address in the parent
+ * @addr_width: How many bits an input address of the page table has
+ * @__reserved: Must be 0
+ */
+struct iommu_hwpt_vtd_s1 {
+	__aligned_u64 flags;
+	__aligned_u64 pgtbl_addr;
+	__u32 addr_width;
+	__u32 __reserved;
+};
+
+/**
+ * struct iommu_hwpt_arm_smmuv3 - A nested Stream Table Entry of ARM SMMUv3
+ * @ste: The first 128 bits of the guest's entry, little-endian. These fields
+ *       may be set, see section 5.2 of the SMMUv3 specification:
+ *       V, Cfg, S1Fmt, S1ContextPtr and S1CDMax in the first word, EATS, S1DSS,
+ *       S1CIR, S1COR, S1CSH and S1STALLD in the second.
+ *
+ * Fails with EIO if any other field is set or the entry makes no sense.
+ *
+ * Cfg says what becomes of the device's requests: with translation, they go
+ * through the guest's context descriptors, which the SMMU reads through the
+ * parent page table, and then through the parent; with bypass, through the
+ * parent alone; with abort, nowhere.
+ *
+ * The kernel learns the guest's stream ID of a device from its virtual device
+ * (IOMMU_VDEVICE_ALLOC), without which it can neither invalidate nor report
+ * anything on the guest's behalf. An entry that translates can be attached only
+ * to a device that has one. The others can be attached before it exists, for a
+ * guest whose SMMU is not enabled yet, but no event reaches such a guest.
+ * Attach again when the virtual device has been made.
+ */
+struct iommu_hwpt_arm_smmuv3 {
+	__aligned_le64 ste[2];
+};
+
+/**
+ * struct iommu_hwpt_amd_guest - A guest page table of AMD
+ * @dte: The guest's Device Table Entry
+ */
+struct iommu_hwpt_amd_guest {
+	__aligned_u64 dte[4];
+};
+
+/**
+ * struct iommu_hwpt_alloc - ioctl(IOMMU_HWPT_ALLOC)
+ * @size: sizeof(struct iommu_hwpt_alloc)
+ * @flags: Combination of enum iommufd_hwpt_alloc_flags
+ * @dev_id: A device that will use the page table: its IOMMU decides the format
+ * @pt_id: What the page table is built on: an IOAS, a parent HWPT or a vIOMMU
+ * @out_hwpt_id: The new page table
+ * @__reserved: Must be 0
+ * @data_type: One of enum iommu_hwpt_data_type
+ * @data_len: Size of the data at @data_uptr in bytes
+ * @data_uptr: Pointer to the structure that @data_type tells
+ * @fault_id: The queue for IO page faults, see IOMMU_HWPT_FAULT_ID_VALID
+ * @__reserved2: Must be 0
+ *
+ * There are two kinds of page tables:
+ *
+ *  - On an IOAS, the kernel owns the page table and fills it with the maps of
+ *    the IOAS, now and as they change. @data_type is IOMMU_HWPT_DATA_NONE.
+ *  - On a parent HWPT, or a vIOMMU that has one, the page table is nested: it
+ *    belongs to a guest and lies in the guest's memory, and what it yields is
+ *    translated once more by the parent. The data tell where it is. The parent
+ *    was allocated with IOMMU_HWPT_ALLOC_NEST_PARENT, and the device sits
+ *    behind the IOMMU of parent or vIOMMU.
+ *
+ * Attaching a device to an IOAS makes a page table of the first kind by itself,
+ * which vanishes with the last device on it. A page table that this ioctl
+ * makes stays until it is destroyed, and is used only by those who name it.
+ */
+struct iommu_hwpt_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 pt_id;
+	__u32 out_hwpt_id;
+	__u32 __reserved;
+	__u32 data_type;
+	__u32 data_len;
+	__aligned_u64 data_uptr;
+	__u32 fault_id;
+	__u32 __reserved2;
+};
+
+#define IOMMU_HWPT_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
+
+/**
+ * enum iommu_hwpt_invalidate_data_type - What IOMMU_HWPT_INVALIDATE is given
+ * @IOMMU_HWPT_INVALIDATE_DATA_VTD_S1: struct iommu_hwpt_vtd_s1_invalidate, for
+ *                                     a nested page table
+ * @IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3: struct
+ *                                           iommu_viommu_arm_smmuv3_invalidate,
+ *                                           for a vIOMMU
+ */
+enum iommu_hwpt_invalidate_data_type {
+	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,
+	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1,
+};
+
+/**
+ * enum iommu_hwpt_vtd_s1_invalidate_flags - Flags in
+ *	struct iommu_hwpt_vtd_s1_invalidate
+ * @IOMMU_VTD_INV_FLAGS_LEAF: Only leaf entries have changed. Without it what
+ *                            was cached of the upper levels is dropped as well.
+ */
+enum iommu_hwpt_vtd_s1_invalidate_flags {
+	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0,
+};
+
+/**
+ * struct iommu_hwpt_vtd_s1_invalidate - Invalidation of an Intel VT-d first
+ *	stage
+ * @addr: The first address, a multiple of 4 KiB
+ * @npages: How many pages of 4 KiB
+ * @flags: Combination of enum iommu_hwpt_vtd_s1_invalidate_flags
+ * @__reserved: Must be 0
+ *
+ * An @addr of 0 with @npages of U64_MAX drops all that is cached of the page
+ * table. The caches of devices that use ATS are taken care of.
+ */
+struct iommu_hwpt_vtd_s1_invalidate {
+	__aligned_u64 addr;
+	__aligned_u64 npages;
+	__u32 flags;
+	__u32 __reserved;
+};
+
+/**
+ * struct iommu_viommu_arm_smmuv3_invalidate - A command of a guest's SMMUv3
+ * @cmd: The command as the guest queued it: 128 bits, little-endian
+ *
+ * These are accepted: CMDQ_OP_TLBI_NSNH_ALL, CMDQ_OP_TLBI_NH_VA,
+ * CMDQ_OP_TLBI_NH_VAA, CMDQ_OP_TLBI_NH_ALL, CMDQ_OP_TLBI_NH_ASID,
+ * CMDQ_OP_ATC_INV, CMDQ_OP_CFGI_CD and CMDQ_OP_CFGI_CD_ALL. The virtual machine
+ * monitor has to sort out the rest: EIO is returned for any other command, and
+ * for a field or a value that the SMMU does not have.
+ */
+struct iommu_viommu_arm_smmuv3_invalidate {
+	__aligned_le64 cmd[2];
+};
+
+/**
+ * struct iommu_hwpt_invalidate - ioctl(IOMMU_HWPT_INVALIDATE)
+ * @size: sizeof(struct iommu_hwpt_invalidate)
+ * @hwpt_id: A nested HWPT or a vIOMMU
+ * @data_uptr: Pointer to an array of requests
+ * @data_type: One of enum iommu_hwpt_invalidate_data_type, the same for all
+ *             requests of the array
+ * @entry_len: Size of one request in bytes, at most PAGE_SIZE
+ * @entry_num: In: how many requests there are. Out: how many were carried out,
+ *             also when the ioctl fails.
+ * @__reserved: Must be 0
+ *
+ * Forget what hardware has cached. After a guest has changed its page table
+ * this is done on the nested HWPT; a vIOMMU has caches that belong to no
+ * single page table, such as those of the devices behind it.
+ *
+ * Without requests nothing is done, the array is not looked at, and success
+ * tells that @data_type is supported.
+ */
+struct iommu_hwpt_invalidate {
+	__u32 size;
+	__u32 hwpt_id;
+	__aligned_u64 data_uptr;
+	__u32 data_type;
+	__u32 entry_len;
+	__u32 entry_num;
+	__u32 __reserved;
+};
+
+#define IOMMU_HWPT_INVALIDATE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_INVALIDATE)
+
+/**
+ * enum iommufd_hwpt_set_dirty_tracking_flags - Flags of
+ *	IOMMU_HWPT_SET_DIRTY_TRACKING
+ * @IOMMU_HWPT_DIRTY_TRACKING_ENABLE: Track. Without it tracking stops.
+ */
+enum iommufd_hwpt_set_dirty_tracking_flags {
+	IOMMU_HWPT_DIRTY_TRACKING_ENABLE = 1,
+};
+
+/**
+ * struct iommu_hwpt_set_dirty_tracking - ioctl(IOMMU_HWPT_SET_DIRTY_TRACKING)
+ * @size: sizeof(struct iommu_hwpt_set_dirty_tracking)
+ * @flags: Combination of enum iommufd_hwpt_set_dirty_tracking_flags
+ * @hwpt_id: A page table that was allocated with
+ *           IOMMU_HWPT_ALLOC_DIRTY_TRACKING
+ * @__reserved: Must be 0
+ *
+ * Start or stop recording what devices write. Nothing is dirty at the start.
+ */
+struct iommu_hwpt_set_dirty_tracking {
+	__u32 size;
+	__u32 flags;
+	__u32 hwpt_id;
+	__u32 __reserved;
+};
+
+#define IOMMU_HWPT_SET_DIRTY_TRACKING \
+	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_SET_DIRTY_TRACKING)
+
+/**
+ * enum iommufd_hwpt_get_dirty_bitmap_flags - Flags of
+ *	IOMMU_HWPT_GET_DIRTY_BITMAP
+ * @IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR: What is dirty stays dirty. Saves work
+ *                                        when the range is unmapped next.
+ */
+enum iommufd_hwpt_get_dirty_bitmap_flags {
+	IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1,
+};
+
+/**
+ * struct iommu_hwpt_get_dirty_bitmap - ioctl(IOMMU_HWPT_GET_DIRTY_BITMAP)
+ * @size: sizeof(struct iommu_hwpt_get_dirty_bitmap)
+ * @hwpt_id: A page table that tracks what is dirty
+ * @flags: Combination of enum iommufd_hwpt_get_dirty_bitmap_flags
+ * @__reserved: Must be 0
+ * @iova: The first IOVA, a multiple of @page_size
+ * @length: How many bytes, a multiple of @page_size
+ * @page_size: How many bytes one bit stands for
+ * @data: Pointer to the bitmap, an array of 64-bit words
+ *
+ * Which memory devices have written since it was last read, which this does and
+ * by that makes it clean. Bits count from @iova: some IOVA x of the range is
+ * dirty if the following is not zero::
+ *
+ *	i = (x - iova) / page_size;
+ *	data[i / 64] & (1ULL << (i % 64))
+ *
+ * Bits are only ever set, so one bitmap can collect the results of many calls;
+ * whoever wants the changes alone clears it before. What is not mapped is not
+ * dirty.
+ */
+struct iommu_hwpt_get_dirty_bitmap {
+	__u32 size;
+	__u32 hwpt_id;
+	__u32 flags;
+	__u32 __reserved;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 page_size;
+	__aligned_u64 data;
+};
+
+#define IOMMU_HWPT_GET_DIRTY_BITMAP \
+	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP)
+
+/* IO page faults */
+
+/**
+ * struct iommu_fault_alloc - ioctl(IOMMU_FAULT_QUEUE_ALLOC)
+ * @size: sizeof(struct iommu_fault_alloc)
+ * @flags: Must be 0
+ * @out_fault_id: The new queue, for fault_id of struct iommu_hwpt_alloc
+ * @out_fault_fd: A file on which the program meets the faults
+ *
+ * Page requests of devices whose page tables name the queue come out of the
+ * file as struct iommu_hwpt_pgfault, whole groups at a time, and answers are
+ * written to it as struct iommu_hwpt_page_response. poll() tells when there is
+ * something to read; read() does not wait, it returns 0.
+ */
+struct iommu_fault_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 out_fault_id;
+	__u32 out_fault_fd;
+};
+
+#define IOMMU_FAULT_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_FAULT_QUEUE_ALLOC)
+
+/**
+ * enum iommu_hwpt_pgfault_flags - Flags in struct iommu_hwpt_pgfault
+ * @IOMMU_PGFAULT_FLAGS_PASID_VALID: The request has a PASID
+ * @IOMMU_PGFAULT_FLAGS_LAST_PAGE: The group ends with this request
+ */
+enum iommu_hwpt_pgfault_flags {
+	IOMMU_PGFAULT_FLAGS_PASID_VALID = 1 << 0,
+	IOMMU_PGFAULT_FLAGS_LAST_PAGE = 1 << 1,
+};
+
+/**
+ * enum iommu_hwpt_pgfault_perm - Which access a page request asks for
+ * @IOMMU_PGFAULT_PERM_READ: To read
+ * @IOMMU_PGFAULT_PERM_WRITE: To write
+ * @IOMMU_PGFAULT_PERM_EXEC: To execute, as PCIe says in the PASID prefix
+ * @IOMMU_PGFAULT_PERM_PRIV: In privileged mode, from the same prefix
+ */
+enum iommu_hwpt_pgfault_perm {
+	IOMMU_PGFAULT_PERM_READ = 1 << 0,
+	IOMMU_PGFAULT_PERM_WRITE = 1 << 1,
+	IOMMU_PGFAULT_PERM_EXEC = 1 << 2,
+	IOMMU_PGFAULT_PERM_PRIV = 1 << 3,
+};
+
+/**
+ * struct iommu_hwpt_pgfault - A page request, as read from the file of a queue
+ * @flags: Combination of enum iommu_hwpt_pgfault_flags
+ * @dev_id: The device that asks
+ * @pasid: Its PASID, see IOMMU_PGFAULT_FLAGS_PASID_VALID
+ * @grpid: Which group the device counts the request to
+ * @perm: Combination of enum iommu_hwpt_pgfault_perm
+ * @__reserved: Always 0
+ * @addr: Where the device wants to access memory
+ * @length: How much it is going to access from there, in bytes. A hint, for
+ *          paging in more than was asked for; 0 when nothing is known.
+ * @cookie: Which answer is waited for; all requests of a group have the same
+ */
+struct iommu_hwpt_pgfault {
+	__u32 flags;
+	__u32 dev_id;
+	__u32 pasid;
+	__u32 grpid;
+	__u32 perm;
+	__u32 __reserved;
+	__aligned_u64 addr;
+	__u32 length;
+	__u32 cookie;
+};
+
+/**
+ * enum iommufd_page_response_code - What became of a page request
+ * @IOMMUFD_PAGE_RESP_SUCCESS: The page is there: the device should try again.
+ *                             PCIe section 10.4.2.1 calls it Success.
+ * @IOMMUFD_PAGE_RESP_INVALID: There is no such page for the device. PCIe
+ *                             section 10.4.2.1 calls it Invalid Request.
+ */
+enum iommufd_page_response_code {
+	IOMMUFD_PAGE_RESP_SUCCESS = 0,
+	IOMMUFD_PAGE_RESP_INVALID = 1,
+};
+
+/**
+ * struct iommu_hwpt_page_response - The answer to a group of page requests
+ * @cookie: The cookie of the requests
+ * @code: One of enum iommufd_page_response_code
+ *
+ * Every group needs one answer. The kernel gives IOMMUFD_PAGE_RESP_INVALID to
+ * those that are open when the device is detached or the file closed.
+ */
+struct iommu_hwpt_page_response {
+	__u32 cookie;
+	__u32 code;
+};
+
+/* Virtual IOMMUs */
+
+/**
+ * enum iommu_viommu_type - Kinds of virtual IOMMUs
+ * @IOMMU_VIOMMU_TYPE_DEFAULT: Not used
+ * @IOMMU_VIOMMU_TYPE_ARM_SMMUV3: ARM SMMUv3
+ * @IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV: ARM SMMUv3 with the CMDQV extension of
+ *                                    Tegra241, with data in struct
+ *                                    iommu_viommu_tegra241_cmdqv. The virtual
+ *                                    interface (VINTF) behind it is not owned
+ *                                    by a hypervisor: HYP_OWN in the guest's
+ *                                    VINTF_CONFIG has to be 0 at all times, or
+ *                                    its command queues do not work.
+ */
+enum iommu_viommu_type {
+	IOMMU_VIOMMU_TYPE_DEFAULT = 0,
+	IOMMU_VIOMMU_TYPE_ARM_SMMUV3 = 1,
+	IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV = 2,
+};
+
+/**
+ * struct iommu_viommu_tegra241_cmdqv - The VINTF behind a virtual IOMMU
+ * @out_vintf_mmap_offset: Offset to give to mmap()
+ * @out_vintf_mmap_length: Length to give to mmap()
+ *
+ * mmap() of the iommufd with these gives page 0 of the VINTF. A guest that has
+ * this page at the right place drives its command queues itself.
+ */
+struct iommu_viommu_tegra241_cmdqv {
+	__aligned_u64 out_vintf_mmap_offset;
+	__aligned_u64 out_vintf_mmap_length;
+};
+
+/**
+ * struct iommu_viommu_alloc - ioctl(IOMMU_VIOMMU_ALLOC)
+ * @size: sizeof(struct iommu_viommu_alloc)
+ * @flags: Must be 0
+ * @type: One of enum iommu_viommu_type
+ * @dev_id: A device: the IOMMU in front of it is the one that is shared out
+ * @hwpt_id: The parent of the guest's page tables, allocated with
+ *           IOMMU_HWPT_ALLOC_NEST_PARENT
+ * @out_viommu_id: The new virtual IOMMU
+ * @data_len: Size of the data at @data_uptr in bytes
+ * @__reserved: Must be 0
+ * @data_uptr: Pointer to the structure of the driver that @type tells, in and
+ *             out
+ *
+ * A slice of a hardware IOMMU, for one guest and apart from all others. It is
+ * what those things belong to that are neither of one page table nor of one
+ * device: the guest's own device IDs and cache tags, its invalidations, events
+ * that no page table causes, and hardware queues. One parent page table can be
+ * shared by the slices of several hardware IOMMUs.
+ */
+struct iommu_viommu_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 type;
+	__u32 dev_id;
+	__u32 hwpt_id;
+	__u32 out_viommu_id;
+	__u32 data_len;
+	__u32 __reserved;
+	__aligned_u64 data_uptr;
+};
+
+#define IOMMU_VIOMMU_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VIOMMU_ALLOC)
+
+/**
+ * struct iommu_vdevice_alloc - ioctl(IOMMU_VDEVICE_ALLOC)
+ * @size: sizeof(struct iommu_vdevice_alloc)
+ * @viommu_id: The virtual IOMMU that the guest sees in front of the device
+ * @dev_id: The device; it has one virtual device at most
+ * @out_vdevice_id: The new virtual device
+ * @virt_id: How the guest's IOMMU numbers the device: the stream ID of an ARM
+ *           SMMUv3, the device ID of an AMD IOMMU, the requester ID of VT-d
+ *
+ * Tell the kernel what the guest calls a device. Destroy the virtual device
+ * before the device is closed. Otherwise it goes away with the device, and its
+ * ID stays taken, of use to nobody, until the iommufd is closed.
+ */
+struct iommu_vdevice_alloc {
+	__u32 size;
+	__u32 viommu_id;
+	__u32 dev_id;
+	__u32 out_vdevice_id;
+	__aligned_u64 virt_id;
+};
+
+#define IOMMU_VDEVICE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VDEVICE_ALLOC)
+
+/**
+ * enum iommu_veventq_type - Kinds of virtual event queues
+ * @IOMMU_VEVENTQ_TYPE_DEFAULT: Not used
+ * @IOMMU_VEVENTQ_TYPE_ARM_SMMUV3: struct iommu_vevent_arm_smmuv3
+ * @IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV: struct iommu_vevent_tegra241_cmdqv
+ */
+enum iommu_veventq_type {
+	IOMMU_VEVENTQ_TYPE_DEFAULT = 0,
+	IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1,
+	IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2,
+};
+
+/**
+ * struct iommu_veventq_alloc - ioctl(IOMMU_VEVENTQ_ALLOC)
+ * @size: sizeof(struct iommu_veventq_alloc)
+ * @flags: Must be 0
+ * @viommu_id: The virtual IOMMU whose events are wanted
+ * @type: One of enum iommu_veventq_type; one queue of each
+ * @veventq_depth: How many events are kept until they are read; more are lost
+ * @out_veventq_id: The new queue
+ * @out_veventq_fd: A file to read events from; the program closes it
+ * @__reserved: Must be 0
+ *
+ * An event in the file is a struct iommufd_vevent_header and, except after
+ * IOMMU_VEVENTQ_FLAG_LOST_EVENTS, the structure that @type tells. read() yields
+ * whole events and does not wait; poll() tells when there are some.
+ */
+struct iommu_veventq_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 viommu_id;
+	__u32 type;
+	__u32 veventq_depth;
+	__u32 out_veventq_id;
+	__u32 out_veventq_fd;
+	__u32 __reserved;
+};
+
+#define IOMMU_VEVENTQ_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VEVENTQ_ALLOC)
+
+/**
+ * enum iommu_veventq_flag - Flags in struct iommufd_vevent_header
+ * @IOMMU_VEVENTQ_FLAG_LOST_EVENTS: Events are missing here; this header is not
+ *                                  followed by data
+ */
+enum iommu_veventq_flag {
+	IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1U << 0,
+};
+
+/**
+ * struct iommufd_vevent_header - What is in front of every event
+ * @flags: Combination of enum iommu_veventq_flag
+ * @sequence: The number of the event, from 0 to INT_MAX and then from 0 again
+ *
+ * Lost events are counted as well. So a reader sees what is missing between two
+ * events by the gap in their numbers: after 3 comes 6 when 4 and 5 were lost.
+ * What was lost after the last event that is in the queue cannot be seen in
+ * this way; then a header with IOMMU_VEVENTQ_FLAG_LOST_EVENTS ends the queue.
+ */
+struct iommufd_vevent_header {
+	__u32 flags;
+	__u32 sequence;
+};
+
+/**
+ * struct iommu_vevent_arm_smmuv3 - An event of ARM SMMUv3
+ * @evt: An event record, section 7.3 of the SMMUv3 specification: 256 bits,
+ *       little-endian. It is one of
+ *       0x04 C_BAD_STE, 0x06 F_STREAM_DISABLED, 0x08 C_BAD_SUBSTREAMID,
+ *       0x0a C_BAD_CD, 0x10 F_TRANSLATION, 0x11 F_ADDR_SIZE, 0x12 F_ACCESS,
+ *       0x13 F_PERMISSION.
+ *
+ * The StreamID in the record is the virt_id of a virtual device: nothing is
+ * reported for a device that has none.
+ */
+struct iommu_vevent_arm_smmuv3 {
+	__aligned_le64 evt[4];
+};
+
+/**
+ * struct iommu_vevent_tegra241_cmdqv - An interrupt of Tegra241 CMDQV
+ * @lvcmdq_err_map: Which logical command queues have an error, as the registers
+ *                  LVCMDQ_ERR_MAP of the VINTF say: 128 bits, little-endian
+ */
+struct iommu_vevent_tegra241_cmdqv {
+	__aligned_le64 lvcmdq_err_map[2];
+};
+
+/**
+ * enum iommu_hw_queue_type - Kinds of hardware queues
+ * @IOMMU_HW_QUEUE_TYPE_DEFAULT: Not used
+ * @IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV: Command queue (VCMDQ) of Tegra241 CMDQV
+ *
+ * What is demanded for IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV:
+ *
+ *  - indexes are allocated from 0 upwards, and destroyed from the last one
+ *    downwards
+ *  - the length is a power of two, at least 32 bytes and at most
+ *    2^CMDQS * 16 bytes, where CMDQS is that of idr[1] in struct
+ *    iommu_hw_info_arm_smmuv3
+ *  - the address is a multiple of the length
+ *  - the memory is physically contiguous. One huge page is a good choice, with
+ *    the guest's CMDQS lowered so that its queues do not exceed it.
+ */
+enum iommu_hw_queue_type {
+	IOMMU_HW_QUEUE_TYPE_DEFAULT = 0,
+	IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV = 1,
+};
+
+/**
+ * struct iommu_hw_queue_alloc - ioctl(IOMMU_HW_QUEUE_ALLOC)
+ * @size: sizeof(struct iommu_hw_queue_alloc)
+ * @flags: Must be 0
+ * @viommu_id: The virtual IOMMU that the queue belongs to
+ * @type: One of enum iommu_hw_queue_type
+ * @index: Which queue of that type it is
+ * @out_hw_queue_id: The new queue
+ * @nesting_parent_iova: Where the queue is in the guest's memory, that is, in
+ *                       the IOAS of the parent page table
+ * @length: Size of the queue in bytes
+ *
+ * Let hardware work on a queue in the guest's memory. What holds the queue is
+ * pinned and cannot be unmapped before the queue is destroyed.
+ */
+struct iommu_hw_queue_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 viommu_id;
+	__u32 type;
+	__u32 index;
+	__u32 out_hw_queue_id;
+	__aligned_u64 nesting_parent_iova;
+	__aligned_u64 length;
+};
+
+#define IOMMU_HW_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
+
+#endif /* _UAPI_IOMMUFD_H */
