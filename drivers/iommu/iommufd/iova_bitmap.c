@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A bitmap in user memory with one bit for each granule of an IOVA range
+ *
+ * Whoever tracks what devices write, IOMMU drivers and VFIO drivers, hands the
+ * result to user space through this. It owns the pins of the user's pages and
+ * nothing else, and it is built in because its users may be.
+ *
+ * Terms:
+ *
+ *   granule   what one bit stands for, page_size bytes, unrelated to PAGE_SIZE
+ *   position  a bit counted from the start of the user page in which the bitmap
+ *             begins. The bitmap may begin at any byte of that page.
+ *   page      a page of the bitmap, counted from the same start
+ *   window    consecutive pages of the bitmap, pinned
+ *
+ * A bitmap is as long as user space likes, so it is pinned window by window and
+ * what that takes fits in one page of ours, with the struct. There are two
+ * windows:
+ *
+ *   visited   what iova_bitmap_for_each() shows to its callback
+ *   stray     follows iova_bitmap_set() to any other place. A page table entry
+ *             that is larger than a window, or lies across the end of one, is
+ *             read and cleaned once only, so all of it has to be marked then.
+ *             A driver may as well do without iova_bitmap_for_each().
+ *
+ * Locking: none here. A bitmap belongs to one thread.
+ */
+#include <linux/align.h>
+#include <linux/bits.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/highmem.h>
+#include <linux/iova_bitmap.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#define POSITIONS_PER_PAGE (PAGE_SIZE * BITS_PER_BYTE)
+
+/* Enough for 2 GiB of IOVA at a time when both kinds of pages are 4 KiB */
+#define STRAY_PAGES 16
+
+/**
+ * struct iova_bitmap_window - consecutive pages of the bitmap, pinned
+ * @pages: room for @max_npages
+ * @max_npages: the most that this window pins
+ * @npages: how many are pinned; 0 if the window is nowhere
+ * @first_page: the page that @pages begins with
+ * @written: something was marked, so user memory has to be set dirty
+ */
+struct iova_bitmap_window {
+	struct page **pages;
+	unsigned int max_npages;
+	unsigned int npages;
+	unsigned long first_page;
+	bool written;
+};
+
+/**
+ * struct iova_bitmap - a user's bitmap for [@iova, @last]
+ * @iova: the first IOVA, and that of the first granule
+ * @last: the last IOVA
+ * @granule_lg2: bytes of IOVA for each bit
+ * @first_position: where the first granule is in its page
+ * @last_page: the page that has the last granule
+ * @user_page: address of the user's page 0
+ * @error: the first failure of a stray window, after which marks are missing
+ * @visited: the window of iova_bitmap_for_each()
+ * @stray: the window of marks outside of @visited
+ * @stray_pages: room for @stray
+ * @visited_pages: room for @visited
+ */
+struct iova_bitmap {
+	unsigned long iova;
+	unsigned long last;
+	unsigned int granule_lg2;
+	unsigned int first_position;
+	unsigned long last_page;
+	unsigned long user_page;
+	int error;
+	struct iova_bitmap_window visited;
+	struct iova_bitmap_window stray;
+	struct page *stray_pages[STRAY_PAGES];
+	struct page *visited_pages[];
+};
+
+#define VISITED_PAGES \
+	((PAGE_SIZE - sizeof(struct iova_bitmap)) / sizeof(struct page *))
+
+static unsigned long iova_to_position(const struct iova_bitmap *bitmap,
+				      unsigned long iova)
+{
+	return bitmap->first_position +
+	       ((iova - bitmap->iova) >> bitmap->granule_lg2);
+}
+
+/* The first IOVA that has its bit in @page */
+static unsigned long page_to_iova(const struct iova_bitmap *bitmap,
+				  unsigned long page)
+{
+	unsigned long position = page * POSITIONS_PER_PAGE;
+
+	if (!page)
+		return bitmap->iova;
+	return bitmap->iova +
+	       ((position - bitmap->first_position) << bitmap->granule_lg2);
+}
+
+static bool window_has(const struct iova_bitmap_window *window,
+		       unsigned long page)
+{
+	/* Wraps for a page in front of the window, and is too large then */
+	return page - window->first_page < window->npages;
+}
+
+static void unpin_window(struct iova_bitmap_window *window)
+{
+	unpin_user_pages_dirty_lock(window->pages, window->npages,
+				    window->written);
+	window->npages = 0;
+	window->written = false;
+}
+
+/*
+ * Move a window so that it begins with @first_page. It becomes shorter than it
+ * could be when not all of the user's memory is good; the error comes out when
+ * a window is to begin with the bad page.
+ */
+static int pin_window(struct iova_bitmap *bitmap,
+		      struct iova_bitmap_window *window,
+		      unsigned long first_page)
+{
+	unsigned long npages = min(bitmap->last_page - first_page + 1,
+				   window->max_npages);
+	int pinned;
+
+	unpin_window(window);
+	pinned = pin_user_pages_fast(bitmap->user_page + first_page * PAGE_SIZE,
+				     npages, FOLL_WRITE, window->pages);
+	if (pinned <= 0)
+		return pinned ?: -EFAULT;
+
+	window->first_page = first_page;
+	window->npages = pinned;
+	return 0;
+}
+
+/* The window that has @page, or NULL if it cannot be had */
+static struct iova_bitmap_window *find_window(struct iova_bitmap *bitmap,
+					      unsigned long page)
+{
+	int rc;
+
+	if (likely(window_has(&bitmap->visited, page)))
+		return &bitmap->visited;
+	if (window_has(&bitmap->stray, page))
+		return &bitmap->stray;
+
+	might_sleep();
+	rc = pin_window(bitmap, &bitmap->stray, page);
+	if (!rc)
+		return &bitmap->stray;
+	if (!bitmap->error)
+		bitmap->error = rc;
+	return NULL;
+}
+
+/*
+ * The user's array has elements of 64 bits, whatever a long is here. Elements
+ * of a bitmap that is not aligned to them are seen shifted: this makes no
+ * difference to little-endian CPUs, and others do not get here.
+ */
+static void set_bits(u64 *words, unsigned int first, unsigned int last)
+{
+	u64 *head = words + first / 64;
+	u64 *tail = words + last / 64;
+	u64 head_mask = GENMASK_U64(63, first % 64);
+	u64 tail_mask = GENMASK_U64(last % 64, 0);
+
+	if (head == tail) {
+		*head |= head_mask & tail_mask;
+		return;
+	}
+	*head |= head_mask;
+	memset(head + 1, 0xff, (char *)tail - (char *)(head + 1));
+	*tail |= tail_mask;
+}
+
+static void mark_page(struct iova_bitmap_window *window, unsigned long page,
+		      unsigned int first, unsigned int last)
+{
+	struct page *user_page = window->pages[page - window->first_page];
+	u64 *words = kmap_local_page(user_page);
+
+	set_bits(words, first, last);
+	flush_dcache_page(user_page);
+	kunmap_local(words);
+	window->written = true;
+}
+
+static void mark_positions(struct iova_bitmap *bitmap, unsigned long first,
+			   unsigned long last)
+{
+	unsigned long page = first / POSITIONS_PER_PAGE;
+	unsigned long final_page = last / POSITIONS_PER_PAGE;
+	unsigned int offset = first % POSITIONS_PER_PAGE;
+
+	for (; page <= final_page; page++, offset = 0) {
+		struct iova_bitmap_window *window = find_window(bitmap, page);
+
+		if (!window)
+			return;
+		mark_page(window, page, offset,
+			  page == final_page ? last % POSITIONS_PER_PAGE :
+					       POSITIONS_PER_PAGE - 1);
+	}
+}
+
+/**
+ * iova_bitmap_set() - Mark the granules that a range of IOVA touches
+ * @bitmap: The bitmap
+ * @iova: The first byte of the range
+ * @length: The length of the range in bytes; nothing is marked for 0
+ *
+ * Sets bits and clears none. What is outside of the bitmap does not count.
+ *
+ * User memory that cannot be reached is not an error of this function. The
+ * rest of the range is not marked then, and the running or the next
+ * iova_bitmap_for_each() fails.
+ *
+ * Context: Inside the window that an iova_bitmap_for_each() callback was given,
+ * any: the user's memory is pinned. Elsewhere, process context of the owner of
+ * the memory; may sleep, and take the mmap lock.
+ */
+void iova_bitmap_set(struct iova_bitmap *bitmap, unsigned long iova,
+		     size_t length)
+{
+	unsigned long last;
+
+	if (!length)
+		return;
+	if (check_add_overflow(iova, length - 1, &last))
+		last = ULONG_MAX;
+	if (iova > bitmap->last || last < bitmap->iova)
+		return;
+
+	mark_positions(bitmap,
+		       iova_to_position(bitmap, max(iova, bitmap->iova)),
+		       iova_to_position(bitmap, min(last, bitmap->last)));
+}
+EXPORT_SYMBOL_NS_GPL(iova_bitmap_set, "IOMMUFD");
+
+static int visit_window(struct iova_bitmap *bitmap, void *opaque,
+			iova_bitmap_fn_t fn)
+{
+	struct iova_bitmap_window *window = &bitmap->visited;
+	unsigned long next_page = window->first_page + window->npages;
+	unsigned long iova = page_to_iova(bitmap, window->first_page);
+	unsigned long last = bitmap->last;
+	int rc;
+
+	if (next_page <= bitmap->last_page)
+		last = page_to_iova(bitmap, next_page) - 1;
+
+	rc = fn(bitmap, iova, last - iova + 1, opaque);
+	return rc ?: bitmap->error;
+}
+
+/**
+ * iova_bitmap_for_each() - Go through a bitmap window by window
+ * @bitmap: The bitmap
+ * @opaque: Passed to @fn
+ * @fn: Called with the IOVA and the length in bytes of each window, ascending;
+ *      the windows cover the bitmap without gap or overlap. It marks what is
+ *      dirty there by iova_bitmap_set(). A return value that is not 0 ends the
+ *      walk.
+ *
+ * The user's memory is pinned before @fn is called for it, so a bitmap that
+ * cannot be written fails before what belongs in it has been read from
+ * hardware. Windows in front of the bad memory are visited.
+ *
+ * Context: Process context of the owner of the memory. May sleep, and takes
+ * the mmap lock.
+ *
+ * Return: 0; what @fn returned; -EFAULT if memory of the bitmap is not
+ * writeable, also when a mark got lost because of that since the bitmap was
+ * allocated; or another errno of pinning.
+ */
+int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
+			 iova_bitmap_fn_t fn)
+{
+	struct iova_bitmap_window *window = &bitmap->visited;
+	unsigned long page = 0;
+	int rc = bitmap->error;
+
+	while (!rc && page <= bitmap->last_page) {
+		rc = pin_window(bitmap, window, page);
+		if (rc)
+			break;
+		rc = visit_window(bitmap, opaque, fn);
+		page += window->npages;
+		cond_resched();
+	}
+
+	/* User space may have other memory there by the next call */
+	unpin_window(window);
+	unpin_window(&bitmap->stray);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iova_bitmap_for_each, "IOMMUFD");
+
+/**
+ * iova_bitmap_alloc() - Describe a bitmap in user memory
+ * @iova: The first IOVA, which need not be aligned
+ * @length: The length of the IOVA range in bytes
+ * @page_size: Bytes of IOVA for each bit, a power of two, of any size
+ * @data: The user's array. Bit i, that is bit i % 64 of element i / 64, stands
+ *        for the page_size bytes from @iova + i * @page_size on. The array may
+ *        be at any address, except on big-endian CPUs, where it has to be
+ *        aligned to its elements.
+ *
+ * Nothing is pinned yet, and @data may still turn out to be bad.
+ *
+ * Context: Process context of the owner of the memory. May sleep.
+ *
+ * Return: the bitmap, for iova_bitmap_free(), or an ERR_PTR(): -EINVAL for a
+ * length of 0 or a bad page size; -EOVERFLOW for a range that wraps; -EFAULT
+ * for an array that is not in user space; -ENOMEM.
+ */
+struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
+				      unsigned long page_size, u64 __user *data)
+{
+	unsigned long user_va = (unsigned long)data;
+	unsigned long last, last_bit, last_position, npages;
+	struct iova_bitmap *bitmap;
+
+	if (!length || !is_power_of_2(page_size))
+		return ERR_PTR(-EINVAL);
+	if (IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) &&
+	    !IS_ALIGNED(user_va, sizeof(*data)))
+		return ERR_PTR(-EINVAL);
+	if (check_add_overflow(iova, length - 1, &last))
+		return ERR_PTR(-EOVERFLOW);
+
+	/* With this, neither positions nor user addresses can wrap */
+	last_bit = (length - 1) >> ilog2(page_size);
+	if (!access_ok(data, last_bit / BITS_PER_BYTE + 1))
+		return ERR_PTR(-EFAULT);
+	if (check_add_overflow(last_bit, offset_in_page(data) * BITS_PER_BYTE,
+			       &last_position))
+		return ERR_PTR(-EOVERFLOW);
+
+	npages = min(last_position / POSITIONS_PER_PAGE + 1, VISITED_PAGES);
+	bitmap = kzalloc(struct_size(bitmap, visited_pages, npages),
+			 GFP_KERNEL_ACCOUNT);
+	if (!bitmap)
+		return ERR_PTR(-ENOMEM);
+
+	bitmap->iova = iova;
+	bitmap->last = last;
+	bitmap->granule_lg2 = ilog2(page_size);
+	bitmap->first_position = offset_in_page(data) * BITS_PER_BYTE;
+	bitmap->last_page = last_position / POSITIONS_PER_PAGE;
+	bitmap->user_page = user_va & PAGE_MASK;
+	bitmap->visited.pages = bitmap->visited_pages;
+	bitmap->visited.max_npages = npages;
+	bitmap->stray.pages = bitmap->stray_pages;
+	bitmap->stray.max_npages = STRAY_PAGES;
+	return bitmap;
+}
+EXPORT_SYMBOL_NS_GPL(iova_bitmap_alloc, "IOMMUFD");
+
+/**
+ * iova_bitmap_free() - Free a bitmap and let go of the user's memory
+ * @bitmap: The bitmap
+ *
+ * Context: Process context. May sleep.
+ */
+void iova_bitmap_free(struct iova_bitmap *bitmap)
+{
+	unpin_window(&bitmap->stray);
+	kfree(bitmap);
+}
+EXPORT_SYMBOL_NS_GPL(iova_bitmap_free, "IOMMUFD");
