@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pinned-memory object: one linear range of memory and what of it is pinned
+ *
+ * Terms:
+ *  source   where the memory comes from: the address space of a process, a
+ *           file, a dma-buf. Turns pages into runs.
+ *  page     PAGE_SIZE bytes; pages of an object are counted from its start.
+ *  run      physically contiguous pages, see runs.h.
+ *  segment  a range of pages that were pinned together and have the same users.
+ *  user     an area that is in at least one page table, or an access.
+ *
+ * A page is pinned once however many users it has: the first user asks the
+ * source for it, the last gives it back.
+ */
+#ifndef __IOMMUFD_PINNED_H
+#define __IOMMUFD_PINNED_H
+
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+
+#include "runs.h"
+
+struct iommufd_pinned;
+
+/**
+ * struct iommufd_source_ops - a kind of memory
+ * @pin: pin the pages first..last and append them to the runs, in order. On an
+ *       error nothing stays pinned.
+ * @unpin: give pages back. Cannot fail.
+ * @charge: count pages against the limits of whoever is to be charged; -ENOMEM
+ * @uncharge: the reverse. Cannot fail.
+ * @release: the object goes away, nothing is pinned
+ *
+ * @pin, @unpin, @charge and @uncharge are called with the object's mutex held
+ * and may sleep; they may take the mmap_lock of the source.
+ */
+struct iommufd_source_ops {
+	int (*pin)(struct iommufd_pinned *pinned, unsigned long first,
+		   unsigned long last, struct iommufd_run_builder *runs);
+	void (*unpin)(struct iommufd_pinned *pinned, struct iommufd_run run);
+	int (*charge)(struct iommufd_pinned *pinned, unsigned long npages);
+	void (*uncharge)(struct iommufd_pinned *pinned, unsigned long npages);
+	void (*release)(struct iommufd_pinned *pinned);
+};
+
+/**
+ * struct iommufd_pin_segment - pages that were pinned together
+ * @node: in the object's segments, ordered by @first
+ * @first: index of the first page
+ * @last: index of the last page
+ * @users: how many pin()s cover exactly these pages
+ * @embedded: part of the object, not allocated for itself
+ * @runs: where the pages are
+ */
+struct iommufd_pin_segment {
+	struct rb_node node;
+	unsigned long first;
+	unsigned long last;
+	unsigned int users;
+	bool embedded;
+	struct iommufd_run_slice runs;
+};
+
+/**
+ * struct iommufd_pinned - one linear range of one source
+ * @refs: areas that refer to the object
+ * @writable: pages are pinned for writing
+ * @mutex: guards @segments and @first_segment
+ * @ops: the source
+ * @segments: what is pinned
+ * @first_segment: serves when there is just one segment
+ */
+struct iommufd_pinned {
+	refcount_t refs;
+	bool writable;
+	struct mutex mutex;			/* segments */
+	const struct iommufd_source_ops *ops;
+	struct rb_root segments;	/* guarded by mutex */
+	struct iommufd_pin_segment first_segment; /* guarded by mutex */
+};
+
+/**
+ * struct iommufd_pinned_cursor - a place in the pinned pages of an object
+ * @segment: the segment
+ * @last: index of the page where the walk ends
+ * @runs: the place in the segment
+ */
+struct iommufd_pinned_cursor {
+	struct iommufd_pin_segment *segment;
+	unsigned long last;
+	struct iommufd_run_cursor runs;
+};
+
+void iommufd_pinned_init(struct iommufd_pinned *pinned,
+			 const struct iommufd_source_ops *ops, bool writable);
+void iommufd_pinned_put(struct iommufd_pinned *pinned);
+
+int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
+		       unsigned long last);
+void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
+			  unsigned long last);
+
+void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
+			 unsigned long last,
+			 struct iommufd_pinned_cursor *cursor);
+bool iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
+			 struct iommufd_run *run);
+
+#endif
