@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOVA space: areas, reserved and allowed ranges, choosing an IOVA
+ *
+ * Owns the trees of struct iommufd_iova_space; its lock guards them. Called by
+ * the address space, which owns what the areas stand for.
+ */
+#include <linux/pgtable.h>
+#include <linux/log2.h>
+#include <linux/rbtree_augmented.h>
+#include <linux/slab.h>
+
+#include "iova_space.h"
+
+/**
+ * struct iommufd_reservation - a range that must not be mapped
+ * @range: in the space's reserved ranges, which may overlap
+ * @owner: the device, page table, ... because of which it is reserved
+ */
+struct iommufd_reservation {
+	struct interval_tree_node range;
+	const void *owner;
+};
+
+static unsigned long area_gap(struct iommufd_area *area)
+{
+	return area->gap;
+}
+
+RB_DECLARE_CALLBACKS_MAX(static, area_callbacks, struct iommufd_area, node,
+			 unsigned long, max_gap, area_gap)
+
+void iommufd_iova_space_init(struct iommufd_iova_space *space)
+{
+	init_rwsem(&space->lock);
+	space->areas = RB_ROOT;
+	space->reserved = RB_ROOT_CACHED;
+	space->allowed = RB_ROOT_CACHED;
+	space->alignment = 1;
+}
+
+/**
+ * iommufd_iova_space_destroy - free all ranges
+ * @space: the space, without areas
+ */
+void iommufd_iova_space_destroy(struct iommufd_iova_space *space)
+{
+	struct interval_tree_node *node;
+
+	WARN_ON(!RB_EMPTY_ROOT(&space->areas));
+	while ((node = interval_tree_iter_first(&space->reserved, 0,
+						ULONG_MAX))) {
+		interval_tree_remove(node, &space->reserved);
+		kfree(container_of(node, struct iommufd_reservation, range));
+	}
+	iommufd_iova_free_allowed(&space->allowed);
+}
+
+static struct iommufd_area *to_area(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct iommufd_area, node);
+}
+
+/* The lowest area that ends at or above @iova */
+static struct iommufd_area *find_area(struct iommufd_iova_space *space,
+				      unsigned long iova)
+{
+	struct rb_node *node = space->areas.rb_node;
+	struct iommufd_area *found = NULL;
+
+	while (node) {
+		struct iommufd_area *area = to_area(node);
+
+		if (iova <= area->last) {
+			found = area;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
+ * iommufd_area_first - the lowest area that touches a range
+ * @space: the space
+ * @iova: first IOVA of the range
+ * @last: last IOVA of the range
+ *
+ * Context: caller holds the space's lock, or excludes changes otherwise.
+ * Return: the area, NULL if there is none.
+ */
+struct iommufd_area *iommufd_area_first(struct iommufd_iova_space *space,
+					unsigned long iova, unsigned long last)
+{
+	struct iommufd_area *area = find_area(space, iova);
+
+	return area && area->iova <= last ? area : NULL;
+}
+
+/**
+ * iommufd_area_next - the next area that touches a range
+ * @area: an area
+ * @last: last IOVA of the range
+ *
+ * Context: as iommufd_area_first().
+ * Return: the area, NULL if there is none.
+ */
+struct iommufd_area *iommufd_area_next(struct iommufd_area *area,
+				       unsigned long last)
+{
+	area = to_area(rb_next(&area->node));
+	return area && area->iova <= last ? area : NULL;
+}
+
+static void set_gap(struct iommufd_area *area, unsigned long gap)
+{
+	area->gap = gap;
+	area_callbacks_propagate(&area->node, NULL);
+}
+
+static unsigned long gap_after(struct iommufd_area *prev, unsigned long iova)
+{
+	return prev ? iova - prev->last - 1 : iova;
+}
+
+/**
+ * iommufd_iova_insert - take IOVA for an area
+ * @space: the space
+ * @area: the area with its range, which no other area touches
+ *
+ * Context: caller holds the space's lock for writing.
+ */
+void iommufd_iova_insert(struct iommufd_iova_space *space,
+			 struct iommufd_area *area)
+{
+	struct rb_node **link = &space->areas.rb_node;
+	struct iommufd_area *prev = NULL, *next = NULL;
+	struct rb_node *parent = NULL;
+
+	lockdep_assert_held_write(&space->lock);
+
+	while (*link) {
+		parent = *link;
+		if (area->iova < to_area(parent)->iova) {
+			next = to_area(parent);
+			link = &parent->rb_left;
+		} else {
+			prev = to_area(parent);
+			link = &parent->rb_right;
+		}
+	}
+
+	area->gap = gap_after(prev, area->iova);
+	area->max_gap = area->gap;
+	rb_link_node(&area->node, parent, link);
+	if (parent)
+		area_callbacks_propagate(parent, NULL);
+	rb_insert_augmented(&area->node, &space->areas, &area_callbacks);
+	if (next)
+		set_gap(next, gap_after(area, next->iova));
+}
+
+/**
+ * iommufd_iova_remove - return the IOVA of an area
+ * @space: the space
+ * @area: the area
+ *
+ * Context: caller holds the space's lock for writing.
+ */
+void iommufd_iova_remove(struct iommufd_iova_space *space,
+			 struct iommufd_area *area)
+{
+	struct iommufd_area *next = to_area(rb_next(&area->node));
+
+	lockdep_assert_held_write(&space->lock);
+
+	rb_erase_augmented(&area->node, &space->areas, &area_callbacks);
+	if (next)
+		set_gap(next, next->gap + iommufd_area_length(area) +
+			      area->gap);
+}
+
+static bool is_reserved(struct iommufd_iova_space *space, unsigned long first,
+			unsigned long last)
+{
+	return interval_tree_iter_first(&space->reserved, first, last);
+}
+
+/**
+ * iommufd_iova_check - may user space have this IOVA?
+ * @space: the space
+ * @iova: first IOVA
+ * @length: in bytes, not 0
+ *
+ * Context: caller holds the space's lock.
+ *
+ * Return: 0; -EINVAL if @iova or @length is not aligned, or the range reserved;
+ * -EOVERFLOW if it wraps; -EEXIST if an area is there.
+ */
+int iommufd_iova_check(struct iommufd_iova_space *space, unsigned long iova,
+		       unsigned long length)
+{
+	unsigned long last;
+
+	lockdep_assert_held(&space->lock);
+
+	if (!IS_ALIGNED(iova | length, space->alignment))
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+	if (is_reserved(space, iova, last))
+		return -EINVAL;
+	if (iommufd_area_first(space, iova, last))
+		return -EEXIST;
+	return 0;
+}
+
+/**
+ * struct iova_request - what is asked of an IOVA that is to be chosen
+ * @length: bytes
+ * @align: alignment of the page that the IOVA lies in, at least PAGE_SIZE
+ * @page_offset: offset of the IOVA in this page
+ */
+struct iova_request {
+	unsigned long length;
+	unsigned long align;
+	unsigned long page_offset;
+};
+
+/* The lowest IOVA in [first, last] that meets the request */
+static bool lowest_fit(const struct iova_request *req, unsigned long first,
+		       unsigned long last, unsigned long *iova)
+{
+	unsigned long base = 0, iova_last;
+
+	/* The page may begin below @first as long as the IOVA does not. */
+	if (first > req->page_offset) {
+		base = first - req->page_offset;
+		if (base > ULONG_MAX - (req->align - 1))
+			return false;
+		base = ALIGN(base, req->align);
+	}
+	if (check_add_overflow(base, req->page_offset, iova) ||
+	    check_add_overflow(*iova, req->length - 1, &iova_last))
+		return false;
+	return iova_last <= last;
+}
+
+/* Does the gap in front of @area, as far as it is in [first, last], fit? */
+static bool gap_fits(const struct iova_request *req, struct iommufd_area *area,
+		     unsigned long first, unsigned long last,
+		     unsigned long *iova)
+{
+	unsigned long gap_first = area->iova - area->gap;
+
+	if (area->gap < req->length)
+		return false;
+	return lowest_fit(req, max(first, gap_first), min(last, area->iova - 1),
+			  iova);
+}
+
+static bool subtree_fits(const struct iova_request *req, struct rb_node *node)
+{
+	return node && to_area(node)->max_gap >= req->length;
+}
+
+/*
+ * The lowest gap that fits and ends at or above @first: an in-order walk that
+ * leaves out the subtrees whose gaps are all too small or too low.
+ */
+static bool search_gaps(const struct iova_request *req, struct rb_node *node,
+			unsigned long first, unsigned long last,
+			unsigned long *iova)
+{
+	while (subtree_fits(req, node)) {
+		struct iommufd_area *area = to_area(node);
+
+		if (area->iova > first &&
+		    search_gaps(req, node->rb_left, first, last, iova))
+			return true;
+		if (area->iova > first &&
+		    gap_fits(req, area, first, last, iova))
+			return true;
+		if (area->last >= last)
+			return false;
+		node = node->rb_right;
+	}
+	return false;
+}
+
+static bool choose_in_range(struct iommufd_iova_space *space,
+			    const struct iova_request *req, unsigned long first,
+			    unsigned long last, unsigned long *iova)
+{
+	struct iommufd_area *highest = to_area(rb_last(&space->areas));
+
+	if (search_gaps(req, space->areas.rb_node, first, last, iova))
+		return true;
+	if (highest && highest->last >= last)
+		return false;
+	if (highest && highest->last >= first)
+		first = highest->last + 1;
+	return lowest_fit(req, first, last, iova);
+}
+
+/* The lowest fit in [first, last] outside the reserved ranges */
+static bool choose_in_allowed(struct iommufd_iova_space *space,
+			      const struct iova_request *req,
+			      unsigned long first, unsigned long last,
+			      unsigned long *iova)
+{
+	unsigned long usable_first = first, usable_last = last;
+
+	while (iommufd_iova_next_usable(space, &usable_first, &usable_last)) {
+		if (choose_in_range(space, req, usable_first, usable_last,
+				    iova))
+			return true;
+		if (usable_last == last)
+			return false;
+		usable_first = usable_last + 1;
+		usable_last = last;
+	}
+	return false;
+}
+
+/*
+ * Where the allowed range @node ends, together with those that follow it
+ * without a gap. Returns the next one behind.
+ */
+static struct interval_tree_node *join_allowed(struct interval_tree_node *node,
+					       unsigned long highest,
+					       unsigned long *last)
+{
+	do {
+		*last = node->last;
+		node = interval_tree_iter_next(node, 0, highest);
+	} while (node && node->start == *last + 1);
+
+	*last = min(*last, highest);
+	return node;
+}
+
+static unsigned long largest_useful_alignment(void)
+{
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? PMD_SIZE : PAGE_SIZE;
+}
+
+/*
+ * An alignment at which the page table can use the huge pages that the memory
+ * may consist of
+ */
+static unsigned long alignment_for(unsigned long hint, unsigned long length)
+{
+	unsigned long align = roundup_pow_of_two(length);
+
+	hint &= PAGE_MASK;
+	if (hint)
+		align = min(align, 1UL << __ffs(hint));
+	return min(align, largest_useful_alignment());
+}
+
+/**
+ * iommufd_iova_choose - find free IOVA
+ * @space: the space
+ * @hint: start of the memory: its page offset is kept, and its alignment as far
+ *        as huge pages may profit
+ * @length: in bytes, not 0
+ * @iova: receives the IOVA
+ *
+ * Context: caller holds the space's lock.
+ *
+ * Return: 0; -EINVAL if @length or the alignment of @hint is less than the
+ * space demands; -EOVERFLOW if @length is half of the space; -ENOSPC.
+ */
+int iommufd_iova_choose(struct iommufd_iova_space *space, unsigned long hint,
+			unsigned long length, unsigned long *iova)
+{
+	const unsigned long lowest = PAGE_SIZE;
+	const unsigned long highest = ULONG_MAX - PAGE_SIZE;
+	struct interval_tree_node *node;
+	struct iova_request req = {
+		.length = length,
+		.page_offset = offset_in_page(hint),
+	};
+
+	lockdep_assert_held(&space->lock);
+
+	if (!IS_ALIGNED(length, space->alignment))
+		return -EINVAL;
+	if (length >= ULONG_MAX / 2)
+		return -EOVERFLOW;
+	req.align = alignment_for(hint, length);
+	if (req.align < space->alignment)
+		return -EINVAL;
+	req.align = max(req.align, PAGE_SIZE);
+
+	if (RB_EMPTY_ROOT(&space->allowed.rb_root))
+		return choose_in_allowed(space, &req, lowest, highest, iova) ?
+			       0 : -ENOSPC;
+
+	node = interval_tree_iter_first(&space->allowed, lowest, highest);
+	while (node) {
+		unsigned long first = max(node->start, lowest), last;
+
+		node = join_allowed(node, highest, &last);
+		if (choose_in_allowed(space, &req, first, last, iova))
+			return 0;
+	}
+	return -ENOSPC;
+}
+
+/**
+ * iommufd_iova_reserve - make a range unusable
+ * @space: the space
+ * @first: first IOVA
+ * @last: last IOVA
+ * @owner: for whom, see iommufd_iova_unreserve(); may reserve many ranges
+ *
+ * Context: caller holds the space's lock for writing; may sleep.
+ *
+ * Return: 0; -EADDRINUSE if the range meets an area or an allowed range;
+ * -ENOMEM.
+ */
+int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
+			 unsigned long last, const void *owner)
+{
+	struct iommufd_reservation *reservation;
+
+	lockdep_assert_held_write(&space->lock);
+
+	if (iommufd_area_first(space, first, last) ||
+	    interval_tree_iter_first(&space->allowed, first, last))
+		return -EADDRINUSE;
+
+	reservation = kzalloc_obj(*reservation, GFP_KERNEL_ACCOUNT);
+	if (!reservation)
+		return -ENOMEM;
+	reservation->range.start = first;
+	reservation->range.last = last;
+	reservation->owner = owner;
+	interval_tree_insert(&reservation->range, &space->reserved);
+	return 0;
+}
+
+/**
+ * iommufd_iova_unreserve - drop all reservations of an owner
+ * @space: the space
+ * @owner: as given to iommufd_iova_reserve()
+ *
+ * Context: caller holds the space's lock for writing.
+ */
+void iommufd_iova_unreserve(struct iommufd_iova_space *space, const void *owner)
+{
+	struct interval_tree_node *node, *next;
+
+	lockdep_assert_held_write(&space->lock);
+
+	for (node = interval_tree_iter_first(&space->reserved, 0, ULONG_MAX);
+	     node; node = next) {
+		struct iommufd_reservation *reservation =
+			container_of(node, struct iommufd_reservation, range);
+
+		next = interval_tree_iter_next(node, 0, ULONG_MAX);
+		if (reservation->owner == owner) {
+			interval_tree_remove(node, &space->reserved);
+			kfree(reservation);
+		}
+	}
+}
+
+/**
+ * iommufd_iova_next_usable - the lowest range without reservation
+ * @space: the space
+ * @first: where to look from; receives the first IOVA of the range
+ * @last: where to look to; receives the last IOVA of the range
+ *
+ * Context: caller holds the space's lock.
+ * Return: false if all of it is reserved.
+ */
+bool iommufd_iova_next_usable(struct iommufd_iova_space *space,
+			      unsigned long *first, unsigned long *last)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&space->lock);
+
+	for (node = interval_tree_iter_first(&space->reserved, *first, *last);
+	     node; node = interval_tree_iter_next(node, *first, *last)) {
+		if (*first < node->start) {
+			*last = node->start - 1;
+			return true;
+		}
+		if (node->last >= *last)
+			return false;
+		/* Reservations come by their start and may overlap. */
+		*first = max(*first, node->last + 1);
+	}
+	return true;
+}
+
+/**
+ * iommufd_iova_allow - add a range to a list of allowed ranges
+ * @allowed: the list
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL if it meets an earlier range; -ENOMEM.
+ */
+int iommufd_iova_allow(struct rb_root_cached *allowed, unsigned long first,
+		       unsigned long last)
+{
+	struct interval_tree_node *node;
+
+	if (interval_tree_iter_first(allowed, first, last))
+		return -EINVAL;
+
+	node = kzalloc_obj(*node, GFP_KERNEL_ACCOUNT);
+	if (!node)
+		return -ENOMEM;
+	node->start = first;
+	node->last = last;
+	interval_tree_insert(node, allowed);
+	return 0;
+}
+
+/**
+ * iommufd_iova_set_allowed - replace the list of allowed ranges
+ * @space: the space
+ * @allowed: the new list; receives the old one for the caller to free
+ *
+ * Context: caller holds the space's lock for writing.
+ * Return: 0; -EADDRINUSE if one of the ranges meets a reserved one.
+ */
+int iommufd_iova_set_allowed(struct iommufd_iova_space *space,
+			     struct rb_root_cached *allowed)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held_write(&space->lock);
+
+	for (node = interval_tree_iter_first(allowed, 0, ULONG_MAX); node;
+	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		if (is_reserved(space, node->start, node->last))
+			return -EADDRINUSE;
+	}
+	swap(space->allowed, *allowed);
+	return 0;
+}
+
+void iommufd_iova_free_allowed(struct rb_root_cached *allowed)
+{
+	struct interval_tree_node *node;
+
+	while ((node = interval_tree_iter_first(allowed, 0, ULONG_MAX))) {
+		interval_tree_remove(node, allowed);
+		kfree(node);
+	}
+}
+
+/**
+ * iommufd_iova_fits_alignment - could the alignment be raised?
+ * @space: the space
+ * @alignment: the new alignment
+ *
+ * Context: caller holds the space's lock.
+ * Return: false if one of the areas would violate it.
+ */
+bool iommufd_iova_fits_alignment(struct iommufd_iova_space *space,
+				 unsigned long alignment)
+{
+	struct iommufd_area *area;
+
+	lockdep_assert_held(&space->lock);
+
+	if (alignment <= space->alignment)
+		return true;
+	for (area = iommufd_area_first(space, 0, ULONG_MAX); area;
+	     area = iommufd_area_next(area, ULONG_MAX)) {
+		if (!IS_ALIGNED(area->iova | iommufd_area_length(area) |
+				area->offset, alignment))
+			return false;
+	}
+	return true;
+}
