@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The context: one open file of /dev/iommu
+ */
+#ifndef __IOMMUFD_CTX_H
+#define __IOMMUFD_CTX_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "source.h"
+
+struct file;
+struct iommufd_ioas;
+
+/**
+ * struct iommufd_ctx - one open file
+ * @file: the file, whose references are those of the context
+ * @objects: all objects by ID; see object.h
+ * @object_wait: woken when a short-term reference is dropped
+ * @groups: struct iommufd_group by the ID of the iommu_group
+ * @groups_lock: guards @groups against changes of its members
+ * @account_mode: whose limit counts for new maps
+ * @vfio_ioas: the IOAS that stands for a VFIO container; guarded by the lock of
+ *             @objects
+ * @no_iommu: VFIO no-IOMMU groups use the file; guarded like @vfio_ioas
+ * @sw_msi_lock: guards @sw_msi_maps
+ * @sw_msi_maps: struct iommufd_sw_msi_map, MSI doorbells that have an IOVA
+ */
+struct iommufd_ctx {
+	struct file *file;
+	struct xarray objects;
+	wait_queue_head_t object_wait;
+	struct xarray groups;
+	struct mutex groups_lock;	/* changes of groups */
+	enum iommufd_account_mode account_mode;
+	struct iommufd_ioas *vfio_ioas;
+	bool no_iommu;
+	struct mutex sw_msi_lock;	/* sw_msi_maps */
+	struct list_head sw_msi_maps;
+};
+
+#endif

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices: binding to a context, groups
+ *
+ * Owns struct iommufd_device and struct iommufd_group. The entry points are the
+ * in-kernel API that vfio calls.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
+#include <linux/slab.h>
+
+#include "ctx.h"
+#include "device.h"
+
+static void release_group(struct kref *refs)
+{
+	struct iommufd_group *group = container_of(refs, struct iommufd_group,
+						   refs);
+
+	xa_erase(&group->ctx->groups, iommu_group_id(group->group));
+	WARN_ON(!xa_empty(&group->attachments));
+	xa_destroy(&group->attachments);
+	iommu_group_put(group->group);
+	mutex_destroy(&group->lock);
+	kfree(group);
+}
+
+static void put_group(struct iommufd_group *group)
+{
+	struct iommufd_ctx *ctx = group->ctx;
+
+	mutex_lock(&ctx->groups_lock);
+	kref_put(&group->refs, release_group);
+	mutex_unlock(&ctx->groups_lock);
+}
+
+static struct iommufd_group *create_group(struct iommufd_ctx *ctx,
+					  struct iommu_group *iommu_group)
+{
+	struct iommufd_group *group;
+	int rc;
+
+	group = kzalloc_obj(*group, GFP_KERNEL_ACCOUNT);
+	if (!group)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&group->refs);
+	group->ctx = ctx;
+	mutex_init(&group->lock);
+	xa_init(&group->attachments);
+	group->sw_msi_start = PHYS_ADDR_MAX;
+
+	rc = xa_insert(&ctx->groups, iommu_group_id(iommu_group), group,
+		       GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		kfree(group);
+		return ERR_PTR(rc);
+	}
+	group->group = iommu_group_ref_get(iommu_group);
+	return group;
+}
+
+static struct iommufd_group *get_group(struct iommufd_ctx *ctx,
+				       struct iommu_group *iommu_group)
+{
+	struct iommufd_group *group;
+
+	mutex_lock(&ctx->groups_lock);
+	group = xa_load(&ctx->groups, iommu_group_id(iommu_group));
+	if (group)
+		kref_get(&group->refs);
+	else
+		group = create_group(ctx, iommu_group);
+	mutex_unlock(&ctx->groups_lock);
+	return group;
+}
+
+/**
+ * iommufd_ctx_has_group - is a device of the group bound to the context?
+ * @ctx: the context
+ * @group: the group, of which the caller has a reference
+ *
+ * Context: any.
+ * Return: true if one is.
+ */
+bool iommufd_ctx_has_group(struct iommufd_ctx *ctx, struct iommu_group *group)
+{
+	if (!ctx || !group)
+		return false;
+	/* A group of the same ID is the same as long as it is held here. */
+	return xa_load(&ctx->groups, iommu_group_id(group));
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_has_group, "IOMMUFD");
+
+/*
+ * A device that can write to any MSI address can raise the interrupts of
+ * others, unless the hardware tells them apart.
+ */
+static int check_msi_isolation(struct device *dev,
+			       struct iommu_group *iommu_group)
+{
+	if (iommu_group_has_isolated_msi(iommu_group))
+		return 0;
+	if (!READ_ONCE(iommufd_allow_unsafe_interrupts))
+		return -EPERM;
+	dev_warn(dev, "MSIs are not isolated by the platform: the device can raise interrupts of others\n");
+	return 0;
+}
+
+static struct iommufd_device *create_device(struct iommufd_ctx *ctx,
+					    struct device *dev,
+					    struct iommufd_group *group)
+{
+	struct iommufd_object *obj;
+	struct iommufd_device *idev;
+	int rc;
+
+	rc = iommu_device_claim_dma_owner(dev, ctx);
+	if (rc)
+		return ERR_PTR(rc == -EPERM ? -EBUSY : rc);
+
+	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_DEVICE);
+	if (IS_ERR(obj)) {
+		iommu_device_release_dma_owner(dev);
+		return ERR_CAST(obj);
+	}
+
+	idev = container_of(obj, struct iommufd_device, obj);
+	idev->ctx = ctx;
+	iommufd_ctx_get(ctx);
+	idev->group = group;
+	idev->dev = dev;
+	idev->enforce_cache_coherency =
+		device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+	return idev;
+}
+
+void iommufd_device_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	struct iommufd_device *idev =
+		container_of(obj, struct iommufd_device, obj);
+
+	iommu_device_release_dma_owner(idev->dev);
+	put_group(idev->group);
+	iommufd_ctx_put(ctx);
+}
+
+static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,
+					    struct device *dev,
+					    struct iommu_group *iommu_group)
+{
+	struct iommufd_device *idev;
+	struct iommufd_group *group;
+	int rc;
+
+	rc = check_msi_isolation(dev, iommu_group);
+	if (rc)
+		return ERR_PTR(rc);
+
+	group = get_group(ctx, iommu_group);
+	if (IS_ERR(group))
+		return ERR_CAST(group);
+
+	idev = create_device(ctx, dev, group);
+	if (IS_ERR(idev))
+		put_group(group);
+	return idev;
+}
+
+/**
+ * iommufd_device_bind - take a device over for the holder of a context
+ * @ctx: the context, of which the device holds a reference until it is unbound
+ * @dev: the device, whose driver is the caller
+ * @id: receives the ID of the device's object
+ *
+ * All DMA of the device is blocked until it is attached to something.
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: the device, or an ERR_PTR: -EINVAL if it has no IOMMU or its DMA is
+ * not coherent with CPU caches; -ENODEV without a group; -EPERM if its MSIs are not isolated;
+ * -EBUSY if somebody else owns its DMA; -ENOMEM.
+ */
+struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
+					   struct device *dev, u32 *id)
+{
+	struct iommu_group *iommu_group;
+	struct iommufd_device *idev;
+
+	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
+		return ERR_PTR(-EINVAL);
+
+	iommu_group = iommu_group_get(dev);
+	if (!iommu_group)
+		return ERR_PTR(-ENODEV);
+	idev = bind_in_group(ctx, dev, iommu_group);
+	iommu_group_put(iommu_group);
+	if (IS_ERR(idev))
+		return idev;
+
+	*id = idev->obj.id;
+	iommufd_object_publish(ctx, &idev->obj);
+	return idev;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
+
+/**
+ * iommufd_device_unbind - give a device back
+ * @idev: the device, which is not attached to anything; gone on return
+ *
+ * Waits for ioctls that are using the device.
+ *
+ * Context: process context, may sleep.
+ */
+void iommufd_device_unbind(struct iommufd_device *idev)
+{
+	iommufd_object_destroy_owned(idev->ctx, &idev->obj);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, "IOMMUFD");
+
+/**
+ * iommufd_device_to_ictx - the context that a device is bound to
+ * @idev: the device
+ *
+ * Return: the context, without a reference for the caller.
+ */
+struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev)
+{
+	return idev->ctx;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_to_ictx, "IOMMUFD");
+
+/**
+ * iommufd_device_to_id - the ID by which user space knows a device
+ * @idev: the device
+ *
+ * Return: the ID.
+ */
+u32 iommufd_device_to_id(struct iommufd_device *idev)
+{
+	return idev->obj.id;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_to_id, "IOMMUFD");

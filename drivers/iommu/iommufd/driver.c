@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What IOMMU drivers call, built into the kernel
+ *
+ * The drivers are built in while the rest may be a module, so nothing here may
+ * call into the rest.
+ */
+#include <linux/iommufd.h>
+#include <linux/module.h>
+
+#include "ctx.h"
+#include "device.h"
+
+/**
+ * _iommufd_object_depend - let one object of a vIOMMU keep another alive
+ * @obj_dependent: who needs it
+ * @obj_depended: what is needed, of the same type, by another object
+ *
+ * Return: 0, or -EINVAL for objects that cannot depend on each other.
+ */
+int _iommufd_object_depend(struct iommufd_object *obj_dependent,
+			   struct iommufd_object *obj_depended)
+{
+	if (obj_dependent == obj_depended ||
+	    WARN_ON_ONCE(obj_dependent->type != obj_depended->type))
+		return -EINVAL;
+	refcount_inc(&obj_depended->users);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(_iommufd_object_depend, "IOMMUFD");
+
+/**
+ * _iommufd_object_undepend - the reverse of _iommufd_object_depend()
+ * @obj_dependent: who needed it
+ * @obj_depended: what was needed
+ */
+void _iommufd_object_undepend(struct iommufd_object *obj_dependent,
+			      struct iommufd_object *obj_depended)
+{
+	if (WARN_ON_ONCE(obj_dependent == obj_depended ||
+			 obj_dependent->type != obj_depended->type))
+		return;
+	refcount_dec(&obj_depended->users);
+}
+EXPORT_SYMBOL_NS_GPL(_iommufd_object_undepend, "IOMMUFD");
+
+/**
+ * _iommufd_alloc_mmap - offer a physical range to mmap()
+ * @ctx: the context
+ * @owner: the object that the range belongs to
+ * @mmio_addr: physical address
+ * @length: in bytes
+ * @offset: would receive the file offset
+ *
+ * Return: -EOPNOTSUPP, as the file cannot be mapped yet.
+ */
+int _iommufd_alloc_mmap(struct iommufd_ctx *ctx, struct iommufd_object *owner,
+			phys_addr_t mmio_addr, size_t length,
+			unsigned long *offset)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(_iommufd_alloc_mmap, "IOMMUFD");
+
+void _iommufd_destroy_mmap(struct iommufd_ctx *ctx,
+			   struct iommufd_object *owner, unsigned long offset)
+{
+}
+EXPORT_SYMBOL_NS_GPL(_iommufd_destroy_mmap, "IOMMUFD");
+
+/**
+ * iommufd_vdevice_to_device - the physical device of a virtual one
+ * @vdev: the virtual device
+ *
+ * Return: the device, alive as long as @vdev is.
+ */
+struct device *iommufd_vdevice_to_device(struct iommufd_vdevice *vdev)
+{
+	return vdev->idev->dev;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vdevice_to_device, "IOMMUFD");
+
+/**
+ * iommufd_viommu_find_dev - the physical device that has a virtual ID
+ * @viommu: the vIOMMU
+ * @vdev_id: the ID that the guest knows
+ *
+ * Context: caller holds the lock of @viommu->vdevs.
+ * Return: the device, NULL if there is none.
+ */
+struct device *iommufd_viommu_find_dev(struct iommufd_viommu *viommu,
+				       unsigned long vdev_id)
+{
+	struct iommufd_vdevice *vdev;
+
+	lockdep_assert_held(&viommu->vdevs.xa_lock);
+
+	vdev = xa_load(&viommu->vdevs, vdev_id);
+	return vdev ? iommufd_vdevice_to_device(vdev) : NULL;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_viommu_find_dev, "IOMMUFD");
+
+/**
+ * iommufd_viommu_get_vdev_id - the virtual ID of a physical device
+ * @viommu: the vIOMMU
+ * @dev: the device
+ * @vdev_id: receives the ID that the guest knows
+ *
+ * Return: 0, or -ENOENT if the device has no ID on this vIOMMU.
+ */
+int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
+			       struct device *dev, unsigned long *vdev_id)
+{
+	struct iommufd_vdevice *vdev;
+	unsigned long index;
+	int rc = -ENOENT;
+
+	xa_lock(&viommu->vdevs);
+	xa_for_each(&viommu->vdevs, index, vdev) {
+		if (iommufd_vdevice_to_device(vdev) == dev) {
+			*vdev_id = vdev->virt_id;
+			rc = 0;
+			break;
+		}
+	}
+	xa_unlock(&viommu->vdevs);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_viommu_get_vdev_id, "IOMMUFD");
+
+/**
+ * iommufd_viommu_report_event - tell the owner of a vIOMMU of an event
+ * @viommu: the vIOMMU
+ * @type: the type of event
+ * @event_data: what happened
+ * @data_len: bytes of @event_data
+ *
+ * Return: -EOPNOTSUPP, as no vIOMMU has an event queue yet.
+ */
+int iommufd_viommu_report_event(struct iommufd_viommu *viommu,
+				enum iommu_veventq_type type, void *event_data,
+				size_t data_len)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_viommu_report_event, "IOMMUFD");

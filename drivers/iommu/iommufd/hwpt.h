@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The HWPT objects: IO page tables
+ *
+ * struct iommu_domain points to struct iommufd_hw_pagetable, and the in-kernel
+ * API to struct iommufd_hwpt_paging; their names are the base kernel's.
+ */
+#ifndef __IOMMUFD_HWPT_H
+#define __IOMMUFD_HWPT_H
+
+#include <linux/bitmap.h>
+
+#include "address_space.h"
+#include "object.h"
+
+struct iommufd_device;
+struct iommufd_ioas;
+
+/* MSI doorbell pages that one file may have, see driver.c */
+#define IOMMUFD_SW_MSI_MAX 64
+
+/**
+ * struct iommufd_hw_pagetable - what all page tables have
+ * @obj: the object
+ * @ctx: the context
+ * @domain: the page table of the IOMMU driver
+ */
+struct iommufd_hw_pagetable {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ctx;
+	struct iommu_domain *domain;
+};
+
+/**
+ * struct iommufd_hwpt_paging - a page table that follows an IOAS
+ * @common: the common part
+ * @ioas: the IOAS, of which the page table holds a long-term reference
+ * @consumer: the page table in the IOAS's address space
+ * @auto_node: in iommufd_ioas::auto_hwpts when the page table was made
+ *             automatically, else empty
+ * @enforce_cache_coherency: no DMA bypasses the CPU caches
+ * @sw_msi_present: MSI doorbells that are mapped; guarded by
+ *                  iommufd_ctx::sw_msi_lock
+ */
+struct iommufd_hwpt_paging {
+	struct iommufd_hw_pagetable common;
+	struct iommufd_ioas *ioas;
+	struct iommufd_consumer consumer;
+	struct list_head auto_node;
+	bool enforce_cache_coherency;
+	DECLARE_BITMAP(sw_msi_present, IOMMUFD_SW_MSI_MAX);
+};
+
+static inline struct iommufd_hw_pagetable *to_hwpt(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_hw_pagetable, obj);
+}
+
+static inline struct iommufd_hwpt_paging *
+to_hwpt_paging(struct iommufd_hw_pagetable *hwpt)
+{
+	return container_of(hwpt, struct iommufd_hwpt_paging, common);
+}
+
+struct iommufd_hwpt_paging *
+iommufd_hwpt_create_auto(struct iommufd_ioas *ioas,
+			 struct iommufd_device *idev);
+void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
+				 struct iommufd_object *obj);
+
+void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The IOAS object: an address space that user space fills
+ */
+#ifndef __IOMMUFD_IOAS_H
+#define __IOMMUFD_IOAS_H
+
+#include "address_space.h"
+#include "object.h"
+
+struct iommufd_call;
+struct iommufd_ctx;
+
+/**
+ * struct iommufd_ioas - an IOAS
+ * @obj: the object
+ * @as: what is mapped
+ * @hwpts_lock: guards @auto_hwpts, and the references that make its members
+ *              live on
+ * @auto_hwpts: struct iommufd_hwpt_paging, the automatic page tables
+ */
+struct iommufd_ioas {
+	struct iommufd_object obj;
+	struct iommufd_address_space as;
+	struct mutex hwpts_lock;	/* auto_hwpts */
+	struct list_head auto_hwpts;
+};
+
+struct iommufd_ioas *iommufd_ioas_create(struct iommufd_ctx *ctx);
+void iommufd_ioas_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj);
+
+static inline struct iommufd_ioas *to_ioas(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_ioas, obj);
+}
+
+static inline struct iommufd_ioas *iommufd_ioas_get(struct iommufd_ctx *ctx,
+						    u32 id)
+{
+	struct iommufd_object *obj = iommufd_object_get(ctx, id,
+							IOMMUFD_OBJ_IOAS);
+
+	return IS_ERR(obj) ? ERR_CAST(obj) : to_ioas(obj);
+}
+
+int iommufd_ioas_alloc_ioctl(struct iommufd_call *call);
+int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call);
+int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call);
+int iommufd_ioas_map_ioctl(struct iommufd_call *call);
+int iommufd_ioas_unmap_ioctl(struct iommufd_call *call);
+int iommufd_option_ioctl(struct iommufd_call *call);
+
+#endif

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/iommu: the character device, its ioctls, the module
+ *
+ * Owns struct iommufd_ctx. A command is a row of commands[].
+ */
+#define pr_fmt(fmt) "iommufd: " fmt
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/iommufd.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/iommufd.h>
+
+#include "call.h"
+#include "ctx.h"
+#include "device.h"
+#include "ioas.h"
+#include "object.h"
+#include "vfio_compat.h"
+
+bool iommufd_allow_unsafe_interrupts;
+module_param_named(allow_unsafe_interrupts, iommufd_allow_unsafe_interrupts,
+		   bool, 0644);
+MODULE_PARM_DESC(allow_unsafe_interrupts,
+		 "Allow devices on platforms that do not isolate MSIs, where a device can raise the interrupts of others (default: N)");
+
+/*
+ * ioctls
+ */
+
+/* All structures that commands[] knows, for their size */
+union iommufd_arg {
+	struct iommu_destroy destroy;
+	struct iommu_ioas_alloc ioas_alloc;
+	struct iommu_ioas_allow_iovas allow_iovas;
+	struct iommu_ioas_iova_ranges iova_ranges;
+	struct iommu_ioas_map map;
+	struct iommu_ioas_unmap unmap;
+	struct iommu_option option;
+	struct iommu_vfio_ioas vfio_ioas;
+};
+
+/**
+ * struct iommufd_command - an ioctl
+ * @request: its full number
+ * @size: bytes of its structure
+ * @min_size: bytes that user space must know at least
+ * @run: the handler. Returns 0 or an error; replies by iommufd_call_reply().
+ */
+struct iommufd_command {
+	unsigned int request;
+	unsigned int size;
+	unsigned int min_size;
+	int (*run)(struct iommufd_call *call);
+};
+
+#define COMMAND(_name, _struct, _last, _run)				\
+	[IOMMUFD_CMD_##_name - IOMMUFD_CMD_BASE] = {			\
+		.request = _IO(IOMMUFD_TYPE, IOMMUFD_CMD_##_name),	\
+		.size = sizeof(_struct),				\
+		.min_size = offsetofend(_struct, _last),		\
+		.run = _run,						\
+	}
+
+#define NR_COMMANDS (IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA - IOMMUFD_CMD_BASE + 1)
+
+static const struct iommufd_command commands[NR_COMMANDS] = {
+	COMMAND(DESTROY, struct iommu_destroy, id, iommufd_destroy_ioctl),
+	COMMAND(IOAS_ALLOC, struct iommu_ioas_alloc, out_ioas_id,
+		iommufd_ioas_alloc_ioctl),
+	COMMAND(IOAS_ALLOW_IOVAS, struct iommu_ioas_allow_iovas,
+		allowed_iovas, iommufd_ioas_allow_iovas_ioctl),
+	COMMAND(IOAS_IOVA_RANGES, struct iommu_ioas_iova_ranges,
+		out_iova_alignment, iommufd_ioas_iova_ranges_ioctl),
+	COMMAND(IOAS_MAP, struct iommu_ioas_map, iova,
+		iommufd_ioas_map_ioctl),
+	COMMAND(IOAS_UNMAP, struct iommu_ioas_unmap, length,
+		iommufd_ioas_unmap_ioctl),
+	COMMAND(OPTION, struct iommu_option, val64, iommufd_option_ioctl),
+	COMMAND(VFIO_IOAS, struct iommu_vfio_ioas, __reserved,
+		iommufd_vfio_ioas_ioctl),
+};
+
+/**
+ * iommufd_call_reply - give the structure of an ioctl back to user space
+ * @call: the ioctl
+ *
+ * The last step of a handler: what it has done is undone if it fails.
+ *
+ * Return: 0 or -EFAULT.
+ */
+int iommufd_call_reply(struct iommufd_call *call)
+{
+	u32 size = min(call->user_size, call->known_size);
+
+	return copy_to_user(call->user, call->arg, size) ? -EFAULT : 0;
+}
+
+static int run_command(const struct iommufd_command *command,
+		       struct iommufd_call *call)
+{
+	int rc;
+
+	rc = command->run(call);
+	if (!call->created)
+		return rc;
+	if (rc)
+		iommufd_object_abort(call->ctx, call->created);
+	else
+		iommufd_object_publish(call->ctx, call->created);
+	return rc;
+}
+
+static long iommufd_fops_ioctl(struct file *file, unsigned int request,
+			       unsigned long user)
+{
+	unsigned int nr = _IOC_NR(request) - IOMMUFD_CMD_BASE;
+	const struct iommufd_command *command;
+	union iommufd_arg arg;
+	struct iommufd_call call = {
+		.ctx = file->private_data,
+		.user = (void __user *)user,
+		.arg = &arg,
+	};
+	int rc;
+
+	if (nr >= ARRAY_SIZE(commands))
+		return -ENOTTY;
+	if (get_user(call.user_size, (u32 __user *)call.user))
+		return -EFAULT;
+	command = &commands[nr];
+	if (command->request != request)
+		return -ENOTTY;
+	if (call.user_size < command->min_size)
+		return -EINVAL;
+
+	call.known_size = command->size;
+	rc = copy_struct_from_user(&arg, command->size, call.user,
+				   call.user_size);
+	if (rc)
+		return rc;
+	return run_command(command, &call);
+}
+
+/*
+ * Files
+ */
+
+static int iommufd_fops_open(struct inode *inode, struct file *file)
+{
+	struct iommufd_ctx *ctx;
+
+	ctx = kzalloc_obj(*ctx, GFP_KERNEL_ACCOUNT);
+	if (!ctx)
+		return -ENOMEM;
+	ctx->file = file;
+	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&ctx->object_wait);
+	xa_init(&ctx->groups);
+	mutex_init(&ctx->groups_lock);
+	ctx->account_mode = IOMMUFD_ACCOUNT_USER;
+	mutex_init(&ctx->sw_msi_lock);
+	INIT_LIST_HEAD(&ctx->sw_msi_maps);
+	file->private_data = ctx;
+	return 0;
+}
+
+static int iommufd_fops_release(struct inode *inode, struct file *file)
+{
+	struct iommufd_ctx *ctx = file->private_data;
+
+	iommufd_object_destroy_all(ctx);
+	WARN_ON(!xa_empty(&ctx->groups));
+	xa_destroy(&ctx->groups);
+	iommufd_sw_msi_forget(ctx);
+	mutex_destroy(&ctx->sw_msi_lock);
+	mutex_destroy(&ctx->groups_lock);
+	kfree(ctx);
+	return 0;
+}
+
+static const struct file_operations iommufd_fops = {
+	.owner = THIS_MODULE,
+	.open = iommufd_fops_open,
+	.release = iommufd_fops_release,
+	.unlocked_ioctl = iommufd_fops_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/**
+ * iommufd_ctx_get - take a reference of a context
+ * @ctx: the context
+ */
+void iommufd_ctx_get(struct iommufd_ctx *ctx)
+{
+	get_file(ctx->file);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, "IOMMUFD");
+
+/**
+ * iommufd_ctx_put - drop a reference of a context
+ * @ctx: the context
+ */
+void iommufd_ctx_put(struct iommufd_ctx *ctx)
+{
+	fput(ctx->file);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_put, "IOMMUFD");
+
+/**
+ * iommufd_ctx_from_file - the context of a file
+ * @file: a file of any kind
+ *
+ * Return: the context with a reference for the caller, or ERR_PTR(-EBADFD) if
+ * the file is none of ours.
+ */
+struct iommufd_ctx *iommufd_ctx_from_file(struct file *file)
+{
+	struct iommufd_ctx *ctx;
+
+	if (file->f_op != &iommufd_fops)
+		return ERR_PTR(-EBADFD);
+	ctx = file->private_data;
+	iommufd_ctx_get(ctx);
+	return ctx;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_file, "IOMMUFD");
+
+/**
+ * iommufd_ctx_from_fd - the context of a file descriptor
+ * @fd: a file descriptor of the calling process
+ *
+ * Return: the context with a reference for the caller, or an ERR_PTR: -EBADF
+ * if the descriptor is not open, -EBADFD if the file is none of ours.
+ */
+struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
+{
+	CLASS(fd, f)(fd);
+
+	if (fd_empty(f))
+		return ERR_PTR(-EBADF);
+	return iommufd_ctx_from_file(fd_file(f));
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_fd, "IOMMUFD");
+
+static struct miscdevice iommufd_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "iommu",
+	.fops = &iommufd_fops,
+	.nodename = "iommu",
+	.mode = 0660,
+};
+
+static int __init iommufd_init(void)
+{
+	int rc;
+
+	rc = iommufd_area_cache_init();
+	if (rc)
+		return rc;
+	rc = iommufd_user_memory_init();
+	if (rc)
+		goto err_area_cache;
+	rc = misc_register(&iommufd_misc);
+	if (rc)
+		goto err_user_memory;
+	return 0;
+
+err_user_memory:
+	iommufd_user_memory_exit();
+err_area_cache:
+	iommufd_area_cache_exit();
+	return rc;
+}
+
+static void __exit iommufd_exit(void)
+{
+	misc_deregister(&iommufd_misc);
+	iommufd_user_memory_exit();
+	iommufd_area_cache_exit();
+}
+
+module_init(iommufd_init);
+module_exit(iommufd_exit);
+
+MODULE_IMPORT_NS("IOMMUFD");
+MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
+MODULE_DESCRIPTION("I/O address spaces for user space drivers");
+MODULE_LICENSE("GPL");

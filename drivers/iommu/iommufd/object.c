@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Objects: IDs, references, destruction
+ *
+ * Owns the table of objects, whose lock is a leaf. Called by everything that
+ * has or takes an ID. A type is a row of object_ops[].
+ */
+#include <linux/jiffies.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "call.h"
+#include "ctx.h"
+#include "device.h"
+#include "hwpt.h"
+#include "ioas.h"
+#include "object.h"
+
+/* How long an ioctl may hold an object before somebody should look */
+#define HOLDER_PATIENCE (60 * HZ)
+
+static const struct iommufd_object_ops object_ops[IOMMUFD_OBJ_MAX] = {
+	[IOMMUFD_OBJ_DEVICE] = {
+		.size = sizeof(struct iommufd_device),
+		.destroy = iommufd_device_destroy,
+		.owned_by_kernel = true,
+	},
+	[IOMMUFD_OBJ_HWPT_PAGING] = {
+		.size = sizeof(struct iommufd_hwpt_paging),
+		.destroy = iommufd_hwpt_paging_destroy,
+	},
+	[IOMMUFD_OBJ_IOAS] = {
+		.size = sizeof(struct iommufd_ioas),
+		.destroy = iommufd_ioas_destroy,
+	},
+};
+
+/**
+ * iommufd_object_alloc - make an object and take an ID for it
+ * @ctx: the context
+ * @type: the type
+ *
+ * Nobody finds the object until it is published. The caller publishes or aborts
+ * it.
+ *
+ * Context: process context, may sleep.
+ * Return: the object, zeroed but for its head, or an ERR_PTR: -ENOMEM, or
+ * -EBUSY when all IDs are taken.
+ */
+struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
+					    enum iommufd_object_type type)
+{
+	struct iommufd_object *obj;
+	int rc;
+
+	obj = kzalloc(object_ops[type].size, GFP_KERNEL_ACCOUNT);
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+	obj->type = type;
+	refcount_set(&obj->users, 1);
+	refcount_set(&obj->wait_cnt, 1);
+
+	rc = xa_alloc(&ctx->objects, &obj->id, XA_ZERO_ENTRY,
+		      XA_LIMIT(1, INT_MAX), GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		kfree(obj);
+		return ERR_PTR(rc);
+	}
+	return obj;
+}
+
+/**
+ * iommufd_object_publish - let others find an object
+ * @ctx: the context
+ * @obj: a complete object
+ */
+void iommufd_object_publish(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	void *old = xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL);
+
+	/* The ID is taken, so there is memory for it. */
+	WARN_ON(old);
+}
+
+static void free_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	object_ops[obj->type].destroy(ctx, obj);
+	kfree(obj);
+}
+
+/**
+ * iommufd_object_abort - free an object that was not published
+ * @ctx: the context
+ * @obj: the object; its destroy function copes with what is not set up yet
+ */
+void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	xa_erase(&ctx->objects, obj->id);
+	free_object(ctx, obj);
+}
+
+/**
+ * iommufd_object_get - find an object and take a short-term reference
+ * @ctx: the context
+ * @id: its ID
+ * @type: its type, or IOMMUFD_OBJ_ANY
+ *
+ * Return: the object, or ERR_PTR(-ENOENT).
+ */
+struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
+					  enum iommufd_object_type type)
+{
+	struct iommufd_object *obj;
+
+	xa_lock(&ctx->objects);
+	obj = xa_load(&ctx->objects, id);
+	if (obj && (type == IOMMUFD_OBJ_ANY || obj->type == type))
+		refcount_inc(&obj->wait_cnt);
+	else
+		obj = ERR_PTR(-ENOENT);
+	xa_unlock(&ctx->objects);
+	return obj;
+}
+
+/**
+ * iommufd_object_put - drop a short-term reference
+ * @ctx: the context
+ * @obj: the object, which may be gone on return
+ */
+void iommufd_object_put(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	refcount_dec(&obj->wait_cnt);
+	if (wq_has_sleeper(&ctx->object_wait))
+		wake_up_all(&ctx->object_wait);
+}
+
+/* Take an object out of the table if nobody has a reference. */
+static int try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	lockdep_assert_held(&ctx->objects.xa_lock);
+
+	/*
+	 * In this order: a long-term reference is taken before the short-term
+	 * one, by whose grace it was taken, is dropped.
+	 */
+	if (refcount_read(&obj->wait_cnt) != 1)
+		return -EAGAIN;
+	smp_rmb(); /* pairs with the release of refcount_dec() in put */
+	if (refcount_read(&obj->users) != 1)
+		return -EBUSY;
+	smp_acquire__after_ctrl_dep();
+	__xa_erase(&ctx->objects, obj->id);
+	return 0;
+}
+
+static int try_take_id(struct iommufd_ctx *ctx, u32 id,
+		       struct iommufd_object **obj)
+{
+	int rc;
+
+	xa_lock(&ctx->objects);
+	*obj = xa_load(&ctx->objects, id);
+	if (!*obj)
+		rc = -ENOENT;
+	else if (object_ops[(*obj)->type].owned_by_kernel ||
+		 refcount_read(&(*obj)->users) != 1)
+		rc = -EBUSY;
+	else
+		rc = try_take(ctx, *obj);
+	xa_unlock(&ctx->objects);
+	return rc;
+}
+
+static bool may_take_id(struct iommufd_ctx *ctx, u32 id,
+			struct iommufd_object **obj, int *rc)
+{
+	*rc = try_take_id(ctx, id, obj);
+	return *rc != -EAGAIN;
+}
+
+static void report_holder(u32 id)
+{
+	pr_warn_ratelimited("object %u is held by an ioctl for a long time\n",
+			    id);
+}
+
+/**
+ * iommufd_object_destroy_id - destroy an object for user space
+ * @ctx: the context
+ * @id: its ID
+ *
+ * Waits for ioctls that are using the object. They may wait for user memory
+ * that user space provides, so a fatal signal ends the wait.
+ *
+ * Context: process context, may sleep.
+ * Return: 0 with the ID gone; -ENOENT; -EBUSY if it is in use by another object
+ * or belongs to a driver; -EINTR.
+ */
+int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id)
+{
+	struct iommufd_object *obj;
+	long left;
+	int rc;
+
+	for (;;) {
+		left = wait_event_killable_timeout(ctx->object_wait,
+						   may_take_id(ctx, id, &obj,
+							       &rc),
+						   HOLDER_PATIENCE);
+		if (left < 0)
+			return -EINTR;
+		if (left)
+			break;
+		report_holder(id);
+	}
+	if (!rc)
+		free_object(ctx, obj);
+	return rc;
+}
+
+static bool try_take_locked(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	int rc;
+
+	xa_lock(&ctx->objects);
+	rc = try_take(ctx, obj);
+	xa_unlock(&ctx->objects);
+	return rc != -EAGAIN;
+}
+
+/*
+ * Take an object that has no long-term reference, and cannot get one, out of
+ * the table.
+ */
+static void wait_and_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	while (!wait_event_timeout(ctx->object_wait, try_take_locked(ctx, obj),
+				   HOLDER_PATIENCE))
+		report_holder(obj->id);
+}
+
+/**
+ * iommufd_object_destroy_owned - destroy an object for the driver that owns it
+ * @ctx: the context
+ * @obj: an object of a type that is owned by the kernel, without long-term
+ *       references
+ *
+ * Waits for ioctls that are using the object.
+ *
+ * Context: process context, may sleep. Cannot fail.
+ */
+void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj)
+{
+	wait_and_take(ctx, obj);
+	free_object(ctx, obj);
+}
+
+/**
+ * iommufd_object_release_and_take - drop a long-term reference, maybe the last
+ * @ctx: the context
+ * @obj: an object that is to vanish with its last long-term reference
+ *
+ * The caller makes sure that nobody takes a new long-term reference meanwhile.
+ *
+ * Return: true if it was the last: the object is out of the table, and the
+ * caller's to destroy by iommufd_object_destroy_taken().
+ */
+bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
+				     struct iommufd_object *obj)
+{
+	bool last;
+
+	xa_lock(&ctx->objects);
+	refcount_dec(&obj->users);
+	last = refcount_read(&obj->users) == 1;
+	if (last)
+		__xa_erase(&ctx->objects, obj->id);
+	xa_unlock(&ctx->objects);
+	return last;
+}
+
+/**
+ * iommufd_object_destroy_taken - destroy an object that nobody can find
+ * @ctx: the context
+ * @obj: from iommufd_object_release_and_take()
+ *
+ * Waits for ioctls that found it before.
+ *
+ * Context: process context, may sleep. Cannot fail.
+ */
+void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj)
+{
+	while (!wait_event_timeout(ctx->object_wait,
+				   refcount_read(&obj->wait_cnt) == 1,
+				   HOLDER_PATIENCE))
+		report_holder(obj->id);
+	smp_acquire__after_ctrl_dep();
+	free_object(ctx, obj);
+}
+
+/* One pass over the table; leaves of the tree of references go. */
+static bool destroy_unused(struct iommufd_ctx *ctx)
+{
+	struct iommufd_object *obj;
+	bool destroyed = false;
+	unsigned long id;
+
+	xa_for_each(&ctx->objects, id, obj) {
+		if (refcount_read(&obj->users) != 1)
+			continue;
+		xa_erase(&ctx->objects, id);
+		free_object(ctx, obj);
+		destroyed = true;
+	}
+	return destroyed;
+}
+
+/**
+ * iommufd_object_destroy_all - destroy what is left when the file closes
+ * @ctx: the context; no ioctl runs and no driver holds it
+ */
+void iommufd_object_destroy_all(struct iommufd_ctx *ctx)
+{
+	while (destroy_unused(ctx))
+		;
+	WARN_ON(!xa_empty(&ctx->objects));
+	xa_destroy(&ctx->objects);
+}
+
+int iommufd_destroy_ioctl(struct iommufd_call *call)
+{
+	struct iommu_destroy *cmd = call->arg;
+
+	return iommufd_object_destroy_id(call->ctx, cmd->id);
+}

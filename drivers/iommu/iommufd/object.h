@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Objects: what has an ID
+ *
+ * References:
+ *  short-term  by an ioctl while it runs; DESTROY waits for it. Counted in
+ *              iommufd_object::wait_cnt.
+ *  long-term   by another object or by a kernel driver; DESTROY fails with it.
+ *              Counted in iommufd_object::users. Taken only by somebody who has
+ *              a short-term reference, so that one who finds no short-term
+ *              reference and no long-term one, under the table's lock, knows
+ *              that there will be none.
+ *
+ * Both counts start at one, which belongs to the table.
+ */
+#ifndef __IOMMUFD_OBJECT_H
+#define __IOMMUFD_OBJECT_H
+
+#include <linux/iommufd.h>
+
+struct iommufd_call;
+struct iommufd_ctx;
+
+/**
+ * struct iommufd_object_ops - a type of object
+ * @size: bytes to allocate; the struct iommufd_object comes first
+ * @destroy: free what the object owns, not its memory. Cannot fail.
+ * @owned_by_kernel: only the driver that made it can destroy it
+ */
+struct iommufd_object_ops {
+	size_t size;
+	void (*destroy)(struct iommufd_ctx *ctx, struct iommufd_object *obj);
+	bool owned_by_kernel;
+};
+
+struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
+					    enum iommufd_object_type type);
+void iommufd_object_publish(struct iommufd_ctx *ctx,
+			    struct iommufd_object *obj);
+void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj);
+
+struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
+					  enum iommufd_object_type type);
+void iommufd_object_put(struct iommufd_ctx *ctx, struct iommufd_object *obj);
+
+static inline void iommufd_object_hold(struct iommufd_object *obj)
+{
+	refcount_inc(&obj->users);
+}
+
+static inline void iommufd_object_release(struct iommufd_object *obj)
+{
+	refcount_dec(&obj->users);
+}
+
+int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id);
+void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj);
+bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
+				     struct iommufd_object *obj);
+void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj);
+void iommufd_object_destroy_all(struct iommufd_ctx *ctx);
+
+int iommufd_destroy_ioctl(struct iommufd_call *call);
+
+#endif
