@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Kernel trees that vendor this repository use drivers/iommu/iommufd/Makefile;
+# this file is for working on the repository itself.
+
+SHELL := /bin/bash
+export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES
+CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
+
+.DEFAULT_GOAL := help
+.PHONY: help deps tree kernel run check lint arm64 bench bench-refresh clean distclean
+.NOTPARALLEL:
+
+help:
+	@echo "make run      boot a VM and watch two devices do DMA through /dev/iommu"
+	@echo "make check    all tests: ours, KUnit, the base kernel's VFIO selftests"
+	@echo "              (SUITES='iommufd kunit vfio module' to choose)"
+	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, uapi, scripts, Arm build"
+	@echo "              (CHECKS='checkpatch warnings kernel-doc uapi scripts arm64' to choose)"
+	@echo "make bench    instructions counted: ours beside the stock iommufd and type1"
+	@echo "make tree     a kernel source tree with this repository on it, ready to build"
+	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64)"
+	@echo "make arm64    only compile what uses iommufd on Arm"
+	@echo "make clean    remove builds; the unpacked base and downloads stay (distclean: all)"
+	@echo
+	@echo "KDIR=path             use this Linux 7.2 or 7.3 tree as the base (it is not changed)"
+	@echo "BASE=7.2              use this series of Debian's kernel source"
+	@echo "IOMMUFD_CACHE=path    where everything is kept, now $(CACHE)"
+	@echo "JOBS=n                parallel jobs"
+
+deps:
+	@scripts/install-deps --for build,vm
+
+tree: deps
+	@echo "$(CACHE)/$$(scripts/apply-overlay --print-key)"
+
+FLAVOUR ?= fast
+kernel: deps
+	@scripts/build-kernel --flavour $(FLAVOUR) --print
+
+run: deps
+	@scripts/demo
+
+check: deps
+	@scripts/check $(SUITES)
+
+lint:
+	@scripts/install-deps --for build,lint,arm64
+	@scripts/lint $(CHECKS)
+
+arm64:
+	@scripts/install-deps --for build,arm64
+	@scripts/build-kernel --flavour arm64
+
+bench:
+	@scripts/install-deps --for build,vm,bench
+	@scripts/bench
+
+bench-refresh:
+	@scripts/install-deps --for build,vm,bench
+	@scripts/bench --output Documentation
+
+clean:
+	rm -rf $(CACHE)/build-* $(CACHE)/tree-* $(CACHE)/plain-* $(CACHE)/results $(CACHE)/staging.*
+
+distclean: clean
+	rm -rf $(CACHE)/base-* $(CACHE)/stock-* $(CACHE)/dl $(CACHE)/apt $(CACHE)/lock

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What all scripts share: messages, the cache folder, locks, choice of the base
+# kernel. Sourced, never run.
+
+# shellcheck disable=SC2034  # used by those that source this
+SCRIPTS=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+REPO=$(dirname -- "$SCRIPTS")
+CACHE=${IOMMUFD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iommufd}
+JOBS=${JOBS:-$(nproc)}
+PROGRAM=$(basename -- "$0")
+
+# Base kernels that the overlay is written for, best first.
+SUPPORTED_SERIES=(7.3 7.2)
+
+# Folders of the repository that are laid over the base kernel.
+OVERLAY_DIRS=(drivers include tools Documentation)
+
+export LC_ALL=C.UTF-8
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$PROGRAM: error: $*"; exit 1; }
+
+# No script ends badly without a word; our own scripts have said theirs.
+set -o errtrace
+trap '[[ $BASH_COMMAND == *"\$SCRIPTS/"* ]] ||
+	say "$PROGRAM: error: \"$BASH_COMMAND\" failed (${BASH_SOURCE[0]##*/}:$LINENO)"' ERR
+
+usage_error() { say "$PROGRAM: $*"; say "Try: $PROGRAM --help"; exit 2; }
+
+# parse_options SHORT LONG "$@": normalises the command line into ARGV.
+parse_options() {
+	local short=$1 long=$2 parsed
+	shift 2
+	parsed=$(getopt -n "$PROGRAM" -o "h$short" -l "help,$long" -- "$@") ||
+		usage_error "bad options"
+	eval "ARGV=($parsed)"
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+make_cache() {
+	mkdir -p "$CACHE" || die "cannot create the cache folder $CACHE (set IOMMUFD_CACHE to choose another)"
+	[[ -w $CACHE ]] || die "the cache folder $CACHE is not writable"
+	CACHE=$(cd "$CACHE" && pwd -P)
+}
+
+# need_space MIB WHAT: stop early instead of half-way through with a full disk.
+need_space() {
+	local free
+	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
+	((free >= $1)) ||
+		die "disk full: $2 needs $1 MiB in $CACHE, $free MiB are free"
+}
+
+# lock NAME: held until the script ends.
+lock() {
+	local fd
+	mkdir -p "$CACHE/lock"
+	exec {fd}>"$CACHE/lock/$1"
+	flock -n "$fd" && return
+	say "waiting for another run that works on $1 ..."
+	flock "$fd"
+}
+
+# kernel_version DIR: "7.3.4" from the Makefile of a kernel tree.
+kernel_version() {
+	[[ -f $1/Makefile && -f $1/Kbuild && -d $1/drivers/iommu ]] || return 1
+	awk -F' *= *' '
+		$1 == "VERSION" { v = $2 }
+		$1 == "PATCHLEVEL" { p = $2 }
+		$1 == "SUBLEVEL" { print v "." p "." $2; exit }' "$1/Makefile"
+}
+
+series_of() { sed -E 's/^([0-9]+\.[0-9]+).*/\1/' <<<"$1"; }
+
+is_supported() {
+	local series
+	for series in "${SUPPORTED_SERIES[@]}"; do
+		[[ $series == "$1" ]] && return 0
+	done
+	return 1
+}
+
+# The overlay's files, one a line, relative to the repository.
+overlay_files() {
+	local dir dirs=()
+	for dir in "${OVERLAY_DIRS[@]}"; do
+		[[ -d $REPO/$dir ]] && dirs+=("$dir")
+	done
+	((${#dirs[@]})) || return 0
+	(cd "$REPO" && find "${dirs[@]}" -type f \
+		! -name '*.o' ! -name '*.d' ! -name '*.a' ! -name '*.ko' ! -name '*.cmd' \
+		! -name '*.mod' ! -name '*.mod.c' ! -name '*.rej' ! -name '*.orig' \
+		! -name '*~' ! -name '.*.sw?' ! -name '*.pyc' | sort)
+}
+
+# The folder of the tree, up to date. Scripts that this one calls need not look
+# again what has changed in KDIR.
+sync_tree() {
+	local tree
+	tree=$("$SCRIPTS/apply-overlay" --print-key)
+	export IOMMUFD_SYNCED=${tree#tree-}
+	TREE=$CACHE/$tree
+	KEY=${tree#tree-}
+}
+
+# progress LABEL: swallows the output of make, shows how far it is.
+# On a terminal one line that counts up, otherwise a line every 15 seconds.
+progress() {
+	local label=$1 line count=0 next=$((SECONDS + 15)) start=$SECONDS tty=
+	[[ -t 2 ]] && tty=1
+	while IFS= read -r line; do
+		case $line in
+		*error:* | *Error\ [0-9]* | *warning:* | *undefined*) say "$line"; continue ;;
+		'  '[A-Z]*) count=$((count + 1)) ;;
+		*) continue ;;
+		esac
+		if [[ $tty ]]; then
+			((count % 10 == 0)) && printf '\r%s: %d steps, %d s ' "$label" "$count" $((SECONDS - start)) >&2
+		elif ((SECONDS >= next)); then
+			say "$label: $count steps, $((SECONDS - start)) s"
+			next=$((SECONDS + 15))
+		fi
+	done
+	[[ $tty ]] && printf '\r\033[K' >&2
+	say "$label: done, $count steps in $((SECONDS - start)) s"
+}
+
+# run_make LABEL LOG MAKE-ARGUMENT...: make with progress, and the first errors
+# when it fails.
+run_make() {
+	local label=$1 log=$2
+	shift 2
+	mkdir -p "$(dirname -- "$log")"
+	if ! make -j"$JOBS" "$@" 2>&1 </dev/null | tee "$log" | progress "$label"; then
+		grep -nE 'error:|Error [0-9]|undefined|No space left' "$log" | head -n 20 >&2 || tail -n 20 "$log" >&2
+		die "$label failed, the whole output is in $log"
+	fi
+}
