@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* System calls that return a negative errno instead of setting it. */
+#ifndef CHECKED_IO_H
+#define CHECKED_IO_H
+
+#include <stddef.h>
+
+int checked_ioctl(int fd, unsigned long command, void *argument);
+
+/* Short files only; the text is cut off at the first newline. */
+int file_read(const char *path, char *text, size_t size);
+int file_write(const char *path, const char *text);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+
+#include "checked_io.h"
+#include "iommufd_lib.h"
+
+int iommufd_open(void)
+{
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int iommufd_destroy(int iommufd, __u32 id)
+{
+	struct iommu_destroy cmd = { .size = sizeof(cmd), .id = id };
+
+	return checked_ioctl(iommufd, IOMMU_DESTROY, &cmd);
+}
+
+int ioas_alloc(int iommufd, __u32 *ioas)
+{
+	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
+	int rc = checked_ioctl(iommufd, IOMMU_IOAS_ALLOC, &cmd);
+
+	if (!rc)
+		*ioas = cmd.out_ioas_id;
+	return rc;
+}
+
+int ioas_map(int iommufd, __u32 ioas, const void *va, __u64 length,
+	     __u64 *iova)
+{
+	return ioas_map_flags(iommufd, ioas, MAP_RW, va, length, iova);
+}
+
+int ioas_map_at(int iommufd, __u32 ioas, const void *va, __u64 length,
+		__u64 iova)
+{
+	return ioas_map_flags(iommufd, ioas, MAP_RW | MAP_AT, va, length,
+			      &iova);
+}
+
+int ioas_map_flags(int iommufd, __u32 ioas, __u32 flags, const void *va,
+		   __u64 length, __u64 *iova)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)va,
+		.length = length,
+		.iova = flags & MAP_AT ? *iova : 0,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_IOAS_MAP, &cmd);
+
+	*iova = cmd.iova;
+	return rc;
+}
+
+int ioas_map_file(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
+		  __u64 length, __u64 *iova)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.ioas_id = ioas,
+		.fd = fd,
+		.start = start,
+		.length = length,
+		.iova = flags & MAP_AT ? *iova : 0,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &cmd);
+
+	*iova = cmd.iova;
+	return rc;
+}
+
+int ioas_copy(int iommufd, __u32 flags, __u32 dst_ioas, __u32 src_ioas,
+	      __u64 src_iova, __u64 length, __u64 *dst_iova)
+{
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.dst_ioas_id = dst_ioas,
+		.src_ioas_id = src_ioas,
+		.length = length,
+		.dst_iova = flags & MAP_AT ? *dst_iova : 0,
+		.src_iova = src_iova,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd);
+
+	*dst_iova = cmd.dst_iova;
+	return rc;
+}
+
+int ioas_unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length,
+	       __u64 *unmapped)
+{
+	struct iommu_ioas_unmap cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.iova = iova,
+		.length = length,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_IOAS_UNMAP, &cmd);
+
+	if (unmapped)
+		*unmapped = rc ? 0 : cmd.length;
+	return rc;
+}
+
+int ioas_unmap_all(int iommufd, __u32 ioas, __u64 *unmapped)
+{
+	return ioas_unmap(iommufd, ioas, 0, UINT64_MAX, unmapped);
+}
+
+int ioas_iova_ranges(int iommufd, __u32 ioas, struct iommu_iova_range *ranges,
+		     __u32 *count, __u64 *alignment)
+{
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = *count,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+
+	*count = cmd.num_iovas;
+	if (alignment)
+		*alignment = cmd.out_iova_alignment;
+	return rc;
+}
+
+int ioas_allow_iovas(int iommufd, __u32 ioas,
+		     const struct iommu_iova_range *ranges, __u32 count)
+{
+	struct iommu_ioas_allow_iovas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = count,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+
+	return checked_ioctl(iommufd, IOMMU_IOAS_ALLOW_IOVAS, &cmd);
+}
+
+static int option(int iommufd, __u16 op, __u32 option_id, __u32 id,
+		  __u64 *value)
+{
+	struct iommu_option cmd = {
+		.size = sizeof(cmd),
+		.option_id = option_id,
+		.op = op,
+		.object_id = id,
+		.val64 = *value,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_OPTION, &cmd);
+
+	if (!rc)
+		*value = cmd.val64;
+	return rc;
+}
+
+int iommufd_option_get(int iommufd, __u32 option_id, __u32 id, __u64 *value)
+{
+	*value = 0;
+	return option(iommufd, IOMMU_OPTION_OP_GET, option_id, id, value);
+}
+
+int iommufd_option_set(int iommufd, __u32 option_id, __u32 id, __u64 value)
+{
+	return option(iommufd, IOMMU_OPTION_OP_SET, option_id, id, &value);
+}
+
+int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
+	       __u32 *hwpt)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.dev_id = dev_id,
+		.pt_id = ioas,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_HWPT_ALLOC, &cmd);
+
+	if (!rc)
+		*hwpt = cmd.out_hwpt_id;
+	return rc;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What programs that drive /dev/iommu need: here its ioctls as functions, in
+ * the headers below devices, memory, counters and the kernel's log.
+ *
+ * A function that can fail returns 0, or what its comment says, and else a
+ * negative errno. None of them prints or exits.
+ *
+ *   iommufd     a file descriptor of /dev/iommu
+ *   ioas, id    an object of it
+ */
+#ifndef IOMMUFD_LIB_H
+#define IOMMUFD_LIB_H
+
+#include <linux/iommufd.h>
+#include <linux/types.h>
+
+#include "counters.h"
+#include "kernel_log.h"
+#include "pages.h"
+#include "vfio_device.h"
+
+#define MAP_RW (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
+#define MAP_RO IOMMU_IOAS_MAP_READABLE
+#define MAP_AT IOMMU_IOAS_MAP_FIXED_IOVA
+
+int iommufd_open(void);
+int iommufd_destroy(int iommufd, __u32 id);
+
+int ioas_alloc(int iommufd, __u32 *ioas);
+
+/* Read and write access; the kernel chooses *iova. */
+int ioas_map(int iommufd, __u32 ioas, const void *va, __u64 length,
+	     __u64 *iova);
+/* The same, at an IOVA of the caller's choice. */
+int ioas_map_at(int iommufd, __u32 ioas, const void *va, __u64 length,
+		__u64 iova);
+/* Any flags; *iova is read with IOMMU_IOAS_MAP_FIXED_IOVA, always written. */
+int ioas_map_flags(int iommufd, __u32 ioas, __u32 flags, const void *va,
+		   __u64 length, __u64 *iova);
+int ioas_map_file(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
+		  __u64 length, __u64 *iova);
+int ioas_copy(int iommufd, __u32 flags, __u32 dst_ioas, __u32 src_ioas,
+	      __u64 src_iova, __u64 length, __u64 *dst_iova);
+
+/* *unmapped may be NULL; it is set to 0 when nothing was unmapped. */
+int ioas_unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length,
+	       __u64 *unmapped);
+int ioas_unmap_all(int iommufd, __u32 ioas, __u64 *unmapped);
+
+/*
+ * *count is the room in @ranges before and the number of ranges after, also
+ * with -EMSGSIZE. @alignment may be NULL.
+ */
+int ioas_iova_ranges(int iommufd, __u32 ioas, struct iommu_iova_range *ranges,
+		     __u32 *count, __u64 *alignment);
+int ioas_allow_iovas(int iommufd, __u32 ioas,
+		     const struct iommu_iova_range *ranges, __u32 count);
+
+int iommufd_option_get(int iommufd, __u32 option, __u32 id, __u64 *value);
+int iommufd_option_set(int iommufd, __u32 option, __u32 id, __u64 value);
+
+/* A page table of its own for @dev_id, from an IOAS. */
+int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
+	       __u32 *hwpt);
+
+#endif

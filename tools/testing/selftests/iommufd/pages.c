@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+
+#include <linux/bits.h>
+#include <linux/compiler.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/memfd.h>
+#include <linux/mman.h>
+
+#include "checked_io.h"
+#include "pages.h"
+
+/* Good enough to scatter pages; the same in every run. */
+static __u32 next_random(__u32 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+static void swap(size_t *a, size_t *b)
+{
+	size_t t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* Memory comes in order: what is touched in turn should not be neighbours. */
+static void shuffle(size_t *order, size_t count)
+{
+	__u32 state = 1;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		order[i] = i;
+	for (i = count; i > 1; i--)
+		swap(&order[i - 1], &order[next_random(&state) % i]);
+	for (i = 1; i < count; i++)
+		if (order[i] == order[i - 1] + 1 || order[i] + 1 == order[i - 1])
+			swap(&order[i], &order[(i + count / 2) % count]);
+}
+
+static int touch_in_random_order(char *va, size_t length)
+{
+	size_t count = length / SMALL_PAGE, i;
+	size_t *order;
+
+	order = malloc(count * sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	shuffle(order, count);
+	for (i = 0; i < count; i++)
+		WRITE_ONCE(va[order[i] * SMALL_PAGE], 0);
+	free(order);
+	return 0;
+}
+
+static void touch_in_order(char *va, size_t length)
+{
+	size_t offset;
+
+	for (offset = 0; offset < length; offset += SMALL_PAGE)
+		WRITE_ONCE(va[offset], 0);
+}
+
+/* Room that begins at a multiple of @alignment, without memory in it. */
+static char *reserve_aligned(size_t length, size_t alignment)
+{
+	char *room, *start;
+
+	room = mmap(NULL, length + alignment, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return NULL;
+	start = (char *)(((uintptr_t)room + alignment - 1) & -alignment);
+	if (start > room)
+		munmap(room, start - room);
+	if (start + length < room + length + alignment)
+		munmap(start + length, room + alignment - start);
+	return start;
+}
+
+static int check_page_size(const struct memory *mem)
+{
+	long huge = memory_huge_bytes(mem->va, mem->length);
+
+	if (huge < 0)
+		return huge;
+	return huge == (mem->kind < PAGES_THP ? 0 : mem->length) ? 0 : -ENOMEM;
+}
+
+static int make_present(struct memory *mem)
+{
+	int rc = 0;
+
+	/* without CONFIG_TRANSPARENT_HUGEPAGE there is nothing to forbid */
+	if (mem->kind < PAGES_THP &&
+	    madvise(mem->va, mem->length, MADV_NOHUGEPAGE) && errno != EINVAL)
+		return -errno;
+	if (mem->kind == PAGES_THP &&
+	    madvise(mem->va, mem->length, MADV_HUGEPAGE))
+		return -errno;
+	if (mem->kind == PAGES_SMALL_RANDOM)
+		rc = touch_in_random_order(mem->va, mem->length);
+	else
+		touch_in_order(mem->va, mem->length);
+	return rc ? rc : check_page_size(mem);
+}
+
+static void set_kind(struct memory *mem, enum page_kind kind, size_t length)
+{
+	size_t page = kind < PAGES_THP ? SMALL_PAGE : HUGE_PAGE;
+
+	mem->kind = kind;
+	mem->length = (length + page - 1) & -page;
+}
+
+int memory_alloc(struct memory *mem, enum page_kind kind, size_t length)
+{
+	int rc;
+
+	set_kind(mem, kind, length);
+	if (kind == PAGES_HUGETLB) {
+		mem->va = mmap(NULL, mem->length, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+			       MAP_HUGE_2MB, -1, 0);
+		if (mem->va == MAP_FAILED)
+			return -errno;
+	} else {
+		/* aligned, so that any kind may get its IOVA from its place */
+		mem->va = reserve_aligned(mem->length, HUGE_PAGE);
+		if (!mem->va)
+			return -ENOMEM;
+	}
+	rc = make_present(mem);
+	if (rc)
+		memory_free(mem);
+	return rc;
+}
+
+int memory_alloc_file(struct memory *mem, enum page_kind kind, size_t length,
+		      int *fd)
+{
+	char *place;
+	int rc;
+
+	set_kind(mem, kind, length);
+	*fd = memfd_alloc(mem->length, kind == PAGES_HUGETLB);
+	if (*fd < 0)
+		return *fd;
+	place = reserve_aligned(mem->length, HUGE_PAGE);
+	if (!place) {
+		close(*fd);
+		return -ENOMEM;
+	}
+	mem->va = mmap(place, mem->length, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED, *fd, 0);
+	rc = mem->va == MAP_FAILED ? -errno : make_present(mem);
+	if (rc) {
+		munmap(place, mem->length);
+		close(*fd);
+	}
+	return rc;
+}
+
+void memory_free(struct memory *mem)
+{
+	munmap(mem->va, mem->length);
+	mem->va = NULL;
+}
+
+long memory_huge_bytes(const void *va, size_t length)
+{
+	struct page_region regions[32];
+	struct pm_scan_arg scan = {
+		.size = sizeof(scan),
+		.start = (uintptr_t)va,
+		.end = (uintptr_t)va + length,
+		.vec = (uintptr_t)regions,
+		.vec_len = ARRAY_SIZE(regions),
+		.category_mask = PAGE_IS_HUGE,
+		.return_mask = PAGE_IS_HUGE,
+	};
+	long bytes = 0;
+	int fd, count, i;
+
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (scan.start < scan.end) {
+		count = checked_ioctl(fd, PAGEMAP_SCAN, &scan);
+		if (count < 0) {
+			close(fd);
+			return count;
+		}
+		for (i = 0; i < count; i++)
+			bytes += regions[i].end - regions[i].start;
+		scan.start = scan.walk_end;
+	}
+	close(fd);
+	return bytes;
+}
+
+#define PAGEMAP_PRESENT BIT_ULL(63)
+#define PAGEMAP_FRAME GENMASK_ULL(54, 0)
+
+long memory_pieces(const void *va, size_t length)
+{
+	size_t page = (uintptr_t)va / SMALL_PAGE;
+	size_t last = ((uintptr_t)va + length - 1) / SMALL_PAGE;
+	__u64 entry, expected = 0;
+	long pieces = 0;
+	int fd;
+
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (; page <= last; page++) {
+		if (pread(fd, &entry, sizeof(entry), page * sizeof(entry)) !=
+		    sizeof(entry) || !(entry & PAGEMAP_PRESENT)) {
+			pieces = -EFAULT;
+			break;
+		}
+		if ((entry & PAGEMAP_FRAME) != expected)
+			pieces++;
+		expected = (entry & PAGEMAP_FRAME) + 1;
+	}
+	close(fd);
+	return pieces;
+}
+
+#define HUGETLB_POOL "/sys/kernel/mm/hugepages/hugepages-2048kB"
+
+/* In pages. */
+static long hugetlb_added;
+
+static long pool_count(const char *name)
+{
+	char path[PATH_MAX], text[32];
+	int rc;
+
+	snprintf(path, sizeof(path), HUGETLB_POOL "/%s", name);
+	rc = file_read(path, text, sizeof(text));
+	return rc ? rc : strtol(text, NULL, 10);
+}
+
+static int resize_pool(long change)
+{
+	long size = pool_count("nr_hugepages");
+	char text[32];
+
+	if (size < 0)
+		return size;
+	snprintf(text, sizeof(text), "%ld", size + change);
+	return file_write(HUGETLB_POOL "/nr_hugepages", text);
+}
+
+int hugetlb_reserve(size_t length)
+{
+	long wanted = (length + HUGE_PAGE - 1) / HUGE_PAGE;
+	long unused = pool_count("free_hugepages");
+	long size = pool_count("nr_hugepages");
+	int rc;
+
+	if (unused < 0 || size < 0)
+		return unused < 0 ? unused : size;
+	if (unused >= wanted)
+		return 0;
+	rc = resize_pool(wanted - unused);
+	if (rc)
+		return rc;
+	/* it grows by as much as memory allows, and calls that a success */
+	hugetlb_added += pool_count("nr_hugepages") - size;
+	return pool_count("free_hugepages") < wanted ? -ENOMEM : 0;
+}
+
+void hugetlb_release(void)
+{
+	resize_pool(-hugetlb_added);
+	hugetlb_added = 0;
+}
+
+int memfd_alloc(size_t length, bool huge)
+{
+	unsigned int flags = MFD_CLOEXEC;
+	int fd, rc;
+
+	if (huge)
+		flags |= MFD_HUGETLB | MFD_HUGE_2MB;
+	fd = memfd_create("iommufd", flags);
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, length))
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* A byte that is cheap to compute, and seldom the same at two places. */
+static unsigned char pattern_byte(size_t place, unsigned int seed)
+{
+	return (place * 167 + (place >> 8) * 59 + seed * 101 + 1) & 0xff;
+}
+
+void pattern_fill(void *va, size_t length, unsigned int seed)
+{
+	unsigned char *bytes = va;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		bytes[i] = pattern_byte(i, seed);
+}
+
+bool pattern_matches(const void *va, size_t length, unsigned int seed)
+{
+	const unsigned char *bytes = va;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (READ_ONCE(bytes[i]) != pattern_byte(i, seed))
+			return false;
+	return true;
+}
+
+bool memory_is(const void *va, unsigned char byte, size_t length)
+{
+	const unsigned char *bytes = va;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (READ_ONCE(bytes[i]) != byte)
+			return false;
+	return true;
+}
