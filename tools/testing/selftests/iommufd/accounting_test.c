@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who is charged for pinned memory, and that the charge goes back.
+ *
+ * RLIMIT_MEMLOCK is LIMIT, and the process is one that must keep to it.
+ */
+#include <linux/capability.h>
+
+#include "kselftest_harness.h"
+#include "edu_rig.h"
+#include "test_support.h"
+
+#define IOVA (16 * MIB)
+#define LIMIT (64 * SMALL_PAGE)
+
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define MAP(offset, length, iova) \
+	ioas_map_at(FD, IOAS, self->va + (offset), length, iova)
+#define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
+#define ATTACH() vfio_attach(&self->rig.edu, IOAS)
+#define DETACH() vfio_detach(&self->rig.edu)
+
+enum account {
+	BY_USER,
+	BY_PROCESS,
+};
+
+FIXTURE(charge)
+{
+	long pins;
+	struct rig rig;
+	char *va;
+};
+
+FIXTURE_VARIANT(charge)
+{
+	enum account account;
+	enum page_kind kind;
+};
+
+FIXTURE_VARIANT_ADD(charge, to_the_user)
+{
+	.account = BY_USER,
+	.kind = PAGES_SMALL,
+};
+
+FIXTURE_VARIANT_ADD(charge, to_the_user_for_huge_pages)
+{
+	.account = BY_USER,
+	.kind = PAGES_THP,
+};
+
+FIXTURE_VARIANT_ADD(charge, to_the_process)
+{
+	.account = BY_PROCESS,
+	.kind = PAGES_SMALL,
+};
+
+FIXTURE_VARIANT_ADD(charge, to_the_process_for_huge_pages)
+{
+	.account = BY_PROCESS,
+	.kind = PAGES_THP,
+};
+
+/* Charging is decided by the file, before it has any object. */
+static int choose_account(struct rig *rig, enum account account)
+{
+	int rc;
+
+	if (account == BY_USER)
+		return 0;
+	vfio_close(&rig->edu);
+	rc = iommufd_destroy(rig->iommufd, rig->ioas);
+	if (!rc)
+		rc = iommufd_option_set(rig->iommufd, IOMMU_OPTION_RLIMIT_MODE,
+					0, 1);
+	if (!rc)
+		rc = ioas_alloc(rig->iommufd, &rig->ioas);
+	return rc ? rc : edu_setup(&rig->edu, rig->iommufd);
+}
+
+FIXTURE_SETUP(charge)
+{
+	struct memory mem;
+	int rc;
+
+	self->pins = pins_held();
+	rc = rig_open(&self->rig);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no edu device");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, choose_account(&self->rig, variant->account));
+	ASSERT_EQ(0, memory_alloc(&mem, variant->kind, HUGE_PAGE));
+	self->va = mem.va;
+	ASSERT_EQ(0, limit_memlock(LIMIT));
+	/* no test shares its user with another */
+	ASSERT_EQ(0, become_user(10000 + getpid()));
+}
+
+FIXTURE_TEARDOWN_PARENT(charge)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+/* Nothing is charged: the whole limit is left, and not a page more. */
+static bool whole_limit_is_left(struct rig *rig, char *va)
+{
+	const __u64 iova = IOVA + 100 * MIB;
+
+	if (ioas_map_at(rig->iommufd, rig->ioas, va, LIMIT + SMALL_PAGE,
+			iova) != -ENOMEM)
+		return false;
+	if (ioas_map_at(rig->iommufd, rig->ioas, va, LIMIT, iova))
+		return false;
+	return !ioas_unmap(rig->iommufd, rig->ioas, iova, LIMIT, NULL);
+}
+
+TEST_F(charge, may_reach_the_limit_and_not_exceed_it)
+{
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT + SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(-ENOENT, UNMAP(IOVA, LIMIT + SMALL_PAGE));
+	EXPECT_EQ(0, MAP(0, LIMIT, IOVA));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(LIMIT, vm_pinned());
+}
+
+TEST_F(charge, adds_up_over_maps)
+{
+	size_t offset;
+	int rc;
+
+	ASSERT_EQ(0, ATTACH());
+	for (offset = 0; offset < LIMIT; offset += LIMIT / 8) {
+		rc = MAP(offset, LIMIT / 8, IOVA + offset);
+		EXPECT_EQ(0, rc);
+	}
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(0, UNMAP(IOVA, LIMIT / 8));
+	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT / 8 + SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(0, MAP(0, LIMIT / 8, IOVA + MIB));
+}
+
+TEST_F(charge, goes_back_with_unmap)
+{
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
+	EXPECT_FALSE(whole_limit_is_left(&self->rig, self->va));
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+TEST_F(charge, comes_and_goes_with_the_device)
+{
+	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
+	EXPECT_EQ(0, vm_pinned());
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(LIMIT, vm_pinned());
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	ASSERT_EQ(0, DETACH());
+	EXPECT_EQ(0, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+}
+
+TEST_F(charge, goes_back_with_the_ioas)
+{
+	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, DETACH());
+	ASSERT_EQ(0, iommufd_destroy(FD, IOAS));
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+}
+
+TEST_F(charge, goes_back_after_refused_maps)
+{
+	int i, rc = 0;
+
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, munmap(self->va + LIMIT / 2, SMALL_PAGE));
+	for (i = 0; i < 20; i++) {
+		rc = MAP(0, LIMIT, IOVA);
+		EXPECT_EQ(-EFAULT, rc);
+	}
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va + HUGE_PAGE / 2));
+}
+
+TEST_F(charge, beyond_the_limit_refuses_the_device)
+{
+	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
+	ASSERT_EQ(0, MAP(LIMIT, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, ATTACH());
+	EXPECT_EQ(0, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA + MIB, SMALL_PAGE));
+	EXPECT_EQ(0, ATTACH());
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+}
+
+TEST_F(charge, counts_a_page_in_each_map_of_it)
+{
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP(0, LIMIT / 2, IOVA));
+	ASSERT_EQ(0, MAP(0, LIMIT / 2, IOVA + MIB));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + 2 * MIB));
+}
+
+TEST_F(charge, shows_as_locked_memory_of_a_process_only)
+{
+	long locked = variant->account == BY_PROCESS ? LIMIT / 2 : 0;
+
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP(0, LIMIT / 2, IOVA));
+	EXPECT_EQ(locked, vm_locked());
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT / 2));
+	EXPECT_EQ(0, vm_locked());
+}
+
+/* -- what the variants do not share -- */
+
+FIXTURE(account)
+{
+	long pins;
+	struct rig rig;
+	char *va;
+};
+
+FIXTURE_SETUP(account)
+{
+	struct memory mem;
+	int rc;
+
+	self->pins = pins_held();
+	rc = rig_open(&self->rig);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no edu device");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, HUGE_PAGE));
+	self->va = mem.va;
+	ASSERT_EQ(0, limit_memlock(LIMIT));
+}
+
+FIXTURE_TEARDOWN_PARENT(account)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+TEST_F(account, of_who_may_lock_memory_has_no_limit)
+{
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(0, MAP(0, MIB, IOVA));
+	EXPECT_EQ(MIB, vm_pinned());
+	EXPECT_EQ(0, vm_locked());
+	EXPECT_EQ(0, UNMAP(IOVA, MIB));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+TEST_F(account, by_process_has_no_limit_for_who_may_lock_memory)
+{
+	ASSERT_EQ(0, choose_account(&self->rig, BY_PROCESS));
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(0, MAP(0, MIB, IOVA));
+	EXPECT_EQ(MIB, vm_pinned());
+	EXPECT_EQ(0, vm_locked());
+}
+
+TEST_F(account, is_chosen_when_the_map_is_made)
+{
+	ASSERT_EQ(0, MAP(0, MIB, IOVA));
+	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
+	EXPECT_EQ(0, ATTACH());
+	EXPECT_EQ(MIB, vm_pinned());
+	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT + SMALL_PAGE, IOVA + 2 * MIB));
+	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + 2 * MIB));
+	EXPECT_EQ(0, UNMAP(IOVA, MIB));
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA));
+}
+
+TEST_F(account, of_a_user_is_shared_by_the_processes_of_the_user)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, become_user(5000));
+	pid = fork();
+	if (!pid)
+		_exit(MAP(0, LIMIT / 2, IOVA) ? 1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT / 2 + SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(0, MAP(0, LIMIT / 2, IOVA + MIB));
+	EXPECT_EQ(0, UNMAP(IOVA, LIMIT / 2));
+	EXPECT_EQ(0, MAP(0, LIMIT / 2, IOVA));
+}
+
+TEST_F(account, of_one_user_is_not_that_of_another)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, ATTACH());
+	pid = fork();
+	if (!pid)
+		_exit(become_user(5001) || MAP(0, LIMIT, IOVA) ? 1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, become_user(5002));
+	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + MIB));
+}
+
+TEST_F(account, of_a_process_is_not_that_of_another)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, choose_account(&self->rig, BY_PROCESS));
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, become_user(5003));
+	pid = fork();
+	if (!pid)
+		_exit(MAP(0, LIMIT, IOVA) ? 1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + MIB));
+	EXPECT_EQ(0, UNMAP(IOVA, LIMIT));
+	EXPECT_EQ(LIMIT, vm_locked());
+}
+
+/* The user's charge outlives the process, not the file. */
+TEST_F(account, is_settled_when_the_file_is_closed)
+{
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
+	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
+	rig_close(&self->rig);
+	EXPECT_EQ(0, vm_pinned());
+	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(0, MAP(0, LIMIT, IOVA));
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+}
+
+TEST_HARNESS_MAIN

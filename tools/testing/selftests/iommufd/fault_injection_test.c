@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation of every call fails in turn. The call says so and leaves
+ * everything as it was, and works the next time.
+ *
+ * An operation is run with the first allocation in it failing, then with the
+ * second, and so on until it comes to its end without a failure.
+ */
+#include <fcntl.h>
+
+#include <linux/capability.h>
+
+#include "kselftest_harness.h"
+#include "checked_io.h"
+#include "edu_rig.h"
+#include "test_support.h"
+
+#define IOVA (16 * MIB)
+#define MAP_LENGTH (2 * MIB + 16 * SMALL_PAGE)
+/* No call gets near this many allocations. */
+#define MAX_TRIES 2000
+#define TIMEOUT 120
+
+FIXTURE(failing)
+{
+	long pins;
+	struct rig rig;
+	int fail_nth;
+	int failures;
+	char *va;
+};
+
+/* Failures that may be slept on too, and no stack in the log for each. */
+static int arm(const char *what)
+{
+	char path[128];
+	int rc;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/ignore-gfp-wait",
+		 what);
+	rc = file_write(path, "N");
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose", what);
+	return rc ? rc : file_write(path, "0");
+}
+
+FIXTURE_SETUP(failing)
+{
+	struct memory mem;
+	int rc;
+
+	self->pins = pins_held();
+	self->fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (self->fail_nth < 0 || arm("failslab"))
+		SKIP(return, "the kernel cannot inject failures");
+	arm("fail_page_alloc");
+	file_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	file_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	file_write("/sys/kernel/debug/fail_usercopy/verbose", "0");
+	rc = rig_open(&self->rig);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no edu device");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, 2 * HUGE_PAGE));
+	self->va = mem.va;
+}
+
+FIXTURE_TEARDOWN_PARENT(failing)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+
+static void fail_from_now(int fail_nth, int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", nth);
+
+	if (write(fail_nth, text, length) != length)
+		abort();
+}
+
+/*
+ * Has something failed since? The question itself may be what fails, and
+ * then nothing has failed before.
+ */
+static bool has_failed(int fail_nth)
+{
+	char text[16] = "";
+	bool failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
+		      atoi(text) == 0;
+
+	/* fails if the counter gets to its end here, and is 0 then anyway */
+	if (write(fail_nth, "0", 1) < 0)
+		return false;
+	return failed;
+}
+
+/*
+ * ENOMEM, or EFAULT when it was a copy to or from user space that failed.
+ * Some allocations have a fallback: then the call works all the same.
+ */
+static bool is_failure(int rc)
+{
+	return rc == -ENOMEM || rc == -EFAULT;
+}
+
+static __u32 next_id(int iommufd)
+{
+	__u32 id = 0;
+
+	if (!ioas_alloc(iommufd, &id))
+		iommufd_destroy(iommufd, id);
+	return id;
+}
+
+/*
+ * Runs @operation with its nth allocation failing, for all n, after one time
+ * without. After a failure @unchanged must hold, after a success @undo is run.
+ * Afterwards self->failures is how many there were.
+ */
+#define WITH_EACH_FAILURE(operation, unchanged, undo) do {		\
+	bool failed_ = true;						\
+	int rc_, nth_;							\
+									\
+	for (nth_ = 0; failed_ && nth_ < MAX_TRIES; nth_++) {		\
+		fail_from_now(self->fail_nth, nth_);			\
+		rc_ = (operation);					\
+		failed_ = has_failed(self->fail_nth);			\
+		if (rc_) {						\
+			ASSERT_TRUE(failed_ && nth_)			\
+				TH_LOG("allocation %d: %d", nth_, rc_);	\
+			EXPECT_TRUE(is_failure(rc_))			\
+				TH_LOG("allocation %d: %d", nth_, rc_);	\
+			EXPECT_TRUE(unchanged)				\
+				TH_LOG("allocation %d: %d", nth_, rc_);	\
+		} else {						\
+			ASSERT_EQ(0, undo);				\
+		}							\
+	}								\
+	EXPECT_FALSE(failed_);						\
+	self->failures = nth_ - 2;					\
+	TH_LOG("%d failures", self->failures);				\
+} while (0)
+
+TEST_F_TIMEOUT(failing, alloc_takes_no_id, TIMEOUT)
+{
+	__u32 first = next_id(FD), id;
+
+	WITH_EACH_FAILURE(ioas_alloc(FD, &id), next_id(FD) == first,
+			  iommufd_destroy(FD, id));
+	EXPECT_LT(0, self->failures);
+	EXPECT_EQ(first, next_id(FD));
+}
+
+static bool iova_is_free(struct rig *rig, __u64 iova, __u64 length)
+{
+	return ioas_unmap(rig->iommufd, rig->ioas, iova, length, NULL) ==
+	       -ENOENT;
+}
+
+TEST_F_TIMEOUT(failing, map_without_device_takes_no_iova, TIMEOUT)
+{
+	WITH_EACH_FAILURE(ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA),
+			  iova_is_free(&self->rig, IOVA, MAP_LENGTH),
+			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
+	EXPECT_LT(0, self->failures);
+}
+
+TEST_F_TIMEOUT(failing, map_pins_nothing, TIMEOUT)
+{
+	long pinned;
+
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	pinned = vm_pinned();
+	WITH_EACH_FAILURE(ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA),
+			  iova_is_free(&self->rig, IOVA, MAP_LENGTH) &&
+			  vm_pinned() == pinned,
+			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
+	EXPECT_LT(0, self->failures);
+	EXPECT_EQ(pinned, vm_pinned());
+}
+
+/* A page table is made at a different place each time. */
+TEST_F_TIMEOUT(failing, map_of_scattered_pages_pins_nothing, TIMEOUT)
+{
+	const size_t length = 512 * SMALL_PAGE;
+	struct memory mem;
+	__u64 iova = IOVA;
+	long pinned;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM, length));
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	pinned = vm_pinned();
+	WITH_EACH_FAILURE((iova += 1 * GIB,
+			   ioas_map_at(FD, IOAS, mem.va, length, iova)),
+			  iova_is_free(&self->rig, iova, length) &&
+			  vm_pinned() == pinned,
+			  ioas_unmap(FD, IOAS, iova, length, NULL));
+	EXPECT_LT(0, self->failures);
+	EXPECT_EQ(pinned, vm_pinned());
+}
+
+TEST_F_TIMEOUT(failing, map_of_a_chosen_iova_pins_nothing, TIMEOUT)
+{
+	__u64 first, iova;
+	long pinned;
+
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	pinned = vm_pinned();
+	ASSERT_EQ(0, ioas_map(FD, IOAS, self->va, SMALL_PAGE, &first));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, first, SMALL_PAGE, NULL));
+	WITH_EACH_FAILURE(ioas_map(FD, IOAS, self->va, SMALL_PAGE, &iova),
+			  iova_is_free(&self->rig, first, SMALL_PAGE) &&
+			  vm_pinned() == pinned,
+			  ioas_unmap(FD, IOAS, first, SMALL_PAGE, NULL));
+	EXPECT_LT(0, self->failures);
+	EXPECT_EQ(first, iova);
+}
+
+/* Only the result that cannot be told is an error; the map is gone then. */
+TEST_F_TIMEOUT(failing, unmap_needs_no_memory, TIMEOUT)
+{
+	bool failed = true;
+	long pinned;
+	int rc, nth;
+
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	pinned = vm_pinned();
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA));
+		fail_from_now(self->fail_nth, nth);
+		rc = ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL);
+		failed = has_failed(self->fail_nth);
+		EXPECT_TRUE(rc == 0 || (rc == -EFAULT && failed))
+			TH_LOG("allocation %d: %d", nth, rc);
+		ioas_unmap_all(FD, IOAS, NULL);
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->rig.scratch,
+					 SMALL_PAGE, SCRATCH_IOVA));
+		EXPECT_EQ(pinned, vm_pinned());
+	}
+	EXPECT_FALSE(failed);
+}
+
+TEST_F_TIMEOUT(failing, destroy_needs_no_memory, TIMEOUT)
+{
+	bool failed = true;
+	int rc, nth;
+	__u32 id;
+
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, ioas_alloc(FD, &id));
+		ASSERT_EQ(0, ioas_map_at(FD, id, self->va, SMALL_PAGE, IOVA));
+		fail_from_now(self->fail_nth, nth);
+		rc = iommufd_destroy(FD, id);
+		failed = has_failed(self->fail_nth);
+		EXPECT_TRUE(rc == 0 || (rc == -EFAULT && failed))
+			TH_LOG("allocation %d: %d", nth, rc);
+		if (rc)
+			ASSERT_EQ(0, iommufd_destroy(FD, id));
+	}
+	EXPECT_FALSE(failed);
+}
+
+static bool allowed_is(struct rig *rig, const void *va, __u64 start)
+{
+	__u64 iova;
+
+	if (ioas_map(rig->iommufd, rig->ioas, va, SMALL_PAGE, &iova))
+		return false;
+	ioas_unmap(rig->iommufd, rig->ioas, iova, SMALL_PAGE, NULL);
+	return iova == start;
+}
+
+TEST_F_TIMEOUT(failing, allow_leaves_the_old_list, TIMEOUT)
+{
+	const struct iommu_iova_range old = { 3 * MIB, 4 * MIB };
+	const struct iommu_iova_range new[] = {
+		{ 5 * MIB, 6 * MIB },
+		{ 7 * MIB, 8 * MIB },
+		{ 9 * MIB, 10 * MIB },
+	};
+
+	ASSERT_EQ(0, ioas_allow_iovas(FD, IOAS, &old, 1));
+	WITH_EACH_FAILURE(ioas_allow_iovas(FD, IOAS, new, 3),
+			  allowed_is(&self->rig, self->va, old.start),
+			  !allowed_is(&self->rig, self->va, new[0].start) ||
+			  ioas_allow_iovas(FD, IOAS, &old, 1));
+}
+
+TEST_F_TIMEOUT(failing, ranges_and_options_fail_cleanly, TIMEOUT)
+{
+	struct iommu_iova_range range;
+	__u64 value;
+	__u32 count;
+
+	WITH_EACH_FAILURE((count = 1,
+			   ioas_iova_ranges(FD, IOAS, &range, &count, NULL)),
+			  true, 0);
+	WITH_EACH_FAILURE(iommufd_option_get(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
+					     &value), true, 0);
+	WITH_EACH_FAILURE(iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
+					     0), true,
+			  iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
+					     1));
+}
+
+/* As if the device had never tried? */
+static bool is_detached(struct rig *rig, __u32 first_id)
+{
+	struct iommu_iova_range range;
+	__u32 count = 1;
+
+	return !ioas_iova_ranges(rig->iommufd, rig->ioas, &range, &count,
+				 NULL) &&
+	       range.start == 0 && range.last == UINT64_MAX &&
+	       vm_pinned() == 0 && next_id(rig->iommufd) == first_id;
+}
+
+TEST_F_TIMEOUT(failing, attach_changes_nothing, TIMEOUT)
+{
+	__u32 first = next_id(FD);
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, 8 * GIB));
+	WITH_EACH_FAILURE(vfio_attach(&self->rig.edu, IOAS),
+			  is_detached(&self->rig, first),
+			  vfio_detach(&self->rig.edu));
+	EXPECT_LT(0, self->failures);
+	EXPECT_TRUE(is_detached(&self->rig, first));
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	pattern_fill(self->va, SMALL_PAGE, 1);
+	EXPECT_TRUE(device_reads(&self->rig, 8 * GIB, self->va, SMALL_PAGE));
+}
+
+TEST_F_TIMEOUT(failing, detach_needs_no_memory, TIMEOUT)
+{
+	__u32 first = next_id(FD);
+	bool failed = true;
+	int rc, nth;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA));
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
+		fail_from_now(self->fail_nth, nth);
+		rc = vfio_detach(&self->rig.edu);
+		failed = has_failed(self->fail_nth);
+		EXPECT_TRUE(rc == 0 || (rc == -EFAULT && failed))
+			TH_LOG("allocation %d: %d", nth, rc);
+		if (rc)
+			ASSERT_EQ(0, vfio_detach(&self->rig.edu));
+		EXPECT_TRUE(is_detached(&self->rig, first));
+	}
+	EXPECT_FALSE(failed);
+}
+
+/*
+ * While the device stays enabled, vfio does not need ACPI to enable it. That
+ * is not to fail here: ACPI would go astray.
+ */
+static int keep_enabled(const char *bdf, const char *enabled)
+{
+	char path[128];
+	int rc;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
+		 bdf);
+	rc = file_write(path, bdf);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", bdf);
+	if (!rc)
+		rc = file_write(path, enabled);
+	return rc ? rc : vfio_claim(bdf);
+}
+
+TEST_F_TIMEOUT(failing, bind_leaves_no_object, TIMEOUT)
+{
+	char bdf[BDF_SIZE];
+	__u32 first;
+
+	memcpy(bdf, self->rig.edu.bdf, sizeof(bdf));
+	vfio_close(&self->rig.edu);
+	first = next_id(FD);
+	ASSERT_EQ(0, keep_enabled(bdf, "1"));
+	ASSERT_EQ(0, vfio_open(&self->rig.edu, bdf));
+	WITH_EACH_FAILURE(vfio_bind(&self->rig.edu, FD),
+			  next_id(FD) == first,
+			  (vfio_close(&self->rig.edu),
+			   vfio_open(&self->rig.edu, bdf)));
+	EXPECT_LT(0, self->failures);
+	EXPECT_EQ(first, next_id(FD));
+	vfio_close(&self->rig.edu);
+	EXPECT_EQ(0, keep_enabled(bdf, "0"));
+}
+
+TEST_F_TIMEOUT(failing, charges_are_undone, TIMEOUT)
+{
+	const size_t limit = MAP_LENGTH;
+
+	ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
+	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
+	ASSERT_EQ(0, limit_memlock(limit));
+	WITH_EACH_FAILURE(ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA),
+			  vm_pinned() == 0,
+			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
+	/* all of the limit is left */
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA));
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
+				       IOVA + 16 * MIB));
+}
+
+TEST(opening_the_file_may_fail)
+{
+	int fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	bool failed = true;
+	int nth, iommufd;
+	__u32 id;
+
+	if (fail_nth < 0 || arm("failslab"))
+		SKIP(return, "the kernel cannot inject failures");
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		fail_from_now(fail_nth, nth);
+		iommufd = iommufd_open();
+		failed = has_failed(fail_nth);
+		if (iommufd < 0) {
+			ASSERT_TRUE(failed);
+			continue;
+		}
+		ASSERT_EQ(0, ioas_alloc(iommufd, &id));
+		EXPECT_EQ(1, id);
+		close(iommufd);
+	}
+	EXPECT_FALSE(failed);
+}
+
+TEST_HARNESS_MAIN

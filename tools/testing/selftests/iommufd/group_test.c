@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices that the IOMMU cannot tell apart: they share a group, and the group
+ * one page table. The devices are two of QEMU's "pci-testdev" behind a
+ * PCIe-to-PCI bridge, bound to vfio-pci.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "test_support.h"
+
+#define TESTDEV_VENDOR 0x1b36
+#define TESTDEV_DEVICE 0x0005
+
+#define IOVA (16 * MIB)
+
+/* The neighbour of @bdf on the same bus. */
+static void next_slot(const char *bdf, char next[BDF_SIZE])
+{
+	unsigned int domain, bus, slot, function;
+
+	next[0] = 0;
+	if (sscanf(bdf, "%x:%x:%x.%x", &domain, &bus, &slot, &function) == 4)
+		snprintf(next, BDF_SIZE, "%04x:%02x:%02x.%x", domain, bus,
+			 slot + 1, function);
+}
+
+FIXTURE(group)
+{
+	long pins;
+	int iommufd;
+	__u32 ioas;
+	struct vfio_dev a;
+	struct vfio_dev b;
+	char *page;
+};
+
+FIXTURE_SETUP(group)
+{
+	char first[BDF_SIZE], second[BDF_SIZE];
+
+	self->pins = pins_held();
+	if (pci_find(TESTDEV_VENDOR, TESTDEV_DEVICE, first))
+		SKIP(return, "there is no pci-testdev");
+	next_slot(first, second);
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	ASSERT_EQ(0, vfio_open(&self->a, first));
+	ASSERT_EQ(0, vfio_open(&self->b, second));
+	ASSERT_EQ(vfio_group(first), vfio_group(second));
+	ASSERT_EQ(0, vfio_bind(&self->a, self->iommufd));
+	ASSERT_EQ(0, vfio_bind(&self->b, self->iommufd));
+	self->page = address_room(SMALL_PAGE, SMALL_PAGE);
+	ASSERT_NE(NULL, self->page);
+	ASSERT_EQ(self->page, mmap(self->page, SMALL_PAGE,
+				   PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				   -1, 0));
+}
+
+FIXTURE_TEARDOWN_PARENT(group)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+TEST_F(group, shares_one_page_table)
+{
+	__u32 pt_a = self->ioas, pt_b = self->ioas;
+
+	ASSERT_EQ(0, vfio_attach_pt(&self->a, &pt_a));
+	ASSERT_EQ(0, vfio_attach_pt(&self->b, &pt_b));
+	EXPECT_EQ(pt_a, pt_b);
+	EXPECT_NE(pt_a, self->ioas);
+}
+
+TEST_F(group, cannot_be_split_between_two_ioases)
+{
+	__u32 other;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
+	ASSERT_EQ(0, vfio_attach(&self->a, self->ioas));
+	EXPECT_EQ(-EINVAL, vfio_attach(&self->b, other));
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, other));
+	EXPECT_EQ(0, vfio_attach(&self->b, self->ioas));
+}
+
+TEST_F(group, joins_by_the_id_of_the_page_table)
+{
+	__u32 pt = self->ioas, same;
+
+	ASSERT_EQ(0, vfio_attach_pt(&self->a, &pt));
+	same = pt;
+	EXPECT_EQ(0, vfio_attach_pt(&self->b, &same));
+	EXPECT_EQ(pt, same);
+}
+
+TEST_F(group, keeps_its_page_table_until_the_last_device_leaves)
+{
+	__u32 pt = self->ioas;
+	long pins;
+
+	ASSERT_EQ(0, ioas_map_at(self->iommufd, self->ioas, self->page,
+				 SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, vfio_attach_pt(&self->a, &pt));
+	ASSERT_EQ(0, vfio_attach(&self->b, self->ioas));
+	pins = pins_held();
+
+	ASSERT_EQ(0, vfio_detach(&self->a));
+	EXPECT_EQ(pins, pins_held());
+	EXPECT_EQ(-EBUSY, iommufd_destroy(self->iommufd, self->ioas));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(self->iommufd, pt));
+
+	ASSERT_EQ(0, vfio_detach(&self->b));
+	EXPECT_EQ(pins - 1, pins_held());
+	EXPECT_EQ(-ENOENT, iommufd_destroy(self->iommufd, pt));
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, self->ioas));
+}
+
+TEST_F(group, belongs_to_one_file)
+{
+	struct vfio_dev *b = &self->b;
+	char bdf[BDF_SIZE];
+	int other;
+
+	memcpy(bdf, b->bdf, sizeof(bdf));
+	vfio_close(b);
+	ASSERT_EQ(0, vfio_open(b, bdf));
+	other = iommufd_open();
+	ASSERT_LE(0, other);
+	EXPECT_NE(0, vfio_bind(b, other));
+	EXPECT_EQ(0, vfio_bind(b, self->iommufd));
+	close(other);
+}
+
+TEST_F(group, survives_a_device_that_is_closed_while_attached)
+{
+	__u32 pt = self->ioas, same = self->ioas;
+
+	ASSERT_EQ(0, vfio_attach_pt(&self->a, &pt));
+	ASSERT_EQ(0, vfio_attach(&self->b, self->ioas));
+	vfio_close(&self->a);
+	EXPECT_EQ(-EBUSY, iommufd_destroy(self->iommufd, pt));
+	ASSERT_EQ(0, vfio_attach_pt(&self->b, &same));
+	EXPECT_EQ(pt, same);
+}
+
+TEST_HARNESS_MAIN

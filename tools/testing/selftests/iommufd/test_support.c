@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
+
+#include "checked_io.h"
+#include "test_support.h"
+
+long pins_held(void)
+{
+	static const char got[] = "nr_foll_pin_acquired ";
+	static const char gave[] = "nr_foll_pin_released ";
+	long acquired = 0, released = 0;
+	char line[128];
+	FILE *file;
+	int rc;
+
+	/* the counters of each CPU are added up only now and then */
+	rc = file_write("/proc/sys/vm/stat_refresh", "1");
+	if (rc)
+		return rc;
+	file = fopen("/proc/vmstat", "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, got, strlen(got)))
+			acquired = strtol(line + strlen(got), NULL, 10);
+		else if (!strncmp(line, gave, strlen(gave)))
+			released = strtol(line + strlen(gave), NULL, 10);
+	}
+	fclose(file);
+	return acquired - released;
+}
+
+int drop_capability(unsigned int capability)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+	struct __user_cap_data_struct *word = &data[capability / 32];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	word->effective &= ~(1U << capability % 32);
+	word->permitted &= ~(1U << capability % 32);
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+int become_user(unsigned int uid)
+{
+	/* the saved 0 is what allows setfsuid() */
+	if (setresuid(uid, uid, 0))
+		return -errno;
+	setfsuid(0);
+	return 0;
+}
+
+int limit_memlock(size_t bytes)
+{
+	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
+
+	return setrlimit(RLIMIT_MEMLOCK, &limit) ? -errno : 0;
+}
+
+char *address_room(size_t length, size_t alignment)
+{
+	char *room = mmap(NULL, length + alignment, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		return NULL;
+	return (char *)(((uintptr_t)room + alignment - 1) & -alignment);
+}
+
+__u32 random_next(__u32 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+int iovas_reserved(const char *bdf, struct reserved_region *regions, int room)
+{
+	struct reserved_region region;
+	char path[PATH_MAX];
+	int count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path),
+		 "/sys/bus/pci/devices/%s/iommu_group/reserved_regions",
+		 bdf);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fscanf(file, "%llx %llx %23s", &region.start, &region.last,
+		      region.type) == 3) {
+		if (count < room)
+			regions[count] = region;
+		count++;
+	}
+	fclose(file);
+	return count;
+}
+
+int msi_window(const char *bdf, struct reserved_region *window)
+{
+	struct reserved_region regions[16];
+	int count, i;
+
+	count = iovas_reserved(bdf, regions, 16);
+	if (count < 0)
+		return count;
+	for (i = 0; i < count && i < 16; i++) {
+		if (!strcmp(regions[i].type, "msi")) {
+			*window = regions[i];
+			return 0;
+		}
+	}
+	return -ENOENT;
+}

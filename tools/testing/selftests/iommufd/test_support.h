@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What only tests need, on top of the library. Functions return 0 or a
+ * negative errno unless their comment says else.
+ */
+#ifndef TEST_SUPPORT_H
+#define TEST_SUPPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "iommufd_lib.h"
+
+/* An ID that no test gets so far as to allocate. */
+#define NO_SUCH_ID 0x7fff0000U
+
+/* Pages that anybody in this system holds with FOLL_PIN; root only. */
+long pins_held(void);
+
+/* Takes one of CAP_* from this process for good. */
+int drop_capability(unsigned int capability);
+/* Another user, whose only privilege is to open root's files. */
+int become_user(unsigned int uid);
+int limit_memlock(size_t bytes);
+
+/* Room in this process that nothing has been put into yet, or NULL. */
+char *address_room(size_t length, size_t alignment);
+
+/* The same numbers for the same seed; @state must not be 0. */
+__u32 random_next(__u32 *state);
+
+/* An IOVA that the first device of this group may not use. */
+struct reserved_region {
+	__u64 start;
+	__u64 last;
+	char type[24];
+};
+
+/* Returns how many there are; at most @room are written. */
+int iovas_reserved(const char *bdf, struct reserved_region *regions, int room);
+/* The window for interrupts. */
+int msi_window(const char *bdf, struct reserved_region *window);
+
+#endif
