@@ -1,0 +1,831 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What maps cost: the time from before an ioctl to after it, as a program sees
+ * it, for many kinds of memory and through each interface that the kernel has.
+ *
+ * Prints lines "backend,case,op,unit,value". On a machine whose clock counts
+ * instructions (QEMU's -icount shift=0) values are instructions and the same
+ * in each run; else they are nanoseconds. "-" stands for what this kernel
+ * cannot do; why is said on stderr.
+ *
+ * To add a case, add a line to cases[]; to add an interface, to backends[].
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <linux/kernel.h>
+
+#include "iommufd_lib.h"
+#include "vfio_container.h"
+#include "vfio_edu.h"
+#include "vfio_igb.h"
+
+#define MANY_AREAS 10000
+#define MAX_ROUNDS 1000
+
+/* A multiple of the largest page; with free space around. */
+#define BENCH_IOVA (64 * GIB)
+
+/* -- what is measured, and by what -- */
+
+/* How the results of the rounds are told. */
+struct samples {
+	const char *op;
+	__u64 value[MAX_ROUNDS];
+	int count;
+};
+
+/* The memory of a case: a piece of the process, and a file if it is of one. */
+struct source {
+	struct memory mem;
+	int fd;			/* -1: anonymous */
+};
+
+/* An interface; the cost of each call is that of its ioctl. */
+struct backend {
+	const char *name;
+	/* A device in an address space without maps; -errno. */
+	int (*open)(const char *bdf);
+	void (*close)(void);
+	int (*map)(const struct source *source, size_t offset, size_t length,
+		   __u64 iova, __u64 *cost);
+	int (*unmap)(__u64 iova, size_t length, __u64 *cost);
+	int (*unmap_all)(__u64 *cost);
+	/* A second page table for the same address space; may be NULL. */
+	int (*fill)(__u64 *cost);
+	int (*clear)(__u64 *cost);
+	/* As little as an ioctl can do. */
+	int (*idle)(__u64 *cost);
+};
+
+enum unit {
+	PER_4K,			/* a value for each 4 KiB */
+	PER_CALL,
+	PER_AREA,
+};
+
+struct test_case {
+	const char *name;
+	const char *text;
+	int (*run)(const struct test_case *test, const struct backend *backend,
+		   const struct source *source);
+	const char *ops[2];
+	enum unit unit;
+	int rounds;
+	enum page_kind kind;
+	bool file;
+	size_t length;
+};
+
+static struct samples results[2];
+static __u64 stopwatch_cost;
+static int rounds_wanted;
+static bool verbose;
+static const char *bdf;
+
+static int timed_ioctl(int fd, unsigned long command, void *argument,
+		       __u64 *cost)
+{
+	__u64 start, end;
+	int rc;
+
+	start = stopwatch();
+	rc = ioctl(fd, command, argument);
+	end = stopwatch();
+	*cost = end - start - stopwatch_cost;
+	return rc < 0 ? -errno : 0;
+}
+
+/* What is measured when there is nothing between start and end. */
+static void calibrate(void)
+{
+	int i;
+
+	stopwatch_cost = UINT64_MAX;
+	for (i = 0; i < 100; i++) {
+		__u64 start = stopwatch(), cost = stopwatch() - start;
+
+		if (cost < stopwatch_cost)
+			stopwatch_cost = cost;
+	}
+}
+
+/* -- /dev/iommu -- */
+
+static int iommufd = -1;
+static __u32 ioas, second_table;
+static struct vfio_dev device;
+
+static void iommufd_backend_close(void)
+{
+	vfio_close(&device);
+	close(iommufd);
+}
+
+static int iommufd_backend_open(const char *bdf)
+{
+	int rc;
+
+	iommufd = iommufd_open();
+	if (iommufd < 0)
+		return iommufd;
+	rc = vfio_open(&device, bdf);
+	if (!rc)
+		rc = vfio_bind(&device, iommufd);
+	if (!rc)
+		rc = ioas_alloc(iommufd, &ioas);
+	if (!rc)
+		rc = vfio_attach(&device, ioas);
+	if (rc)
+		iommufd_backend_close();
+	return rc;
+}
+
+static int iommufd_backend_map(const struct source *source, size_t offset,
+			       size_t length, __u64 iova, __u64 *cost)
+{
+	struct iommu_ioas_map_file file = {
+		.size = sizeof(file),
+		.flags = MAP_RW | MAP_AT,
+		.ioas_id = ioas,
+		.fd = source->fd,
+		.start = offset,
+		.length = length,
+		.iova = iova,
+	};
+	struct iommu_ioas_map anonymous = {
+		.size = sizeof(anonymous),
+		.flags = MAP_RW | MAP_AT,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)source->mem.va + offset,
+		.length = length,
+		.iova = iova,
+	};
+
+	if (source->fd >= 0)
+		return timed_ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &file, cost);
+	return timed_ioctl(iommufd, IOMMU_IOAS_MAP, &anonymous, cost);
+}
+
+static int iommufd_backend_unmap(__u64 iova, size_t length, __u64 *cost)
+{
+	struct iommu_ioas_unmap cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.iova = iova,
+		.length = length,
+	};
+
+	return timed_ioctl(iommufd, IOMMU_IOAS_UNMAP, &cmd, cost);
+}
+
+static int iommufd_backend_unmap_all(__u64 *cost)
+{
+	return iommufd_backend_unmap(0, SIZE_MAX, cost);
+}
+
+static int iommufd_backend_fill(__u64 *cost)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = device.id,
+		.pt_id = ioas,
+	};
+	int rc = timed_ioctl(iommufd, IOMMU_HWPT_ALLOC, &cmd, cost);
+
+	second_table = cmd.out_hwpt_id;
+	return rc;
+}
+
+static int iommufd_backend_clear(__u64 *cost)
+{
+	struct iommu_destroy cmd = {
+		.size = sizeof(cmd),
+		.id = second_table,
+	};
+
+	return timed_ioctl(iommufd, IOMMU_DESTROY, &cmd, cost);
+}
+
+static int iommufd_backend_idle(__u64 *cost)
+{
+	struct iommu_option cmd = {
+		.size = sizeof(cmd),
+		.option_id = IOMMU_OPTION_RLIMIT_MODE,
+		.op = IOMMU_OPTION_OP_GET,
+	};
+
+	return timed_ioctl(iommufd, IOMMU_OPTION, &cmd, cost);
+}
+
+/* -- a VFIO container, of VFIO or of iommufd -- */
+
+static struct vfio_container container;
+
+static void container_backend_close(void)
+{
+	container_close(&container);
+}
+
+static int open_container_of(const char *bdf, bool iommufds)
+{
+	int rc = container_open(&container, bdf);
+
+	if (!rc && container_is_iommufd(&container) != iommufds) {
+		container_close(&container);
+		rc = -ENODEV;
+	}
+	return rc;
+}
+
+static int type1_backend_open(const char *bdf)
+{
+	return open_container_of(bdf, false);
+}
+
+static int compat_backend_open(const char *bdf)
+{
+	return open_container_of(bdf, true);
+}
+
+static int container_backend_map(const struct source *source, size_t offset,
+				 size_t length, __u64 iova, __u64 *cost)
+{
+	struct vfio_iommu_type1_dma_map cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)source->mem.va + offset,
+		.iova = iova,
+		.size = length,
+	};
+
+	return timed_ioctl(container.fd, VFIO_IOMMU_MAP_DMA, &cmd, cost);
+}
+
+static int container_backend_unmap(__u64 iova, size_t length, __u64 *cost)
+{
+	struct vfio_iommu_type1_dma_unmap cmd = {
+		.argsz = sizeof(cmd),
+		.iova = iova,
+		.size = length,
+	};
+
+	return timed_ioctl(container.fd, VFIO_IOMMU_UNMAP_DMA, &cmd, cost);
+}
+
+static int container_backend_unmap_all(__u64 *cost)
+{
+	struct vfio_iommu_type1_dma_unmap cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DMA_UNMAP_FLAG_ALL,
+	};
+
+	return timed_ioctl(container.fd, VFIO_IOMMU_UNMAP_DMA, &cmd, cost);
+}
+
+static int container_backend_idle(__u64 *cost)
+{
+	return timed_ioctl(container.fd, VFIO_GET_API_VERSION, NULL, cost);
+}
+
+static const struct backend backends[] = {
+	{
+		.name = "iommufd",
+		.open = iommufd_backend_open,
+		.close = iommufd_backend_close,
+		.map = iommufd_backend_map,
+		.unmap = iommufd_backend_unmap,
+		.unmap_all = iommufd_backend_unmap_all,
+		.fill = iommufd_backend_fill,
+		.clear = iommufd_backend_clear,
+		.idle = iommufd_backend_idle,
+	}, {
+		.name = "vfio-type1",
+		.open = type1_backend_open,
+		.close = container_backend_close,
+		.map = container_backend_map,
+		.unmap = container_backend_unmap,
+		.unmap_all = container_backend_unmap_all,
+		.idle = container_backend_idle,
+	}, {
+		.name = "iommufd-compat",
+		.open = compat_backend_open,
+		.close = container_backend_close,
+		.map = container_backend_map,
+		.unmap = container_backend_unmap,
+		.unmap_all = container_backend_unmap_all,
+		.idle = container_backend_idle,
+	},
+};
+
+static bool usable[ARRAY_SIZE(backends)];
+
+/* -- memory -- */
+
+static void source_free(struct source *source)
+{
+	if (source->mem.va)
+		memory_free(&source->mem);
+	if (source->fd >= 0)
+		close(source->fd);
+	hugetlb_release();
+}
+
+/*
+ * Free memory is in pieces after a while. Pages that are touched in order are
+ * to be neighbours as they would be on a fresh machine, or the result would
+ * depend on what ran before: hold what is in pieces until better is found.
+ */
+#define TRIES 10
+#define PAGES_A_PIECE 64
+
+static int alloc_in_order(struct memory *mem, size_t length)
+{
+	struct memory held[TRIES];
+	int count = 0, rc;
+
+	for (;;) {
+		rc = memory_alloc(mem, PAGES_SMALL, length);
+		if (rc || count == TRIES ||
+		    memory_pieces(mem->va, length) <=
+		    1 + length / SMALL_PAGE / PAGES_A_PIECE)
+			break;
+		held[count++] = *mem;
+	}
+	while (count)
+		memory_free(&held[--count]);
+	return rc;
+}
+
+static int source_alloc(struct source *source, const struct test_case *test)
+{
+	int rc = 0;
+
+	*source = (struct source){ .fd = -1 };
+	if (!test->length)
+		return 0;
+	if (test->kind == PAGES_HUGETLB)
+		rc = hugetlb_reserve(test->length);
+	if (rc)
+		return rc;
+	if (test->file)
+		return memory_alloc_file(&source->mem, test->kind,
+					 test->length, &source->fd);
+	if (test->kind == PAGES_SMALL)
+		return alloc_in_order(&source->mem, test->length);
+	return memory_alloc(&source->mem, test->kind, test->length);
+}
+
+static void show_source(const struct test_case *test,
+			const struct source *source)
+{
+	if (!test->length)
+		return;
+	fprintf(stderr,
+		"%s: %zu KiB, %ld in huge pages, in %ld pieces of memory\n",
+		test->name, source->mem.length / KIB,
+		memory_huge_bytes(source->mem.va, source->mem.length) / KIB,
+		memory_pieces(source->mem.va, source->mem.length));
+}
+
+/* -- cases -- */
+
+/* The first round warms up; what it takes is not what is asked for. */
+static void add_sample(struct samples *samples, int round, __u64 cost)
+{
+	if (round)
+		samples->value[samples->count++] = cost;
+}
+
+static int rounds_of(const struct test_case *test)
+{
+	return 1 + (rounds_wanted ? rounds_wanted : test->rounds);
+}
+
+/* Maps all of the source and unmaps it, again and again. */
+static int run_map_unmap(const struct test_case *test,
+			 const struct backend *backend,
+			 const struct source *source)
+{
+	__u64 cost;
+	int i, rc;
+
+	for (i = 0; i < rounds_of(test); i++) {
+		rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+		if (rc)
+			return rc;
+		add_sample(&results[0], i, cost);
+		rc = backend->unmap(BENCH_IOVA, test->length, &cost);
+		if (rc)
+			return rc;
+		add_sample(&results[1], i, cost);
+	}
+	return 0;
+}
+
+/* Fills a second page table with what the first one has. */
+static int run_second_table(const struct test_case *test,
+			    const struct backend *backend,
+			    const struct source *source)
+{
+	__u64 cost;
+	int i, rc;
+
+	if (!backend->fill)
+		return -EOPNOTSUPP;
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = backend->fill(&cost);
+		if (rc)
+			break;
+		add_sample(&results[0], i, cost);
+		rc = backend->clear(&cost);
+		add_sample(&results[1], i, cost);
+	}
+	return rc;
+}
+
+/* One map for each page of the source, with a gap of a page in the middle. */
+#define GAP_IOVA (BENCH_IOVA + MANY_AREAS / 2 * SMALL_PAGE)
+
+static int map_many(const struct test_case *test, const struct backend *backend,
+		    const struct source *source)
+{
+	size_t offset;
+	__u64 cost;
+	int rc;
+
+	for (offset = 0; offset < test->length; offset += SMALL_PAGE) {
+		__u64 iova = BENCH_IOVA + offset;
+
+		if (iova >= GAP_IOVA)
+			iova += SMALL_PAGE;
+		rc = backend->map(source, offset, SMALL_PAGE, iova, &cost);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int run_among_many(const struct test_case *test,
+			  const struct backend *backend,
+			  const struct source *source)
+{
+	__u64 cost;
+	int i, rc;
+
+	rc = map_many(test, backend, source);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = backend->map(source, 0, SMALL_PAGE, GAP_IOVA, &cost);
+		if (rc)
+			break;
+		add_sample(&results[0], i, cost);
+		rc = backend->unmap(GAP_IOVA, SMALL_PAGE, &cost);
+		add_sample(&results[1], i, cost);
+	}
+	return rc;
+}
+
+static int run_unmap_all(const struct test_case *test,
+			 const struct backend *backend,
+			 const struct source *source)
+{
+	__u64 cost;
+	int i, rc;
+
+	for (i = 0; i < rounds_of(test); i++) {
+		rc = map_many(test, backend, source);
+		if (rc)
+			return rc;
+		rc = backend->unmap_all(&cost);
+		if (rc)
+			return rc;
+		add_sample(&results[0], i, cost);
+	}
+	return 0;
+}
+
+static int run_idle(const struct test_case *test,
+		    const struct backend *backend,
+		    const struct source *source)
+{
+	__u64 cost;
+	int i, rc;
+
+	for (i = 0; i < rounds_of(test); i++) {
+		rc = backend->idle(&cost);
+		if (rc)
+			return rc;
+		add_sample(&results[0], i, cost);
+	}
+	return 0;
+}
+
+#define MAP_UNMAP .run = run_map_unmap, .ops = { "map", "unmap" }
+#define SECOND_TABLE .run = run_second_table, .ops = { "fill", "clear" }
+#define BULK .unit = PER_4K, .rounds = 3
+#define CALL .unit = PER_CALL, .rounds = 31
+
+static const struct test_case cases[] = {
+	{ "thp", "512 MiB of transparent huge pages",
+	  MAP_UNMAP, BULK, .kind = PAGES_THP, .length = 512 * MIB },
+	{ "hugetlb", "256 MiB of hugetlb pages of 2 MiB",
+	  MAP_UNMAP, BULK, .kind = PAGES_HUGETLB, .length = 256 * MIB },
+	{ "memfd-hugetlb", "256 MiB memfd of hugetlb pages, as a file",
+	  MAP_UNMAP, BULK, .kind = PAGES_HUGETLB, .length = 256 * MIB,
+	  .file = true },
+	{ "small-in-order", "64 MiB of 4 KiB pages, touched in order",
+	  MAP_UNMAP, BULK, .kind = PAGES_SMALL, .length = 64 * MIB },
+	{ "small-random", "64 MiB of 4 KiB pages, touched in random order",
+	  MAP_UNMAP, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "memfd-small", "64 MiB memfd of 4 KiB pages in random order, as a file",
+	  MAP_UNMAP, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB,
+	  .file = true },
+	{ "second-table-thp", "a second page table for 256 MiB of THP",
+	  SECOND_TABLE, BULK, .kind = PAGES_THP, .length = 256 * MIB },
+	{ "second-table-small", "the same for 64 MiB of 4 KiB pages, scattered",
+	  SECOND_TABLE, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "page", "one page of 4 KiB",
+	  MAP_UNMAP, CALL, .kind = PAGES_SMALL, .length = SMALL_PAGE },
+	{ "64k", "64 KiB of scattered 4 KiB pages",
+	  MAP_UNMAP, CALL, .kind = PAGES_SMALL_RANDOM, .length = 64 * KIB },
+	{ "2m-scattered", "2 MiB of scattered 4 KiB pages",
+	  MAP_UNMAP, CALL, .kind = PAGES_SMALL_RANDOM, .length = 2 * MIB },
+	{ "page-among-10000", "one page, where there are 10000 maps",
+	  .run = run_among_many, .ops = { "map", "unmap" }, CALL,
+	  .kind = PAGES_SMALL, .length = MANY_AREAS * SMALL_PAGE },
+	{ "unmap-all-10000", "unmap everything, 10000 maps of a page",
+	  .run = run_unmap_all, .ops = { "unmap" }, .unit = PER_AREA,
+	  .rounds = 3, .kind = PAGES_SMALL,
+	  .length = MANY_AREAS * SMALL_PAGE },
+	{ "idle", "an ioctl that does nothing, to compare",
+	  .run = run_idle, .ops = { "ioctl" }, CALL },
+};
+
+/* -- results -- */
+
+static int compare(const void *a, const void *b)
+{
+	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static __u64 median(struct samples *samples)
+{
+	qsort(samples->value, samples->count, sizeof(samples->value[0]),
+	      compare);
+	return samples->value[samples->count / 2];
+}
+
+static void print_result(const struct backend *backend,
+			 const struct test_case *test, int op, bool measured)
+{
+	static const char * const per[] = {
+		[PER_4K] = "4KiB", [PER_CALL] = "call", [PER_AREA] = "area",
+	};
+	struct samples *samples = &results[op];
+	double divisor = 1;
+
+	if (test->unit != PER_CALL)
+		divisor = test->length / SMALL_PAGE;
+	printf("%s,%s,%s,%s/%s,", backend->name, test->name, test->ops[op],
+	       stopwatch_unit(), per[test->unit]);
+	if (!measured || !samples->count)
+		printf("-\n");
+	else if (test->unit == PER_CALL)
+		printf("%llu\n", median(samples));
+	else
+		printf("%.3f\n", median(samples) / divisor);
+	fflush(stdout);
+}
+
+/* In an address space of its own. */
+static int measure(const struct test_case *test, const struct backend *backend,
+		   const struct source *source)
+{
+	int rc;
+
+	results[0].count = 0;
+	results[1].count = 0;
+	rc = backend->open(bdf);
+	if (rc)
+		return rc;
+	rc = test->run(test, backend, source);
+	backend->close();
+	return rc;
+}
+
+/* Returns false if it failed; that a kernel lacks something is no failure. */
+static bool report(const struct test_case *test, const struct backend *backend,
+		   int rc)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(test->ops) && test->ops[i]; i++)
+		print_result(backend, test, i, !rc);
+	if (rc)
+		fprintf(stderr, "iommufd_bench: %s: %s: %s\n", backend->name,
+			test->name, strerror(-rc));
+	return !rc || rc == -ENOTTY || rc == -EOPNOTSUPP;
+}
+
+/* All backends get the same memory. */
+static bool run_case(const struct test_case *test)
+{
+	struct source source;
+	bool ok = true;
+	int i, rc;
+
+	rc = source_alloc(&source, test);
+	if (rc)
+		hugetlb_release();
+	else if (verbose)
+		show_source(test, &source);
+	for (i = 0; i < ARRAY_SIZE(backends); i++) {
+		if (!usable[i])
+			continue;
+		ok &= report(test, &backends[i],
+			     rc ? rc : measure(test, &backends[i], &source));
+	}
+	if (!rc)
+		source_free(&source);
+	return ok;
+}
+
+/* -- the command line -- */
+
+static const char *wanted_case = "*", *wanted_backend = "*";
+
+static void usage(void)
+{
+	printf("Usage: iommufd_bench [OPTION]...\n"
+	       "\n"
+	       "Measures what mapping memory for a device costs; prints CSV:\n"
+	       "backend,case,op,unit,value\n"
+	       "\n"
+	       "  -l, --list             list the cases and backends\n"
+	       "  -c, --case PATTERN     only cases that match, such as 'memfd-*'\n"
+	       "  -b, --backend PATTERN  only backends that match\n"
+	       "  -d, --device BDF       the PCI device; default: edu, else igb, of QEMU\n"
+	       "  -r, --rounds N         measured rounds a case (1 to %d)\n"
+	       "  -v, --verbose          tell of which memory, on stderr\n"
+	       "  -h, --help             this text\n"
+	       "\n"
+	       "Needs root, changes the driver of the device to vfio-pci, and needs 1 GiB\n"
+	       "of free memory.\n", MAX_ROUNDS);
+}
+
+static void list(void)
+{
+	int i;
+
+	printf("cases:\n");
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		printf("  %-18s  %s\n", cases[i].name, cases[i].text);
+	printf("backends:\n");
+	for (i = 0; i < ARRAY_SIZE(backends); i++)
+		printf("  %s\n", backends[i].name);
+}
+
+static void die(const char *what, int rc)
+{
+	fprintf(stderr, "iommufd_bench: %s: %s\n", what, strerror(-rc));
+	exit(2);
+}
+
+static void parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "list", no_argument, NULL, 'l' },
+		{ "case", required_argument, NULL, 'c' },
+		{ "backend", required_argument, NULL, 'b' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "lc:b:d:r:vh", options,
+				     NULL)) != -1) {
+		switch (option) {
+		case 'l':
+			list();
+			exit(0);
+		case 'c':
+			wanted_case = optarg;
+			break;
+		case 'b':
+			wanted_backend = optarg;
+			break;
+		case 'd':
+			bdf = optarg;
+			break;
+		case 'r':
+			rounds_wanted = atoi(optarg);
+			if (rounds_wanted < 1 || rounds_wanted > MAX_ROUNDS)
+				die("--rounds", -ERANGE);
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		case 'h':
+			usage();
+			exit(0);
+		default:
+			usage();
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		usage();
+		exit(2);
+	}
+}
+
+static void find_device(void)
+{
+	static char found[BDF_SIZE];
+	int rc;
+
+	if (!bdf) {
+		rc = pci_find(EDU_VENDOR, EDU_DEVICE, found);
+		if (rc)
+			rc = pci_find(IGB_VENDOR, IGB_DEVICE, found);
+		if (rc)
+			die("neither edu nor igb is there", rc);
+		bdf = found;
+	}
+	rc = vfio_claim(bdf);
+	if (rc)
+		die(bdf, rc);
+}
+
+/* One CPU, and no page faults on code and results. */
+static void sit_still(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("stay on one CPU", -errno);
+	if (mlockall(MCL_CURRENT))
+		die("lock memory", -errno);
+}
+
+/* Which interfaces this kernel has, of those that are wanted. */
+static int find_backends(void)
+{
+	int i, rc, count = 0;
+
+	for (i = 0; i < ARRAY_SIZE(backends); i++) {
+		if (fnmatch(wanted_backend, backends[i].name, 0))
+			continue;
+		rc = backends[i].open(bdf);
+		if (rc) {
+			fprintf(stderr, "iommufd_bench: no %s: %s\n",
+				backends[i].name, strerror(-rc));
+			continue;
+		}
+		backends[i].close();
+		usable[i] = true;
+		count++;
+	}
+	return count;
+}
+
+int main(int argc, char **argv)
+{
+	bool ok = true;
+	int i, ran = 0;
+
+	parse_options(argc, argv);
+	find_device();
+	sit_still();
+	calibrate();
+	if (!find_backends())
+		die("no backend", -ENODEV);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (fnmatch(wanted_case, cases[i].name, 0))
+			continue;
+		ok &= run_case(&cases[i]);
+		ran++;
+	}
+	if (!ran)
+		die(wanted_case, -ENOENT);
+	return ok ? 0 : 1;
+}
