@@ -114,6 +114,7 @@ void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt)
 {
 	struct iommufd_hwpt_paging *paging = to_hwpt_paging(hwpt);
 	struct iommufd_ioas *ioas = paging->ioas;
+	struct iommufd_ctx *ctx = hwpt->ctx;
 	bool last;
 
 	/* Only an automatic page table is ever put on, or taken off, the list */
@@ -122,12 +123,18 @@ void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt)
 		return;
 	}
 
+	/*
+	 * Once the reference is dropped, somebody else may drop the last one,
+	 * and then destroy the IOAS: not before the mutex is left for good.
+	 */
+	iommufd_object_get_held(&ioas->obj);
 	mutex_lock(&ioas->hwpts_lock);
-	last = iommufd_object_release_and_take(hwpt->ctx, &hwpt->obj);
+	last = iommufd_object_release_and_take(ctx, &hwpt->obj);
 	if (last)
 		list_del_init(&paging->auto_node);
 	mutex_unlock(&ioas->hwpts_lock);
+	iommufd_object_put(ctx, &ioas->obj);
 
 	if (last)
-		iommufd_object_destroy_taken(hwpt->ctx, &hwpt->obj);
+		iommufd_object_destroy_taken(ctx, &hwpt->obj);
 }

@@ -218,44 +218,6 @@ int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id)
 	return rc;
 }
 
-static bool try_take_locked(struct iommufd_ctx *ctx, struct iommufd_object *obj)
-{
-	int rc;
-
-	xa_lock(&ctx->objects);
-	rc = try_take(ctx, obj);
-	xa_unlock(&ctx->objects);
-	return rc != -EAGAIN;
-}
-
-/*
- * Take an object that has no long-term reference, and cannot get one, out of
- * the table.
- */
-static void wait_and_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
-{
-	while (!wait_event_timeout(ctx->object_wait, try_take_locked(ctx, obj),
-				   HOLDER_PATIENCE))
-		report_holder(obj->id);
-}
-
-/**
- * iommufd_object_destroy_owned - destroy an object for the driver that owns it
- * @ctx: the context
- * @obj: an object of a type that is owned by the kernel, without long-term
- *       references
- *
- * Waits for ioctls that are using the object.
- *
- * Context: process context, may sleep. Cannot fail.
- */
-void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
-				  struct iommufd_object *obj)
-{
-	wait_and_take(ctx, obj);
-	free_object(ctx, obj);
-}
-
 /**
  * iommufd_object_release_and_take - drop a long-term reference, maybe the last
  * @ctx: the context
@@ -283,7 +245,7 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 /**
  * iommufd_object_destroy_taken - destroy an object that nobody can find
  * @ctx: the context
- * @obj: from iommufd_object_release_and_take()
+ * @obj: an object that is out of the table
  *
  * Waits for ioctls that found it before.
  *
@@ -298,6 +260,24 @@ void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
 		report_holder(obj->id);
 	smp_acquire__after_ctrl_dep();
 	free_object(ctx, obj);
+}
+
+/**
+ * iommufd_object_destroy_owned - destroy an object for the driver that owns it
+ * @ctx: the context
+ * @obj: an object of a type that is owned by the kernel, without long-term
+ *       references
+ *
+ * Nobody finds the object any more; waits for ioctls that found it before.
+ *
+ * Context: process context, may sleep. Cannot fail.
+ */
+void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj)
+{
+	WARN_ON(refcount_read(&obj->users) != 1);
+	xa_erase(&ctx->objects, obj->id);
+	iommufd_object_destroy_taken(ctx, obj);
 }
 
 /* One pass over the table; leaves of the tree of references go. */

@@ -43,6 +43,12 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 					  enum iommufd_object_type type);
 void iommufd_object_put(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 
+/* A short-term reference of an object that a long-term one keeps alive */
+static inline void iommufd_object_get_held(struct iommufd_object *obj)
+{
+	refcount_inc(&obj->wait_cnt);
+}
+
 static inline void iommufd_object_hold(struct iommufd_object *obj)
 {
 	refcount_inc(&obj->users);
