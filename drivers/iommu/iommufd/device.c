@@ -113,17 +113,10 @@ static struct iommufd_device *create_device(struct iommufd_ctx *ctx,
 {
 	struct iommufd_object *obj;
 	struct iommufd_device *idev;
-	int rc;
-
-	rc = iommu_device_claim_dma_owner(dev, ctx);
-	if (rc)
-		return ERR_PTR(rc == -EPERM ? -EBUSY : rc);
 
 	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_DEVICE);
-	if (IS_ERR(obj)) {
-		iommu_device_release_dma_owner(dev);
+	if (IS_ERR(obj))
 		return ERR_CAST(obj);
-	}
 
 	idev = container_of(obj, struct iommufd_device, obj);
 	idev->ctx = ctx;
@@ -140,8 +133,8 @@ void iommufd_device_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
-	iommu_device_release_dma_owner(idev->dev);
 	put_group(idev->group);
+	iommu_device_release_dma_owner(idev->dev);
 	iommufd_ctx_put(ctx);
 }
 
@@ -157,13 +150,25 @@ static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,
 	if (rc)
 		return ERR_PTR(rc);
 
-	group = get_group(ctx, iommu_group);
-	if (IS_ERR(group))
-		return ERR_CAST(group);
+	/* A group that the context is seen to have is one that it owns. */
+	rc = iommu_device_claim_dma_owner(dev, ctx);
+	if (rc)
+		return ERR_PTR(rc == -EPERM ? -EBUSY : rc);
 
+	group = get_group(ctx, iommu_group);
+	if (IS_ERR(group)) {
+		idev = ERR_CAST(group);
+		goto err_release;
+	}
 	idev = create_device(ctx, dev, group);
 	if (IS_ERR(idev))
-		put_group(group);
+		goto err_put;
+	return idev;
+
+err_put:
+	put_group(group);
+err_release:
+	iommu_device_release_dma_owner(dev);
 	return idev;
 }
 
