@@ -120,10 +120,13 @@ static long get_pages(struct user_memory *mem, unsigned long va,
 	if (mem->mm == current->mm) {
 		pinned = pin_user_pages_fast(va, npages, gup_flags, pages);
 	} else {
+		int locked = 1;
+
 		mmap_read_lock(mem->mm);
 		pinned = pin_user_pages_remote(mem->mm, va, npages, gup_flags,
-					       pages, NULL);
-		mmap_read_unlock(mem->mm);
+					       pages, &locked);
+		if (locked)
+			mmap_read_unlock(mem->mm);
 	}
 	return pinned ?: -EFAULT;
 }
