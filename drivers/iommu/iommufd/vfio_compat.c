@@ -70,7 +70,7 @@ int iommufd_vfio_compat_set_no_iommu(struct iommufd_ctx *ctx)
 	int rc = 0;
 
 	xa_lock(&ctx->objects);
-	if (ctx->vfio_ioas)
+	if (vfio_ioas(ctx))
 		rc = -EINVAL;
 	else
 		ctx->no_iommu = true;
@@ -79,7 +79,10 @@ int iommufd_vfio_compat_set_no_iommu(struct iommufd_ctx *ctx)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_set_no_iommu, "IOMMUFD_VFIO");
 
-/* Return: 1 if @ioas is now the one, 0 if there is another. */
+/*
+ * Whoever sees that there is one can find it, so it becomes visible here.
+ * Return: 1 if @ioas is now the one, 0 if there is another.
+ */
 static int set_if_none(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas)
 {
 	int rc = 0;
@@ -87,7 +90,9 @@ static int set_if_none(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas)
 	xa_lock(&ctx->objects);
 	if (ctx->no_iommu) {
 		rc = -EINVAL;
-	} else if (!ctx->vfio_ioas) {
+	} else if (!vfio_ioas(ctx)) {
+		/* The ID is taken, so there is memory for it. */
+		__xa_store(&ctx->objects, ioas->obj.id, &ioas->obj, GFP_ATOMIC);
 		ctx->vfio_ioas = ioas;
 		rc = 1;
 	}
@@ -112,12 +117,10 @@ int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ctx)
 		return PTR_ERR(ioas);
 
 	rc = set_if_none(ctx, ioas);
-	if (rc <= 0) {
-		iommufd_object_abort(ctx, &ioas->obj);
-		return rc;
-	}
-	iommufd_object_publish(ctx, &ioas->obj);
-	return 0;
+	if (rc > 0)
+		return 0;
+	iommufd_object_abort(ctx, &ioas->obj);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_create, "IOMMUFD_VFIO");
 
