@@ -2,17 +2,15 @@
 /*
  * Source of memory: the address space of a process
  *
- * Owns the references to the process and the counts against its limits. Called
- * through iommufd_source_ops by the pinned-memory object, whose mutex is held.
+ * Owns the account, whose mm is the process. Called through iommufd_source_ops
+ * by the pinned-memory object, whose mutex is held.
  */
-#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 
+#include "account.h"
 #include "pinned.h"
 #include "source.h"
 
@@ -26,18 +24,12 @@ static struct kmem_cache *user_memory_cache;
  * struct user_memory - a range of a process's address space
  * @pinned: the common part
  * @va: page-aligned user address of the first page
- * @mm: held by mmgrab(); does not keep the address space itself alive
- * @task: the thread group leader, for its RLIMIT_MEMLOCK
- * @user: the user who is charged in IOMMUFD_ACCOUNT_USER mode
- * @account_mode: who is charged
+ * @account: who is charged; its mm is where the memory is
  */
 struct user_memory {
 	struct iommufd_pinned pinned;
 	unsigned long va;
-	struct mm_struct *mm;
-	struct task_struct *task;
-	struct user_struct *user;
-	enum iommufd_account_mode account_mode;
+	struct iommufd_account account;
 };
 
 static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
@@ -117,16 +109,16 @@ static long get_pages(struct user_memory *mem, unsigned long va,
 	if (mem->pinned.writable)
 		gup_flags |= FOLL_WRITE;
 
-	if (mem->mm == current->mm) {
+	if (mem->account.mm == current->mm) {
 		pinned = pin_user_pages_fast(va, npages, gup_flags, pages);
 	} else {
 		int locked = 1;
 
-		mmap_read_lock(mem->mm);
-		pinned = pin_user_pages_remote(mem->mm, va, npages, gup_flags,
+		mmap_read_lock(mem->account.mm);
+		pinned = pin_user_pages_remote(mem->account.mm, va, npages, gup_flags,
 					       pages, &locked);
 		if (locked)
-			mmap_read_unlock(mem->mm);
+			mmap_read_unlock(mem->account.mm);
 	}
 	return pinned ?: -EFAULT;
 }
@@ -183,90 +175,36 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 			   unsigned long last, struct iommufd_run_builder *runs)
 {
 	struct user_memory *mem = to_user_memory(pinned);
-	bool borrowed = mem->mm != current->mm;
+	bool borrowed = mem->account.mm != current->mm;
 	int rc;
 
-	if (borrowed && !mmget_not_zero(mem->mm))
+	if (borrowed && !mmget_not_zero(mem->account.mm))
 		return -EFAULT;
 	rc = pin_range(mem, first, last, runs);
 	if (borrowed)
-		mmput(mem->mm);
+		mmput(mem->account.mm);
 	if (rc)
 		unpin_builder(pinned, runs);
-	return rc;
-}
-
-static int charge_user(struct user_memory *mem, unsigned long npages)
-{
-	unsigned long limit = task_rlimit(mem->task, RLIMIT_MEMLOCK) >>
-			      PAGE_SHIFT;
-	long locked = atomic_long_read(&mem->user->locked_vm);
-
-	do {
-		if (locked + npages > limit || locked + npages < npages)
-			return -ENOMEM;
-	} while (!atomic_long_try_cmpxchg(&mem->user->locked_vm, &locked,
-					  locked + npages));
-	return 0;
-}
-
-static int charge_mm(struct user_memory *mem, unsigned long npages, bool inc)
-{
-	int rc;
-
-	mmap_write_lock(mem->mm);
-	rc = __account_locked_vm(mem->mm, npages, inc, mem->task, false);
-	mmap_write_unlock(mem->mm);
 	return rc;
 }
 
 static int user_memory_charge(struct iommufd_pinned *pinned,
 			      unsigned long npages)
 {
-	struct user_memory *mem = to_user_memory(pinned);
-	int rc = 0;
-
-	switch (mem->account_mode) {
-	case IOMMUFD_ACCOUNT_NONE:
-		break;
-	case IOMMUFD_ACCOUNT_USER:
-		rc = charge_user(mem, npages);
-		break;
-	case IOMMUFD_ACCOUNT_MM:
-		rc = charge_mm(mem, npages, true);
-		break;
-	}
-	if (rc)
-		return rc;
-	atomic64_add(npages, &mem->mm->pinned_vm);
-	return 0;
+	return iommufd_account_charge(&to_user_memory(pinned)->account, npages);
 }
 
 static void user_memory_uncharge(struct iommufd_pinned *pinned,
 				 unsigned long npages)
 {
-	struct user_memory *mem = to_user_memory(pinned);
-
-	atomic64_sub(npages, &mem->mm->pinned_vm);
-	switch (mem->account_mode) {
-	case IOMMUFD_ACCOUNT_NONE:
-		break;
-	case IOMMUFD_ACCOUNT_USER:
-		atomic_long_sub(npages, &mem->user->locked_vm);
-		break;
-	case IOMMUFD_ACCOUNT_MM:
-		charge_mm(mem, npages, false);
-		break;
-	}
+	iommufd_account_uncharge(&to_user_memory(pinned)->account, npages);
 }
 
 static void user_memory_release(struct iommufd_pinned *pinned)
 {
 	struct user_memory *mem = to_user_memory(pinned);
 
-	mmdrop(mem->mm);
-	put_task_struct(mem->task);
-	free_uid(mem->user);
+	iommufd_account_destroy(&mem->account);
 	kmem_cache_free(user_memory_cache, mem);
 }
 
@@ -302,12 +240,7 @@ iommufd_user_memory_alloc(unsigned long va, bool writable,
 
 	iommufd_pinned_init(&mem->pinned, &user_memory_ops, writable);
 	mem->va = va;
-	mem->mm = current->mm;
-	mmgrab(mem->mm);
-	mem->task = get_task_struct(current->group_leader);
-	mem->user = get_uid(current_user());
-	mem->account_mode = capable(CAP_IPC_LOCK) ? IOMMUFD_ACCOUNT_NONE :
-						    account_mode;
+	iommufd_account_init(&mem->account, account_mode);
 	return &mem->pinned;
 }
 
