@@ -9,7 +9,9 @@
 
 #include "account.h"
 
+struct file;
 struct iommufd_pinned;
+struct iommufd_run;
 
 struct iommufd_pinned *
 iommufd_user_memory_alloc(unsigned long va, bool writable,
@@ -17,5 +19,32 @@ iommufd_user_memory_alloc(unsigned long va, bool writable,
 
 int iommufd_user_memory_init(void);
 void iommufd_user_memory_exit(void);
+
+struct iommufd_pinned *
+iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
+			  enum iommufd_account_mode account_mode);
+struct iommufd_account *
+iommufd_file_memory_account(struct iommufd_pinned *pinned);
+
+/* What the sources share, in source.c */
+
+/**
+ * struct iommufd_scratch - an array that lives for one call
+ * @entries: the array
+ * @nr_max: how many entries it has, at least one
+ * @on_stack: serves when few entries are needed, or there is no memory
+ */
+struct iommufd_scratch {
+	void *entries;
+	unsigned int nr_max;
+	void *on_stack[32];
+};
+
+void iommufd_scratch_init(struct iommufd_scratch *scratch, unsigned long nr,
+			  size_t size);
+void iommufd_scratch_free(struct iommufd_scratch *scratch);
+
+void iommufd_source_unpin(struct iommufd_pinned *pinned,
+			  struct iommufd_run run);
 
 #endif

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Source of memory: a file that is in memory, made by memfd_create()
+ *
+ * Owns a reference to the file, for a writable object also one write access to
+ * it, and the account. Called through iommufd_source_ops by the pinned-memory
+ * object, whose mutex is held.
+ *
+ * Who may do DMA to a file is ruled by what may be done with mmap(): reading
+ * needs a descriptor that is open for reading, writing one that is open for
+ * both, and a file that is not sealed against writing. As long as there is a
+ * writable object, the file cannot be sealed, as long as there is a shared
+ * writable mapping it cannot either.
+ */
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include "account.h"
+#include "pinned.h"
+#include "source.h"
+#include "test_hooks.h"
+
+/* How much is pinned between two looks for a signal, which may allocate it */
+#define STEP_BYTES SZ_256M
+
+/**
+ * struct file_memory - a range of a file
+ * @pinned: the common part
+ * @file: the file
+ * @start: where the range begins, in bytes, page-aligned
+ * @account: who is charged
+ */
+struct file_memory {
+	struct iommufd_pinned pinned;
+	struct file *file;
+	loff_t start;
+	struct iommufd_account account;
+};
+
+static const struct iommufd_source_ops file_memory_ops;
+
+static struct file_memory *to_file_memory(struct iommufd_pinned *pinned)
+{
+	return container_of(pinned, struct file_memory, pinned);
+}
+
+/* Take over a folio that has one pin; its pages from @first on have one each. */
+static int append_folio(struct iommufd_run_builder *runs, struct folio *folio,
+			unsigned long first, unsigned long npages)
+{
+	int rc = 0;
+
+	if (npages > 1)
+		rc = folio_add_pins(folio, npages - 1);
+	if (rc) {
+		unpin_folio(folio);
+		return rc;
+	}
+	rc = iommufd_runs_append(runs, folio_pfn(folio) + first, npages);
+	if (rc)
+		unpin_user_folio(folio, npages);
+	return rc;
+}
+
+/*
+ * Append what is in the folios, but no more than npages; returns how many pages
+ * that were. No folio remains pinned that has not been appended.
+ */
+static long append_folios(struct iommufd_run_builder *runs,
+			  struct folio **folios, unsigned int nr_folios,
+			  unsigned long first, unsigned long npages)
+{
+	unsigned long left = npages;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i != nr_folios && left; i++) {
+		unsigned long nr = min(folio_nr_pages(folios[i]) - first, left);
+
+		rc = append_folio(runs, folios[i], first, nr);
+		if (rc) {
+			unpin_folios(folios + i + 1, nr_folios - i - 1);
+			return rc;
+		}
+		left -= nr;
+		first = 0;
+	}
+	/* Nothing of these is in the range. */
+	unpin_folios(folios + i, nr_folios - i);
+	return npages - left;
+}
+
+static int pin_range(struct file_memory *mem, loff_t start, unsigned long npages,
+		     struct iommufd_scratch *scratch,
+		     struct iommufd_run_builder *runs)
+{
+	while (npages) {
+		unsigned long step = min(npages, STEP_BYTES >> PAGE_SHIFT);
+		pgoff_t offset;
+		long nr;
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		if (iommufd_should_fail())
+			return -EFAULT;
+
+		nr = memfd_pin_folios(mem->file, start,
+				      start + ((loff_t)step << PAGE_SHIFT) - 1,
+				      scratch->entries, scratch->nr_max,
+				      &offset);
+		if (nr <= 0)
+			return nr ?: -EINVAL;
+		nr = append_folios(runs, scratch->entries, nr,
+				   offset >> PAGE_SHIFT, step);
+		if (nr < 0)
+			return nr;
+		start += (loff_t)nr << PAGE_SHIFT;
+		npages -= nr;
+	}
+	return 0;
+}
+
+static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
+			   unsigned long last, struct iommufd_run_builder *runs)
+{
+	struct file_memory *mem = to_file_memory(pinned);
+	unsigned long npages = last - first + 1;
+	struct iommufd_scratch scratch;
+	int rc;
+
+	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
+	rc = pin_range(mem, mem->start + ((loff_t)first << PAGE_SHIFT), npages,
+		       &scratch, runs);
+	iommufd_scratch_free(&scratch);
+	return rc;
+}
+
+static int file_memory_charge(struct iommufd_pinned *pinned,
+			      unsigned long npages)
+{
+	return iommufd_account_charge(&to_file_memory(pinned)->account, npages);
+}
+
+static void file_memory_uncharge(struct iommufd_pinned *pinned,
+				 unsigned long npages)
+{
+	iommufd_account_uncharge(&to_file_memory(pinned)->account, npages);
+}
+
+/* Other files can neither be pinned nor do they have seals. */
+static bool is_in_memory(struct file *file)
+{
+	return shmem_file(file) || is_file_hugepages(file);
+}
+
+#ifdef CONFIG_HUGETLBFS
+static unsigned int file_seals(struct file *file)
+{
+	if (is_file_hugepages(file))
+		return HUGETLBFS_I(file_inode(file))->seals;
+	return SHMEM_I(file_inode(file))->seals;
+}
+#else
+static unsigned int file_seals(struct file *file)
+{
+	return SHMEM_I(file_inode(file))->seals;
+}
+#endif
+
+static int get_access(struct file *file, bool writable)
+{
+	if (!is_in_memory(file))
+		return 0;
+	if (!(file->f_mode & FMODE_READ))
+		return -EPERM;
+	if (!writable)
+		return 0;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EPERM;
+	if (file_seals(file) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	return mapping_map_writable(file->f_mapping);
+}
+
+static void put_access(struct file *file, bool writable)
+{
+	if (writable && is_in_memory(file))
+		mapping_unmap_writable(file->f_mapping);
+}
+
+static void file_memory_release(struct iommufd_pinned *pinned)
+{
+	struct file_memory *mem = to_file_memory(pinned);
+
+	put_access(mem->file, pinned->writable);
+	fput(mem->file);
+	iommufd_account_destroy(&mem->account);
+	kfree(mem);
+}
+
+static const struct iommufd_source_ops file_memory_ops = {
+	.pin = file_memory_pin,
+	.unpin = iommufd_source_unpin,
+	.charge = file_memory_charge,
+	.uncharge = file_memory_uncharge,
+	.release = file_memory_release,
+};
+
+/**
+ * iommufd_file_memory_alloc - make an object of a file
+ * @file: the file; a reference of its own is taken
+ * @start: where the range begins, in bytes, page-aligned
+ * @writable: pin the pages for writing
+ * @account_mode: whose limit counts, unless the caller has CAP_IPC_LOCK
+ *
+ * Nothing is pinned until the first user comes. Only then is a file that is not
+ * in memory refused, and a range that is beyond the end of the file, both with
+ * -EINVAL. Holes are filled when they are pinned.
+ *
+ * Context: process context, may sleep.
+ * Return: the object with one reference; -ENOMEM; -EPERM when the descriptor
+ * or the seals of the file don't allow the access.
+ */
+struct iommufd_pinned *
+iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
+			  enum iommufd_account_mode account_mode)
+{
+	struct file_memory *mem;
+	int rc;
+
+	mem = kmalloc_obj(*mem, GFP_KERNEL_ACCOUNT);
+	if (!mem)
+		return ERR_PTR(-ENOMEM);
+
+	rc = get_access(file, writable);
+	if (rc) {
+		kfree(mem);
+		return ERR_PTR(rc);
+	}
+	iommufd_pinned_init(&mem->pinned, &file_memory_ops, writable);
+	mem->file = get_file(file);
+	mem->start = start;
+	iommufd_account_init(&mem->account, account_mode);
+	return &mem->pinned;
+}
+
+/**
+ * iommufd_file_memory_account - who is charged for an object of a file
+ * @pinned: the object
+ *
+ * What is charged changes under the mutex of the object.
+ *
+ * Return: the account, or NULL for an object that is not of a file.
+ */
+struct iommufd_account *
+iommufd_file_memory_account(struct iommufd_pinned *pinned)
+{
+	if (pinned->ops != &file_memory_ops)
+		return NULL;
+	return &to_file_memory(pinned)->account;
+}
