@@ -27,11 +27,16 @@ struct iommufd_pinned;
 /**
  * struct iommufd_source_ops - a kind of memory
  * @pin: pin the pages first..last and append them to the runs, in order. On an
- *       error nothing stays pinned.
+ *       error the caller unpins what has been appended.
  * @unpin: give pages back. Cannot fail.
  * @charge: count pages against the limits of whoever is to be charged; -ENOMEM
  * @uncharge: the reverse. Cannot fail.
  * @release: the object goes away, nothing is pinned
+ * @copy: read or write memory that need not be pinned; optional. @offset is in
+ *        bytes from the start of the object, @kthread tells that the caller is
+ *        a kernel thread, which may borrow an mm. -EOPNOTSUPP when the source
+ *        cannot be reached from here without pinning it; -EFAULT, perhaps
+ *        with a part copied; -EPERM to write what is not @writable
  *
  * @pin, @unpin, @charge and @uncharge are called with the object's mutex held
  * and may sleep; they may take the mmap_lock of the source.
@@ -43,6 +48,8 @@ struct iommufd_source_ops {
 	int (*charge)(struct iommufd_pinned *pinned, unsigned long npages);
 	void (*uncharge)(struct iommufd_pinned *pinned, unsigned long npages);
 	void (*release)(struct iommufd_pinned *pinned);
+	int (*copy)(struct iommufd_pinned *pinned, unsigned long offset,
+		    void *data, size_t length, bool write, bool kthread);
 };
 
 /**

@@ -5,18 +5,17 @@
  * Owns the account, whose mm is the process. Called through iommufd_source_ops
  * by the pinned-memory object, whose mutex is held.
  */
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "account.h"
 #include "pinned.h"
 #include "source.h"
-
-/* Page pointers that one step of pinning may hold, small and large */
-#define STACK_PAGES 16
-#define SCRATCH_PAGES (SZ_64K / sizeof(struct page *))
+#include "test_hooks.h"
 
 static struct kmem_cache *user_memory_cache;
 
@@ -35,46 +34,6 @@ struct user_memory {
 static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
 {
 	return container_of(pinned, struct user_memory, pinned);
-}
-
-/* Page pointers for one step, on the stack as long as few are needed */
-struct page_scratch {
-	struct page **pages;
-	unsigned long nr_max;
-	struct page *on_stack[STACK_PAGES];
-};
-
-static void scratch_init(struct page_scratch *scratch, unsigned long npages)
-{
-	unsigned long nr_max = min(npages, SCRATCH_PAGES);
-
-	scratch->pages = scratch->on_stack;
-	scratch->nr_max = STACK_PAGES;
-	if (npages <= STACK_PAGES)
-		return;
-
-	/* More pages in a step are a convenience, not a need. */
-	scratch->pages = kmalloc_array(nr_max, sizeof(*scratch->pages),
-				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
-				       __GFP_NORETRY);
-	if (!scratch->pages)
-		scratch->pages = scratch->on_stack;
-	else
-		scratch->nr_max = nr_max;
-}
-
-static void scratch_free(struct page_scratch *scratch)
-{
-	if (scratch->pages != scratch->on_stack)
-		kfree(scratch->pages);
-}
-
-static void user_memory_unpin(struct iommufd_pinned *pinned,
-			      struct iommufd_run run)
-{
-	unpin_user_page_range_dirty_lock(pfn_to_page(iommufd_run_pfn(run)),
-					 iommufd_run_npages(run),
-					 pinned->writable);
 }
 
 /* Append pages, of which the physically contiguous ones become one run. */
@@ -123,52 +82,31 @@ static long get_pages(struct user_memory *mem, unsigned long va,
 	return pinned ?: -EFAULT;
 }
 
-static int pin_range(struct user_memory *mem, unsigned long first,
-		     unsigned long last, struct iommufd_run_builder *runs)
+static int pin_range(struct user_memory *mem, unsigned long va,
+		     unsigned long left, struct iommufd_scratch *scratch,
+		     struct iommufd_run_builder *runs)
 {
-	unsigned long va = mem->va + (first << PAGE_SHIFT);
-	unsigned long left = last - first + 1;
-	struct page_scratch scratch;
-	int rc = 0;
-
-	scratch_init(&scratch, left);
 	while (left) {
-		long npages = get_pages(mem, va, min(left, scratch.nr_max),
-					scratch.pages);
+		long npages;
+		int rc;
 
-		if (npages < 0) {
-			rc = npages;
-			break;
-		}
-		rc = append_pages(runs, scratch.pages, npages);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		if (iommufd_should_fail())
+			return -EFAULT;
+
+		npages = get_pages(mem, va, min(left, scratch->nr_max),
+				   scratch->entries);
+		if (npages < 0)
+			return npages;
+		rc = append_pages(runs, scratch->entries, npages);
 		if (rc)
-			break;
+			return rc;
 		va += npages << PAGE_SHIFT;
 		left -= npages;
-		cond_resched();
-		if (fatal_signal_pending(current)) {
-			rc = -EINTR;
-			break;
-		}
 	}
-	scratch_free(&scratch);
-	return rc;
-}
-
-static void unpin_builder(struct iommufd_pinned *pinned,
-			  struct iommufd_run_builder *runs)
-{
-	struct iommufd_run_cursor cursor;
-	struct iommufd_run_slice slice;
-	struct iommufd_run run;
-	unsigned long npages = runs->npages;
-
-	iommufd_runs_finish(runs, &slice);
-	iommufd_run_slice_walk(&slice, 0, npages, &cursor);
-	while (iommufd_run_cursor_next(&cursor, &run))
-		user_memory_unpin(pinned, run);
-	iommufd_run_slice_put(&slice);
-	iommufd_runs_init(runs, 0);
+	return 0;
 }
 
 static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
@@ -176,16 +114,53 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 {
 	struct user_memory *mem = to_user_memory(pinned);
 	bool borrowed = mem->account.mm != current->mm;
+	unsigned long npages = last - first + 1;
+	struct iommufd_scratch scratch;
 	int rc;
 
 	if (borrowed && !mmget_not_zero(mem->account.mm))
 		return -EFAULT;
-	rc = pin_range(mem, first, last, runs);
+	iommufd_scratch_init(&scratch, npages, sizeof(struct page *));
+	rc = pin_range(mem, mem->va + (first << PAGE_SHIFT), npages, &scratch,
+		       runs);
+	iommufd_scratch_free(&scratch);
+	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
-		mmput(mem->account.mm);
-	if (rc)
-		unpin_builder(pinned, runs);
+		mmput_async(mem->account.mm);
 	return rc;
+}
+
+static bool copy_user(void __user *va, void *data, size_t length, bool write)
+{
+	return write ? !copy_to_user(va, data, length) :
+		       !copy_from_user(data, va, length);
+}
+
+/*
+ * User addresses mean the source only while its address space is the caller's,
+ * which a kernel thread can arrange.
+ */
+static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
+			    void *data, size_t length, bool write, bool kthread)
+{
+	struct user_memory *mem = to_user_memory(pinned);
+	void __user *va = (void __user *)(mem->va + offset);
+	struct mm_struct *mm = mem->account.mm;
+	bool copied;
+
+	if (write && !pinned->writable)
+		return -EPERM;
+	if (current->mm == mm)
+		return copy_user(va, data, length, write) ? 0 : -EFAULT;
+
+	if (!kthread || !(current->flags & PF_KTHREAD) || current->mm ||
+	    !mmget_not_zero(mm))
+		return -EOPNOTSUPP;
+	kthread_use_mm(mm);
+	copied = copy_user(va, data, length, write);
+	kthread_unuse_mm(mm);
+	mmput_async(mm);
+	return copied ? 0 : -EFAULT;
 }
 
 static int user_memory_charge(struct iommufd_pinned *pinned,
@@ -210,10 +185,11 @@ static void user_memory_release(struct iommufd_pinned *pinned)
 
 static const struct iommufd_source_ops user_memory_ops = {
 	.pin = user_memory_pin,
-	.unpin = user_memory_unpin,
+	.unpin = iommufd_source_unpin,
 	.charge = user_memory_charge,
 	.uncharge = user_memory_uncharge,
 	.release = user_memory_release,
+	.copy = user_memory_copy,
 };
 
 /**
