@@ -1,68 +1,381 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses: kernel drivers that reach the memory of an IOAS by software
+ * The access object: a kernel driver that reaches an IOAS by software
  *
- * Mediated devices need them. They are not offered yet, so a driver that asks
- * for one is told so when it binds, and the rest is never reached.
+ * Owns the tie between a driver and an IOAS; the lock of the access guards it,
+ * and is not held while the driver is called. The entry points are the
+ * in-kernel API for mediated devices.
  */
 #include <linux/iommufd.h>
+#include <linux/mm.h>
+
+#include "access.h"
+#include "ctx.h"
+#include "ioas.h"
+#include "pinned.h"
 
 /**
  * iommufd_access_create - make an access for a driver
- * @ctx: the context
- * @ops: the driver's operations
+ * @ctx: the context, of which the access holds a reference
+ * @ops: the driver's operations; unmap is needed to pin pages
  * @data: for @ops
  * @id: receives the ID of the access
  *
- * Return: ERR_PTR(-EOPNOTSUPP).
+ * Context: process context, may sleep.
+ * Return: the access, or an ERR_PTR: -EINVAL for @ops that do not go together;
+ * -ENOMEM.
  */
 struct iommufd_access *
 iommufd_access_create(struct iommufd_ctx *ctx,
 		      const struct iommufd_access_ops *ops, void *data, u32 *id)
 {
-	return ERR_PTR(-EOPNOTSUPP);
+	struct iommufd_access *access;
+	struct iommufd_object *obj;
+
+	if (ops->needs_pin_pages && !ops->unmap)
+		return ERR_PTR(-EINVAL);
+
+	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_ACCESS);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+
+	access = container_of(obj, struct iommufd_access, obj);
+	access->ctx = ctx;
+	iommufd_ctx_get(ctx);
+	access->ops = ops;
+	access->data = data;
+	mutex_init(&access->lock);
+	*id = obj->id;
+	iommufd_object_publish(ctx, obj);
+	return access;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_create, "IOMMUFD");
 
-void iommufd_access_destroy(struct iommufd_access *access)
+void iommufd_access_destroy_object(struct iommufd_ctx *ctx,
+				   struct iommufd_object *obj)
 {
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
+	struct iommufd_access *access =
+		container_of(obj, struct iommufd_access, obj);
 
+	mutex_destroy(&access->lock);
+	iommufd_ctx_put(ctx);
+}
+
+/* All that the driver has pinned is unpinned on return. */
+static void leave(struct iommufd_access *access)
+{
+	struct iommufd_ioas *ioas = access->ioas;
+
+	lockdep_assert_held(&access->lock);
+
+	access->ioas = NULL;
+	/* Whoever is about to pin has pinned once the consumers can be had. */
+	down_write(&ioas->as.consumers);
+	up_write(&ioas->as.consumers);
+
+	if (access->ops->unmap) {
+		mutex_unlock(&access->lock);
+		access->ops->unmap(access->data, 0, ULONG_MAX);
+		mutex_lock(&access->lock);
+	}
+	iommufd_address_space_remove_reacher(&ioas->as, access->reacher);
+	access->ioas_unpin = NULL;
+	iommufd_object_release(&ioas->obj);
+}
+
+/* Move to another IOAS, or to none. */
+static int change_ioas(struct iommufd_access *access,
+		       struct iommufd_ioas *ioas)
+{
+	struct iommufd_reacher *reacher = NULL;
+
+	lockdep_assert_held(&access->lock);
+
+	if (access->ioas == ioas)
+		return 0;
+	/* Another thread is leaving, and waits for the driver. */
+	if (access->ioas != access->ioas_unpin)
+		return -EBUSY;
+
+	if (ioas) {
+		unsigned long alignment;
+
+		alignment = access->ops->needs_pin_pages ? PAGE_SIZE : 1;
+		reacher = iommufd_address_space_add_reacher(&ioas->as,
+							    alignment,
+							    access->ops->unmap,
+							    access->data);
+		if (IS_ERR(reacher))
+			return PTR_ERR(reacher);
+		iommufd_object_hold(&ioas->obj);
+	}
+	if (access->ioas)
+		leave(access);
+	access->reacher = reacher;
+	access->ioas = ioas;
+	access->ioas_unpin = ioas;
+	return 0;
+}
+
+static int change_ioas_id(struct iommufd_access *access, u32 ioas_id)
+{
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	lockdep_assert_held(&access->lock);
+
+	ioas = iommufd_ioas_get(access->ctx, ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = change_ioas(access, ioas);
+	iommufd_object_put(access->ctx, &ioas->obj);
+	return rc;
+}
+
+/**
+ * iommufd_access_attach - let a driver reach an IOAS
+ * @access: the access, which is not attached
+ * @ioas_id: ID of the IOAS
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: 0; -EINVAL if it is attached; -EBUSY if another thread detaches it;
+ * -ENOENT without such an IOAS; -EADDRINUSE if the driver needs whole pages and
+ * an area does not consist of them; -ENOMEM.
+ */
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 {
-	return -EOPNOTSUPP;
+	int rc;
+
+	mutex_lock(&access->lock);
+	if (access->ioas)
+		rc = -EINVAL;
+	else
+		rc = change_ioas_id(access, ioas_id);
+	mutex_unlock(&access->lock);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, "IOMMUFD");
 
+/**
+ * iommufd_access_replace - let a driver reach another IOAS
+ * @access: the access, which is attached
+ * @ioas_id: ID of the IOAS
+ *
+ * The driver's unmap operation is called for everything.
+ *
+ * Context: process context, may sleep; no lock that the driver's unmap
+ * operation takes.
+ *
+ * Return: 0; -ENOENT if it is not attached, or without such an IOAS; -EBUSY if
+ * another thread detaches it; otherwise as iommufd_access_attach(). On an error
+ * the access stays where it is.
+ */
 int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
 {
-	return -EOPNOTSUPP;
+	int rc;
+
+	mutex_lock(&access->lock);
+	if (!access->ioas)
+		rc = access->ioas_unpin ? -EBUSY : -ENOENT;
+	else
+		rc = change_ioas_id(access, ioas_id);
+	mutex_unlock(&access->lock);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_replace, "IOMMUFD");
 
+/**
+ * iommufd_access_detach - let a driver reach nothing
+ * @access: the access, which is attached
+ *
+ * The driver's unmap operation is called for everything, and must have unpinned
+ * it when it returns.
+ *
+ * Context: process context, may sleep; no lock that the driver's unmap
+ * operation takes. Cannot fail.
+ */
 void iommufd_access_detach(struct iommufd_access *access)
 {
+	mutex_lock(&access->lock);
+	if (!WARN_ON(!access->ioas))
+		leave(access);
+	mutex_unlock(&access->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");
 
+/**
+ * iommufd_access_destroy - end an access
+ * @access: the access, gone on return
+ *
+ * Waits for a running unmap operation of the driver; none runs afterwards.
+ *
+ * Context: process context, may sleep; no lock that the driver's unmap
+ * operation takes. Cannot fail.
+ */
+void iommufd_access_destroy(struct iommufd_access *access)
+{
+	mutex_lock(&access->lock);
+	if (access->ioas)
+		leave(access);
+	mutex_unlock(&access->lock);
+	iommufd_reachers_sync();
+	iommufd_object_destroy_owned(access->ctx, &access->obj);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
+
+/*
+ * The address space for one operation, with its consumers held for reading. The
+ * short-term reference keeps the lock alive until it is left.
+ */
+static struct iommufd_ioas *begin_in(struct iommufd_access *access,
+				     struct iommufd_ioas **from)
+{
+	struct iommufd_ioas *ioas;
+
+	mutex_lock(&access->lock);
+	ioas = *from;
+	if (ioas) {
+		iommufd_object_get_held(&ioas->obj);
+		down_read(&ioas->as.consumers);
+	}
+	mutex_unlock(&access->lock);
+	return ioas;
+}
+
+static void end_in(struct iommufd_access *access, struct iommufd_ioas *ioas)
+{
+	up_read(&ioas->as.consumers);
+	iommufd_object_put(access->ctx, &ioas->obj);
+}
+
+static int check_range(unsigned long iova, unsigned long length,
+		       unsigned long *last)
+{
+	if (!length)
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, last))
+		return -EOVERFLOW;
+	return 0;
+}
+
+/**
+ * iommufd_access_pin_pages - pin pages of an IOAS
+ * @access: the access, of a driver that needs pages
+ * @iova: first IOVA, page-aligned
+ * @length: in bytes
+ * @out_pages: receives a page for each page of the range
+ * @flags: IOMMUFD_ACCESS_RW_WRITE if they will be written to
+ *
+ * Each call that succeeds needs an iommufd_access_unpin_pages() of the same
+ * range. The same page may be pinned many times.
+ *
+ * Context: process context, may sleep and take the mmap_lock of the memory.
+ *
+ * Return: 0; -EINVAL for a range that is empty or not aligned; -EOVERFLOW if it
+ * wraps; -ENOENT if the access is not attached or there is a hole in the range;
+ * -EINVAL if a part is being unmapped or has no whole pages; -EPERM; errors of
+ * pinning. On an error nothing is pinned.
+ */
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **out_pages,
 			     unsigned int flags)
 {
-	return -EOPNOTSUPP;
+	struct iommufd_ioas *ioas;
+	unsigned long last;
+	int rc;
+
+	/* A driver that pins says so when it makes the access. */
+	if (WARN_ON(!access->ops->needs_pin_pages))
+		return -EINVAL;
+	if (!IS_ALIGNED(iova, PAGE_SIZE))
+		return -EINVAL;
+	rc = check_range(iova, length, &last);
+	if (rc)
+		return rc;
+
+	ioas = begin_in(access, &access->ioas);
+	if (!ioas)
+		return -ENOENT;
+	rc = iommufd_address_space_pin(&ioas->as, iova, last,
+				       flags & IOMMUFD_ACCESS_RW_WRITE,
+				       out_pages);
+	end_in(access, ioas);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
 
+/**
+ * iommufd_access_unpin_pages - unpin pages of an IOAS
+ * @access: the access
+ * @iova: first IOVA, as it was pinned
+ * @length: in bytes, as it was pinned
+ *
+ * Context: process context, may sleep. May be called by the driver's unmap
+ * operation. Cannot fail.
+ */
 void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length)
 {
+	struct iommufd_ioas *ioas;
+	unsigned long last;
+
+	if (WARN_ON(check_range(iova, length, &last)))
+		return;
+
+	ioas = begin_in(access, &access->ioas_unpin);
+	if (WARN_ON(!ioas))
+		return;
+	iommufd_address_space_unpin(&ioas->as, iova, last);
+	end_in(access, ioas);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");
 
+static unsigned int copy_flags(unsigned int flags)
+{
+	unsigned int how = 0;
+
+	if (flags & IOMMUFD_ACCESS_RW_KTHREAD)
+		how |= IOMMUFD_COPY_KTHREAD;
+	if (flags & __IOMMUFD_ACCESS_RW_SLOW_PATH)
+		how |= IOMMUFD_COPY_BY_PINS;
+	return how;
+}
+
+/**
+ * iommufd_access_rw - read or write memory of an IOAS
+ * @access: the access
+ * @iova: first IOVA
+ * @data: kernel memory to write from or read to
+ * @length: in bytes
+ * @flags: IOMMUFD_ACCESS_RW_WRITE to write to the IOAS;
+ *         IOMMUFD_ACCESS_RW_KTHREAD if the caller is a kernel thread
+ *
+ * Nothing stays pinned.
+ *
+ * Context: process context, may sleep and take the mmap_lock of the memory.
+ *
+ * Return: 0; otherwise as iommufd_access_pin_pages(), but that no pages are
+ * needed and a part may be copied.
+ */
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags)
 {
-	return -EOPNOTSUPP;
+	struct iommufd_ioas *ioas;
+	unsigned long last;
+	int rc;
+
+	rc = check_range(iova, length, &last);
+	if (rc)
+		return rc;
+
+	ioas = begin_in(access, &access->ioas);
+	if (!ioas)
+		return -ENOENT;
+	rc = iommufd_address_space_copy(&ioas->as, iova, last, data,
+					flags & IOMMUFD_ACCESS_RW_WRITE,
+					copy_flags(flags));
+	end_in(access, ioas);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

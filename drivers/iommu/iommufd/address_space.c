@@ -2,17 +2,25 @@
 /*
  * Address space: map, unmap, page tables that come and go
  *
- * Owns the areas and the list of page tables. Called by the IOAS and HWPT
- * objects.
+ * Owns the areas, and the lists of page tables and of drivers that reach the
+ * memory by software. Called by the IOAS and HWPT objects.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 
 #include "address_space.h"
 #include "domain_map.h"
 #include "pinned.h"
+#include "revocable.h"
+
+/* How often an unmap asks drivers to let go of pages */
+#define UNMAP_ROUNDS 100
+
+DEFINE_STATIC_SRCU(iommufd_reacher_srcu);
 
 static struct kmem_cache *area_cache;
 
@@ -20,6 +28,7 @@ void iommufd_address_space_init(struct iommufd_address_space *as)
 {
 	init_rwsem(&as->consumers);
 	INIT_LIST_HEAD(&as->domains);
+	INIT_LIST_HEAD(&as->reachers);
 	as->page_by_page = false;
 	iommufd_iova_space_init(&as->space);
 }
@@ -35,15 +44,95 @@ static bool is_pinned_by_areas(struct iommufd_address_space *as)
  * Into and out of page tables
  */
 
+static int map_area(struct iommufd_address_space *as,
+		    struct iommufd_consumer *consumer,
+		    const struct iommufd_area *area)
+{
+	if (area->pinned->revocable)
+		return iommufd_revocable_map(consumer->domain, area,
+					     as->page_by_page);
+	return iommufd_domain_map_area(consumer->domain, area,
+				       as->page_by_page);
+}
+
+/*
+ * Take areas out of a page table, those of one request by one flush; neighbours
+ * in IOVA leave in one call.
+ */
+struct emptier {
+	struct iommufd_consumer *consumer;
+	unsigned long iova;
+	unsigned long last;
+	bool pending;
+	bool flush;
+	struct iommu_iotlb_gather gather;
+};
+
+static void emptier_init(struct emptier *emptier,
+			 struct iommufd_consumer *consumer)
+{
+	emptier->consumer = consumer;
+	emptier->pending = false;
+	emptier->flush = false;
+	iommu_iotlb_gather_init(&emptier->gather);
+}
+
+static void emptier_flush_range(struct emptier *emptier)
+{
+	if (!emptier->pending)
+		return;
+	iommufd_domain_unmap_range(emptier->consumer->domain, emptier->iova,
+				   emptier->last, &emptier->gather);
+	emptier->pending = false;
+	emptier->flush = true;
+	cond_resched();
+}
+
+static void emptier_add(struct emptier *emptier,
+			const struct iommufd_area *area)
+{
+	/* It may be out already, and its owner must not wait for the flush. */
+	if (area->pinned->revocable) {
+		iommufd_revocable_unmap(emptier->consumer->domain, area);
+		return;
+	}
+	if (emptier->pending && emptier->last + 1 == area->iova) {
+		emptier->last = area->last;
+		return;
+	}
+	emptier_flush_range(emptier);
+	emptier->iova = area->iova;
+	emptier->last = area->last;
+	emptier->pending = true;
+}
+
+static void emptier_finish(struct emptier *emptier)
+{
+	emptier_flush_range(emptier);
+	/* Without a range a flush would be one of everything. */
+	if (emptier->flush)
+		iommu_iotlb_sync(emptier->consumer->domain, &emptier->gather);
+}
+
+static void unmap_areas(struct iommufd_consumer *consumer,
+			const struct iommufd_area *area)
+{
+	struct emptier emptier;
+
+	emptier_init(&emptier, consumer);
+	for (; area; area = area->next)
+		emptier_add(&emptier, area);
+	emptier_finish(&emptier);
+}
+
 static void unmap_area(struct iommufd_consumer *consumer,
 		       const struct iommufd_area *area)
 {
-	struct iommu_iotlb_gather gather;
+	struct emptier emptier;
 
-	iommu_iotlb_gather_init(&gather);
-	iommufd_domain_unmap_range(consumer->domain, area->iova, area->last,
-				   &gather);
-	iommu_iotlb_sync(consumer->domain, &gather);
+	emptier_init(&emptier, consumer);
+	emptier_add(&emptier, area);
+	emptier_finish(&emptier);
 }
 
 static int map_area_everywhere(struct iommufd_address_space *as,
@@ -53,8 +142,7 @@ static int map_area_everywhere(struct iommufd_address_space *as,
 	int rc;
 
 	list_for_each_entry(consumer, &as->domains, node) {
-		rc = iommufd_domain_map_area(consumer->domain, area,
-					     as->page_by_page);
+		rc = map_area(as, consumer, area);
 		if (rc)
 			goto err_unmap;
 	}
@@ -72,10 +160,17 @@ static int pin_area(struct iommufd_area *area)
 				  iommufd_area_last_page(area));
 }
 
-static void unpin_area(struct iommufd_area *area)
+static void unpin_area_locked(struct iommufd_area *area)
 {
 	iommufd_pinned_unpin(area->pinned, iommufd_area_first_page(area),
 			     iommufd_area_last_page(area));
+}
+
+static void unpin_area(struct iommufd_area *area)
+{
+	mutex_lock(&area->pinned->mutex);
+	unpin_area_locked(area);
+	mutex_unlock(&area->pinned->mutex);
 }
 
 static int fill_area(struct iommufd_address_space *as,
@@ -93,9 +188,52 @@ static int fill_area(struct iommufd_address_space *as,
 		goto out_unlock;
 	rc = map_area_everywhere(as, area);
 	if (rc)
-		unpin_area(area);
+		unpin_area_locked(area);
 out_unlock:
 	mutex_unlock(mutex);
+	return rc;
+}
+
+static void empty_areas(struct iommufd_address_space *as,
+			struct iommufd_area *areas)
+{
+	struct iommufd_consumer *consumer;
+	struct iommufd_area *area;
+
+	if (!areas || !is_pinned_by_areas(as))
+		return;
+	list_for_each_entry(consumer, &as->domains, node)
+		unmap_areas(consumer, areas);
+	for (area = areas; area; area = area->next)
+		unpin_area(area);
+}
+
+static int fill_areas(struct iommufd_address_space *as,
+		      struct iommufd_area *areas)
+{
+	struct iommufd_area *area, *prev = NULL;
+	int rc;
+
+	for (area = areas; area; area = area->next) {
+		rc = fill_area(as, area);
+		if (rc)
+			goto err_empty;
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			prev = area;
+			area = area->next;
+			goto err_empty;
+		}
+		prev = area;
+	}
+	return 0;
+
+err_empty:
+	if (prev) {
+		prev->next = NULL;
+		empty_areas(as, areas);
+		prev->next = area;
+	}
 	return rc;
 }
 
@@ -103,32 +241,119 @@ out_unlock:
  * Map
  */
 
-static void free_area(struct iommufd_area *area)
+static void init_area(struct iommufd_area *area, struct iommufd_pinned *pinned,
+		      unsigned long offset, unsigned long length, int prot)
 {
-	iommufd_pinned_put(area->pinned);
-	kmem_cache_free(area_cache, area);
-}
-
-static struct iommufd_area *alloc_area(struct iommufd_pinned *pinned,
-				       unsigned long offset, int prot)
-{
-	struct iommufd_area *area;
-
-	area = kmem_cache_alloc(area_cache, GFP_KERNEL_ACCOUNT);
-	if (!area)
-		return NULL;
-	refcount_inc(&pinned->refs);
+	area->iova = 0;
+	area->last = length - 1;
+	area->next = NULL;
 	area->pinned = pinned;
 	area->offset = offset;
 	area->prot = prot;
+	area->holders = 0;
 	area->state = IOMMUFD_AREA_CREATING;
+	area->closing = false;
+}
+
+/**
+ * iommufd_area_first_of - the first area of memory
+ * @pinned: the memory, which has no area yet
+ * @offset: where in @pinned the area begins, in bytes
+ * @length: in bytes, not 0
+ * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE, ...
+ *
+ * Return: the area, which takes over the caller's reference of @pinned, to be
+ * mapped or freed.
+ */
+struct iommufd_area *iommufd_area_first_of(struct iommufd_pinned *pinned,
+					   unsigned long offset,
+					   unsigned long length, int prot)
+{
+	init_area(&pinned->first_area, pinned, offset, length, prot);
+	return &pinned->first_area;
+}
+
+static struct iommufd_area *share_area(const struct iommufd_area *from,
+				       unsigned long iova, unsigned long last,
+				       int prot)
+{
+	struct iommufd_area *area;
+
+	iova = max(iova, from->iova);
+	last = min(last, from->last);
+	area = kmem_cache_alloc(area_cache, GFP_KERNEL_ACCOUNT);
+	if (!area)
+		return NULL;
+	refcount_inc(&from->pinned->refs);
+	init_area(area, from->pinned, from->offset + (iova - from->iova),
+		  last - iova + 1, prot);
 	return area;
 }
 
-static int take_iova(struct iommufd_iova_space *space,
-		     struct iommufd_area *area, unsigned long length,
-		     unsigned long hint, bool fixed, unsigned long *iova)
+static void free_area(struct iommufd_area *area)
 {
+	struct iommufd_pinned *pinned = area->pinned;
+
+	if (area != &pinned->first_area)
+		kmem_cache_free(area_cache, area);
+	iommufd_pinned_put(pinned);
+}
+
+/**
+ * iommufd_areas_free - free areas that are not mapped
+ * @areas: linked areas, or NULL
+ */
+void iommufd_areas_free(struct iommufd_area *areas)
+{
+	while (areas) {
+		struct iommufd_area *next = areas->next;
+
+		free_area(areas);
+		areas = next;
+		cond_resched();
+	}
+}
+
+static unsigned long total_length(const struct iommufd_area *area)
+{
+	unsigned long length = 0;
+
+	for (; area; area = area->next)
+		length += iommufd_area_length(area);
+	return length;
+}
+
+/* All but the start, which is checked with the IOVA as a whole */
+static bool are_aligned(const struct iommufd_area *area,
+			unsigned long alignment)
+{
+	for (; area; area = area->next) {
+		if (!IS_ALIGNED(area->offset | iommufd_area_length(area),
+				alignment))
+			return false;
+	}
+	return true;
+}
+
+static void insert_areas(struct iommufd_iova_space *space,
+			 struct iommufd_area *area, unsigned long iova)
+{
+	for (; area; area = area->next) {
+		unsigned long length = iommufd_area_length(area);
+
+		area->iova = iova;
+		area->last = iova + length - 1;
+		iommufd_iova_insert(space, area);
+		iova += length;
+	}
+}
+
+static int take_iova(struct iommufd_iova_space *space,
+		     struct iommufd_area *areas, bool fixed,
+		     unsigned long *iova)
+{
+	unsigned long hint = areas->pinned->start + areas->offset;
+	unsigned long length = total_length(areas);
 	int rc;
 
 	down_write(&space->lock);
@@ -136,13 +361,10 @@ static int take_iova(struct iommufd_iova_space *space,
 		rc = iommufd_iova_check(space, *iova, length);
 	else
 		rc = iommufd_iova_choose(space, hint, length, iova);
-	if (!rc && !IS_ALIGNED(offset_in_page(hint), space->alignment))
+	if (!rc && !are_aligned(areas, space->alignment))
 		rc = -EINVAL;
-	if (!rc) {
-		area->iova = *iova;
-		area->last = *iova + length - 1;
-		iommufd_iova_insert(space, area);
-	}
+	if (!rc)
+		insert_areas(space, areas, *iova);
 	up_write(&space->lock);
 	return rc;
 }
@@ -151,59 +373,123 @@ static void return_iova(struct iommufd_iova_space *space,
 			struct iommufd_area *area)
 {
 	down_write(&space->lock);
-	iommufd_iova_remove(space, area);
+	for (; area; area = area->next)
+		iommufd_iova_remove(space, area);
 	up_write(&space->lock);
 }
 
 /**
  * iommufd_address_space_map - put memory at an IOVA
  * @as: the address space
- * @pinned: the memory; the area takes a reference of its own
- * @offset: where in @pinned the area begins, in bytes
- * @length: in bytes, not 0
- * @hint: start of the memory as its owner sees it, see iommufd_iova_choose()
- * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE, ...
+ * @areas: linked areas, which will follow one another; the address space's on
+ *         success, still the caller's otherwise
  * @fixed: the caller says which IOVA
  * @iova: the IOVA, in when @fixed, out otherwise
  *
  * Context: process context; may sleep and take the mmap_lock of the memory.
  *
  * Return: 0; errors of iommufd_iova_check() or iommufd_iova_choose(); -EINVAL
- * if the page offset of @hint is not aligned; if there are page tables, errors
- * of the source and the IOMMU driver; -ENOMEM. On an error nothing has changed.
+ * if the page offset of an area is not aligned; if there are page tables,
+ * errors of the source and the IOMMU driver, -ENOMEM, and -EINTR on a fatal
+ * signal. On an error nothing has changed.
  */
 int iommufd_address_space_map(struct iommufd_address_space *as,
-			      struct iommufd_pinned *pinned,
-			      unsigned long offset, unsigned long length,
-			      unsigned long hint, int prot, bool fixed,
+			      struct iommufd_area *areas, bool fixed,
 			      unsigned long *iova)
 {
-	struct iommufd_area *area;
+	struct iommufd_area *area, *next;
 	int rc;
 
-	area = alloc_area(pinned, offset, prot);
-	if (!area)
-		return -ENOMEM;
-
 	down_read(&as->consumers);
-	rc = take_iova(&as->space, area, length, hint, fixed, iova);
+	rc = take_iova(&as->space, areas, fixed, iova);
 	if (rc)
-		goto err_free;
-	rc = fill_area(as, area);
-	if (rc)
-		goto err_return;
+		goto out_unlock;
+	rc = fill_areas(as, areas);
+	if (rc) {
+		return_iova(&as->space, areas);
+		goto out_unlock;
+	}
 
 	/* Pairs with the acquire in may_unmap(): all of the above is seen. */
-	smp_store_release(&area->state, IOMMUFD_AREA_LIVE);
+	for (area = areas; area; area = next) {
+		next = area->next;
+		smp_store_release(&area->state, IOMMUFD_AREA_LIVE);
+	}
+out_unlock:
 	up_read(&as->consumers);
-	return 0;
-
-err_return:
-	return_iova(&as->space, area);
-err_free:
-	up_read(&as->consumers);
-	free_area(area);
 	return rc;
+}
+
+static bool is_live(struct iommufd_area *area)
+{
+	/* Pairs with the release in iommufd_address_space_map(). */
+	return smp_load_acquire(&area->state) == IOMMUFD_AREA_LIVE;
+}
+
+/* Share the part of @from in the range, or say why not. */
+static struct iommufd_area *try_share(struct iommufd_area *from,
+				      unsigned long iova, unsigned long last,
+				      int access)
+{
+	const int which = IOMMU_READ | IOMMU_WRITE;
+	struct iommufd_area *area;
+
+	if (access & IOMMU_WRITE && !from->pinned->writable)
+		return ERR_PTR(-EPERM);
+	area = share_area(from, iova, last, (from->prot & ~which) | access);
+	return area ?: ERR_PTR(-ENOMEM);
+}
+
+/**
+ * iommufd_address_space_share - areas of what is mapped already
+ * @as: the address space
+ * @iova: first IOVA
+ * @last: last IOVA
+ * @access: IOMMU_READ, IOMMU_WRITE of the new areas
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: linked areas of the same memory, to be mapped or freed; or an
+ * ERR_PTR: -ENOENT if the range is not covered without a hole; -EPERM for write
+ * access to memory that is pinned for reading; -ENOMEM; -EINTR.
+ */
+struct iommufd_area *
+iommufd_address_space_share(struct iommufd_address_space *as,
+			    unsigned long iova, unsigned long last, int access)
+{
+	struct iommufd_area *from, *areas = NULL, **link = &areas;
+	unsigned long next = iova;
+	int rc = -ENOENT;
+
+	down_read(&as->space.lock);
+	for (from = iommufd_area_first(&as->space, iova, last);
+	     from && from->iova <= next && is_live(from);
+	     from = iommufd_area_next(from, last)) {
+		*link = try_share(from, iova, last, access);
+		if (IS_ERR(*link)) {
+			rc = PTR_ERR(*link);
+			*link = NULL;
+			break;
+		}
+		link = &(*link)->next;
+		if (from->last >= last) {
+			rc = 0;
+			break;
+		}
+		next = from->last + 1;
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	up_read(&as->space.lock);
+
+	if (rc) {
+		iommufd_areas_free(areas);
+		return ERR_PTR(rc);
+	}
+	return areas;
 }
 
 /*
@@ -215,77 +501,106 @@ static int may_unmap(struct iommufd_area *area, unsigned long iova,
 {
 	if (area->iova < iova || area->last > last)
 		return -ENOENT;
-	/* Pairs with the release in iommufd_address_space_map(). */
-	if (smp_load_acquire(&area->state) != IOMMUFD_AREA_LIVE)
-		return -EBUSY;
-	return 0;
+	return is_live(area) ? 0 : -EBUSY;
 }
 
-/* Either all areas of the range become DYING and ours, or none. */
-static int collect_areas(struct iommufd_iova_space *space, unsigned long iova,
-			 unsigned long last, struct iommufd_area **areas)
+/* What one unmap is about */
+struct unmap_request {
+	unsigned long iova;
+	unsigned long last;
+	struct iommufd_area *areas;
+	/* the range in which drivers have pages pinned */
+	unsigned long held_iova;
+	unsigned long held_last;
+	bool held;
+};
+
+static int link_areas(struct iommufd_iova_space *space,
+		      struct unmap_request *req)
 {
-	struct iommufd_area **link = areas;
+	struct iommufd_area **link = &req->areas;
 	struct iommufd_area *area;
 	int rc = 0;
 
-	down_write(&space->lock);
-	for (area = iommufd_area_first(space, iova, last); area;
-	     area = iommufd_area_next(area, last)) {
-		rc = may_unmap(area, iova, last);
+	req->held = false;
+	for (area = iommufd_area_first(space, req->iova, req->last); area;
+	     area = iommufd_area_next(area, req->last)) {
+		rc = may_unmap(area, req->iova, req->last);
 		if (rc)
 			break;
 		*link = area;
-		link = &area->next_dying;
+		link = &area->next;
+		if (!area->holders)
+			continue;
+		if (!req->held)
+			req->held_iova = area->iova;
+		req->held_last = area->last;
+		req->held = true;
 	}
 	*link = NULL;
-	if (!rc) {
-		for (area = *areas; area; area = area->next_dying)
+	return rc;
+}
+
+/*
+ * Either all areas of the range become DYING and ours, or none. If drivers hold
+ * some of them, these get no new holders and -EAGAIN is returned.
+ */
+static int collect_areas(struct iommufd_iova_space *space,
+			 struct unmap_request *req)
+{
+	struct iommufd_area *area;
+	int rc;
+
+	down_write(&space->lock);
+	rc = link_areas(space, req);
+	if (rc)
+		goto out_unlock;
+	for (area = req->areas; area; area = area->next) {
+		if (req->held)
+			area->closing = area->holders;
+		else
 			area->state = IOMMUFD_AREA_DYING;
 	}
+	if (req->held)
+		rc = -EAGAIN;
+out_unlock:
 	up_write(&space->lock);
 	return rc;
 }
 
-/* One pass, one flush; neighbours in IOVA leave in one call. */
-static void unmap_areas(struct iommufd_consumer *consumer,
-			const struct iommufd_area *area)
+static void reopen_areas(struct iommufd_iova_space *space,
+			 const struct unmap_request *req)
 {
-	struct iommu_iotlb_gather gather;
+	struct iommufd_area *area;
 
-	iommu_iotlb_gather_init(&gather);
-	while (area) {
-		unsigned long iova = area->iova, last = area->last;
-
-		for (area = area->next_dying; area && area->iova == last + 1;
-		     area = area->next_dying)
-			last = area->last;
-		iommufd_domain_unmap_range(consumer->domain, iova, last,
-					   &gather);
-		cond_resched();
-	}
-	iommu_iotlb_sync(consumer->domain, &gather);
+	down_write(&space->lock);
+	for (area = iommufd_area_first(space, req->iova, req->last); area;
+	     area = iommufd_area_next(area, req->last))
+		area->closing = false;
+	up_write(&space->lock);
 }
 
-static void unpin_areas(struct iommufd_area *area)
+static void ask_reachers(struct iommufd_address_space *as,
+			 const struct unmap_request *req)
 {
-	for (; area; area = area->next_dying) {
-		mutex_lock(&area->pinned->mutex);
-		unpin_area(area);
-		mutex_unlock(&area->pinned->mutex);
+	struct iommufd_reacher *reacher;
+	int idx;
+
+	/*
+	 * Who is about to pin has pinned once the consumers can be had, and so
+	 * hears of it.
+	 */
+	down_write(&as->consumers);
+	up_write(&as->consumers);
+
+	idx = srcu_read_lock(&iommufd_reacher_srcu);
+	list_for_each_entry_srcu(reacher, &as->reachers, node,
+				 srcu_read_lock_held(&iommufd_reacher_srcu)) {
+		if (reacher->let_go)
+			reacher->let_go(reacher->data, req->held_iova,
+					req->held_last - req->held_iova + 1);
 	}
-}
-
-static void empty_areas(struct iommufd_address_space *as,
-			struct iommufd_area *areas)
-{
-	struct iommufd_consumer *consumer;
-
-	if (!areas || !is_pinned_by_areas(as))
-		return;
-	list_for_each_entry(consumer, &as->domains, node)
-		unmap_areas(consumer, areas);
-	unpin_areas(areas);
+	srcu_read_unlock(&iommufd_reacher_srcu, idx);
 }
 
 static unsigned long remove_areas(struct iommufd_iova_space *space,
@@ -293,24 +608,38 @@ static unsigned long remove_areas(struct iommufd_iova_space *space,
 {
 	struct iommufd_area *area;
 	unsigned long length = 0;
+	unsigned long nr = 0;
 
 	down_write(&space->lock);
-	for (area = areas; area; area = area->next_dying) {
+	for (area = areas; area; area = area->next) {
 		length += iommufd_area_length(area);
-		iommufd_iova_remove(space, area);
+		nr++;
+	}
+	if (nr == space->nr_areas) {
+		iommufd_iova_remove_all(space);
+	} else {
+		for (area = areas; area; area = area->next)
+			iommufd_iova_remove(space, area);
 	}
 	up_write(&space->lock);
 	return length;
 }
 
-static void free_areas(struct iommufd_area *area)
+static int try_unmap(struct iommufd_address_space *as,
+		     struct unmap_request *req, unsigned long *unmapped)
 {
-	while (area) {
-		struct iommufd_area *next = area->next_dying;
+	int rc;
 
-		free_area(area);
-		area = next;
+	down_read(&as->consumers);
+	rc = collect_areas(&as->space, req);
+	if (!rc) {
+		empty_areas(as, req->areas);
+		*unmapped = remove_areas(&as->space, req->areas);
 	}
+	up_read(&as->consumers);
+	if (!rc)
+		iommufd_areas_free(req->areas);
+	return rc;
 }
 
 /**
@@ -320,27 +649,34 @@ static void free_areas(struct iommufd_area *area)
  * @last: last IOVA
  * @unmapped: receives the number of bytes that were mapped, which may be 0
  *
+ * Drivers that have pages in the range pinned are told to let go.
+ *
  * Context: process context, may sleep.
  *
  * Return: 0; -ENOENT if an area is only partly in the range; -EBUSY if another
- * thread maps or unmaps one. On an error nothing has changed.
+ * thread maps or unmaps one; -EDEADLOCK if a driver does not let go. On an
+ * error nothing has changed.
  */
 int iommufd_address_space_unmap(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				unsigned long *unmapped)
 {
-	struct iommufd_area *areas;
+	struct unmap_request req = { .iova = iova, .last = last };
+	unsigned int rounds = 0;
 	int rc;
 
-	down_read(&as->consumers);
-	rc = collect_areas(&as->space, iova, last, &areas);
-	if (!rc) {
-		empty_areas(as, areas);
-		*unmapped = remove_areas(&as->space, areas);
+	for (;;) {
+		rc = try_unmap(as, &req, unmapped);
+		if (rc != -EAGAIN)
+			break;
+		if (++rounds > UNMAP_ROUNDS) {
+			rc = -EDEADLOCK;
+			break;
+		}
+		ask_reachers(as, &req);
 	}
-	up_read(&as->consumers);
-	if (!rc)
-		free_areas(areas);
+	if (rc && rounds)
+		reopen_areas(&as->space, &req);
 	return rc;
 }
 
@@ -353,6 +689,7 @@ void iommufd_address_space_destroy(struct iommufd_address_space *as)
 	unsigned long unmapped;
 
 	WARN_ON(!list_empty(&as->domains));
+	WARN_ON(!list_empty(&as->reachers));
 	WARN_ON(iommufd_address_space_unmap(as, 0, ULONG_MAX, &unmapped));
 	iommufd_iova_space_destroy(&as->space);
 }
@@ -371,9 +708,12 @@ static unsigned long needed_alignment(struct iommufd_address_space *as)
 {
 	unsigned long alignment = as->page_by_page ? PAGE_SIZE : 1;
 	struct iommufd_consumer *consumer;
+	struct iommufd_reacher *reacher;
 
 	list_for_each_entry(consumer, &as->domains, node)
 		alignment = max(alignment, smallest_page(consumer->domain));
+	list_for_each_entry(reacher, &as->reachers, node)
+		alignment = max(alignment, reacher->alignment);
 	return alignment;
 }
 
@@ -443,27 +783,19 @@ static void empty_domain(struct iommufd_address_space *as,
 			 struct iommufd_area *end)
 {
 	bool last_user = list_empty(&as->domains);
-	struct iommu_iotlb_gather gather;
 	struct iommufd_area *area;
+	struct emptier emptier;
 
-	/* Without a range a flush would be one of everything. */
-	if (first_area(as) == end)
-		return;
-
-	iommu_iotlb_gather_init(&gather);
-	for (area = first_area(as); area != end; area = next_area(area)) {
-		iommufd_domain_unmap_range(consumer->domain, area->iova,
-					   area->last, &gather);
-		cond_resched();
-	}
-	iommu_iotlb_sync(consumer->domain, &gather);
+	emptier_init(&emptier, consumer);
+	for (area = first_area(as); area != end; area = next_area(area))
+		emptier_add(&emptier, area);
+	emptier_finish(&emptier);
 
 	if (!last_user)
 		return;
 	for (area = first_area(as); area != end; area = next_area(area)) {
-		mutex_lock(&area->pinned->mutex);
 		unpin_area(area);
-		mutex_unlock(&area->pinned->mutex);
+		cond_resched();
 	}
 }
 
@@ -481,9 +813,9 @@ static int fill_domain_area(struct iommufd_address_space *as,
 		if (rc)
 			goto out_unlock;
 	}
-	rc = iommufd_domain_map_area(consumer->domain, area, as->page_by_page);
+	rc = map_area(as, consumer, area);
 	if (rc && first_user)
-		unpin_area(area);
+		unpin_area_locked(area);
 out_unlock:
 	mutex_unlock(mutex);
 	return rc;
@@ -497,13 +829,20 @@ static int fill_domain(struct iommufd_address_space *as,
 
 	for (area = first_area(as); area; area = next_area(area)) {
 		rc = fill_domain_area(as, consumer, area);
-		if (rc) {
-			empty_domain(as, consumer, area);
-			return rc;
-		}
+		if (rc)
+			goto err_empty;
 		cond_resched();
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			area = next_area(area);
+			goto err_empty;
+		}
 	}
 	return 0;
+
+err_empty:
+	empty_domain(as, consumer, area);
+	return rc;
 }
 
 /**
@@ -517,7 +856,8 @@ static int fill_domain(struct iommufd_address_space *as,
  *
  * Return: 0; -EINVAL if the smallest page of the page table is too large;
  * -EADDRINUSE if an area or an allowed range does not suit it; errors of the
- * sources and the IOMMU driver; -ENOMEM. On an error nothing has changed.
+ * sources and the IOMMU driver; -ENOMEM; -EINTR on a fatal signal. On an error
+ * nothing has changed.
  */
 int iommufd_address_space_add(struct iommufd_address_space *as,
 			      struct iommufd_consumer *consumer)
@@ -557,6 +897,88 @@ void iommufd_address_space_remove(struct iommufd_address_space *as,
 	empty_domain(as, consumer, NULL);
 	widen_iova(as, consumer);
 	up_write(&as->consumers);
+}
+
+/*
+ * Drivers that reach the memory by software
+ */
+
+/**
+ * iommufd_address_space_add_reacher - let a driver reach the address space
+ * @as: the address space
+ * @alignment: of all areas, from now on: PAGE_SIZE if the driver pins pages
+ * @let_go: called when areas are unmapped of which it has pages pinned, or NULL
+ * @data: for @let_go
+ *
+ * Context: process context, may sleep.
+ * Return: a handle, or an ERR_PTR: -EADDRINUSE if an area does not suit the
+ * alignment; -ENOMEM.
+ */
+struct iommufd_reacher *
+iommufd_address_space_add_reacher(struct iommufd_address_space *as,
+				  unsigned long alignment,
+				  iommufd_let_go_t let_go, void *data)
+{
+	struct iommufd_iova_space *space = &as->space;
+	struct iommufd_reacher *reacher;
+
+	reacher = kzalloc_obj(*reacher, GFP_KERNEL_ACCOUNT);
+	if (!reacher)
+		return ERR_PTR(-ENOMEM);
+	reacher->alignment = alignment;
+	reacher->let_go = let_go;
+	reacher->data = data;
+
+	down_write(&as->consumers);
+	down_write(&space->lock);
+	if (iommufd_iova_fits_alignment(space, alignment)) {
+		space->alignment = max(space->alignment, alignment);
+		list_add_tail_rcu(&reacher->node, &as->reachers);
+	} else {
+		kfree(reacher);
+		reacher = ERR_PTR(-EADDRINUSE);
+	}
+	up_write(&space->lock);
+	up_write(&as->consumers);
+	return reacher;
+}
+
+static void free_reacher(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct iommufd_reacher, rcu));
+}
+
+/**
+ * iommufd_address_space_remove_reacher - a driver leaves the address space
+ * @as: the address space
+ * @reacher: the handle, to be forgotten; the driver has nothing pinned
+ *
+ * The driver may still be told to let go of something until
+ * iommufd_reachers_sync() returns.
+ *
+ * Context: process context, may sleep. Cannot fail.
+ */
+void iommufd_address_space_remove_reacher(struct iommufd_address_space *as,
+					  struct iommufd_reacher *reacher)
+{
+	down_write(&as->consumers);
+	list_del_rcu(&reacher->node);
+	down_write(&as->space.lock);
+	as->space.alignment = needed_alignment(as);
+	up_write(&as->space.lock);
+	up_write(&as->consumers);
+	call_srcu(&iommufd_reacher_srcu, &reacher->rcu, free_reacher);
+}
+
+/**
+ * iommufd_reachers_sync - wait until no removed driver is being called
+ *
+ * Context: process context, may sleep; no lock that a driver takes when it is
+ * told to let go.
+ */
+void iommufd_reachers_sync(void)
+{
+	synchronize_srcu(&iommufd_reacher_srcu);
 }
 
 /**
@@ -605,5 +1027,7 @@ int iommufd_area_cache_init(void)
 
 void iommufd_area_cache_exit(void)
 {
+	/* Removed drivers are freed by our code. */
+	srcu_barrier(&iommufd_reacher_srcu);
 	kmem_cache_destroy(area_cache);
 }

@@ -7,28 +7,42 @@
  *
  * Locks of the subsystem, in the order in which they are taken:
  *
- *   iommufd_ctx::objects lock      leaf: never held across anything
+ *   vfio_device_set::lock          vfio: binds, attaches and detaches
+ *   iommufd_ctx::change_lock       lets one hold many consumers at once
+ *   iommufd_access::lock           which address space a driver reaches
  *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS
  *   iommufd_group::lock            who is attached to what
+ *   iommufd_ctx::groups_lock       groups that come and go
  *   iommufd_address_space::consumers  who follows the address space
  *   iommufd_iova_space::lock       areas and ranges; not while pinning
  *   iommufd_pinned::mutex          segments
+ *   dma_buf::resv                  mappings of memory that can be revoked;
+ *                                  exporters call in with it held
  *   mm_struct::mmap_lock           of the memory's process
+ *   iommu_group::mutex             the IOMMU core: inside group's lock; MSI
+ *                                  setup comes in with it held, and takes
+ *   iommufd_ctx::sw_msi_lock       MSI doorbells
+ *   iommufd_ctx::objects lock      leaf: never held across anything
  *
- * Map and unmap hold the consumers for reading, so that two of them on
- * different ranges run side by side; adding and removing a page table holds
- * them for writing, and so sees no area that is CREATING or DYING.
+ * Map, unmap and what accesses do hold the consumers for reading, so that two
+ * of them on different ranges run side by side; adding and removing a page
+ * table holds them for writing, and so sees no area that is CREATING or DYING,
+ * and no access at work.
+ *
+ * No lock is held while the driver of an access is told to let go.
  */
 #ifndef __IOMMUFD_ADDRESS_SPACE_H
 #define __IOMMUFD_ADDRESS_SPACE_H
 
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/rwsem.h>
 
 #include "iova_space.h"
 
 struct iommu_domain;
 struct iommufd_pinned;
+struct page;
 
 /**
  * struct iommufd_consumer - a page table that follows an address space
@@ -40,16 +54,38 @@ struct iommufd_consumer {
 	struct iommu_domain *domain;
 };
 
+/* Unpin what is in the range, and forget it. May sleep. */
+typedef void (*iommufd_let_go_t)(void *data, unsigned long iova,
+				 unsigned long length);
+
+/**
+ * struct iommufd_reacher - a driver that reaches an address space by software
+ * @node: in iommufd_address_space::reachers
+ * @rcu: to be freed when nobody calls @let_go any more
+ * @alignment: of all areas, as long as it is there: PAGE_SIZE if it pins pages
+ * @let_go: the driver's; NULL if it pins nothing
+ * @data: for @let_go
+ */
+struct iommufd_reacher {
+	struct list_head node;
+	struct rcu_head rcu;
+	unsigned long alignment;
+	iommufd_let_go_t let_go;
+	void *data;
+};
+
 /**
  * struct iommufd_address_space - memory at IOVA
- * @consumers: guards @domains and @page_by_page
+ * @consumers: guards @domains, @reachers and @page_by_page
  * @domains: struct iommufd_consumer
+ * @reachers: struct iommufd_reacher, to be read under iommufd_reacher_srcu
  * @page_by_page: new areas get entries of at most PAGE_SIZE
  * @space: the IOVA
  */
 struct iommufd_address_space {
 	struct rw_semaphore consumers;
 	struct list_head domains;
+	struct list_head reachers;
 	bool page_by_page;
 	struct iommufd_iova_space space;
 };
@@ -57,11 +93,17 @@ struct iommufd_address_space {
 void iommufd_address_space_init(struct iommufd_address_space *as);
 void iommufd_address_space_destroy(struct iommufd_address_space *as);
 
+struct iommufd_area *iommufd_area_first_of(struct iommufd_pinned *pinned,
+					   unsigned long offset,
+					   unsigned long length, int prot);
+void iommufd_areas_free(struct iommufd_area *areas);
+
 int iommufd_address_space_map(struct iommufd_address_space *as,
-			      struct iommufd_pinned *pinned,
-			      unsigned long offset, unsigned long length,
-			      unsigned long hint, int prot, bool fixed,
+			      struct iommufd_area *areas, bool fixed,
 			      unsigned long *iova);
+struct iommufd_area *
+iommufd_address_space_share(struct iommufd_address_space *as,
+			    unsigned long iova, unsigned long last, int access);
 int iommufd_address_space_unmap(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				unsigned long *unmapped);
@@ -70,6 +112,23 @@ int iommufd_address_space_add(struct iommufd_address_space *as,
 			      struct iommufd_consumer *consumer);
 void iommufd_address_space_remove(struct iommufd_address_space *as,
 				  struct iommufd_consumer *consumer);
+
+struct iommufd_reacher *
+iommufd_address_space_add_reacher(struct iommufd_address_space *as,
+				  unsigned long alignment,
+				  iommufd_let_go_t let_go, void *data);
+void iommufd_address_space_remove_reacher(struct iommufd_address_space *as,
+					  struct iommufd_reacher *reacher);
+void iommufd_reachers_sync(void);
+
+int iommufd_address_space_pin(struct iommufd_address_space *as,
+			      unsigned long iova, unsigned long last,
+			      bool write, struct page **pages);
+void iommufd_address_space_unpin(struct iommufd_address_space *as,
+				 unsigned long iova, unsigned long last);
+int iommufd_address_space_copy(struct iommufd_address_space *as,
+			       unsigned long iova, unsigned long last,
+			       void *data, bool write, unsigned int how);
 
 int iommufd_address_space_set_page_by_page(struct iommufd_address_space *as,
 					   bool page_by_page);

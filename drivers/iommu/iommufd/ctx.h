@@ -12,6 +12,7 @@
 
 #include "source.h"
 
+struct device;
 struct file;
 struct iommufd_ioas;
 
@@ -22,6 +23,7 @@ struct iommufd_ioas;
  * @object_wait: woken when a short-term reference is dropped
  * @groups: struct iommufd_group by the ID of the iommu_group
  * @groups_lock: guards @groups against changes of its members
+ * @change_lock: lets one thread hold all address spaces still
  * @account_mode: whose limit counts for new maps
  * @vfio_ioas: the IOAS that stands for a VFIO container; guarded by the lock of
  *             @objects
@@ -35,11 +37,14 @@ struct iommufd_ctx {
 	wait_queue_head_t object_wait;
 	struct xarray groups;
 	struct mutex groups_lock;	/* changes of groups */
+	struct mutex change_lock;	/* consumers of many address spaces */
 	enum iommufd_account_mode account_mode;
 	struct iommufd_ioas *vfio_ioas;
 	bool no_iommu;
 	struct mutex sw_msi_lock;	/* sw_msi_maps */
 	struct list_head sw_msi_maps;
 };
+
+struct device *iommufd_device_node(void);
 
 #endif

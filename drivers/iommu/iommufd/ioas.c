@@ -5,6 +5,7 @@
  * Turns what user space asks for into calls of the engine, and checks it first.
  * The order of the checks is part of the ABI.
  */
+#include <linux/file.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -196,28 +197,35 @@ int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call)
 
 #define MAP_ACCESS (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 
-static int map_prot(u32 flags)
+static int map_access(u32 flags)
 {
-	/* Memory of the machine, as opposed to that of a device, is cached. */
-	int prot = IOMMU_CACHE;
+	int access = 0;
 
 	if (flags & IOMMU_IOAS_MAP_READABLE)
-		prot |= IOMMU_READ;
+		access |= IOMMU_READ;
 	if (flags & IOMMU_IOAS_MAP_WRITEABLE)
-		prot |= IOMMU_WRITE;
-	return prot;
+		access |= IOMMU_WRITE;
+	return access;
+}
+
+static int check_map_flags(u32 flags, u32 reserved)
+{
+	if (flags & ~(IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS) || reserved)
+		return -EOPNOTSUPP;
+	return 0;
 }
 
 static int check_map(const struct iommu_ioas_map *cmd)
 {
-	if (cmd->flags & ~(IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS) ||
-	    cmd->__reserved)
-		return -EOPNOTSUPP;
-	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
+	int rc;
+
+	rc = check_map_flags(cmd->flags, cmd->__reserved);
+	if (rc)
+		return rc;
+	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
+	    cmd->user_va > ULONG_MAX)
 		return -EOVERFLOW;
-	if (!(cmd->flags & MAP_ACCESS))
-		return -EINVAL;
-	return 0;
+	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
 }
 
 static int check_user_range(unsigned long va, unsigned long length)
@@ -232,8 +240,32 @@ static int check_user_range(unsigned long va, unsigned long length)
 	return 0;
 }
 
-static int map_user_memory(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,
-			   struct iommu_ioas_map *cmd, unsigned long *iova)
+/* Map, and undo it if user space cannot be told: the call then failed. */
+static int map_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas,
+			 struct iommufd_area *areas, bool fixed, __u64 *iova)
+{
+	unsigned long start = *iova, length = 0, unmapped;
+	struct iommufd_area *area;
+	int rc;
+
+	for (area = areas; area; area = area->next)
+		length += iommufd_area_length(area);
+
+	rc = iommufd_address_space_map(&ioas->as, areas, fixed, &start);
+	if (rc) {
+		iommufd_areas_free(areas);
+		return rc;
+	}
+	*iova = start;
+	rc = iommufd_call_reply(call);
+	if (rc)
+		iommufd_address_space_unmap(&ioas->as, start,
+					    start + length - 1, &unmapped);
+	return rc;
+}
+
+static struct iommufd_area *user_memory_area(struct iommufd_ctx *ctx,
+					     const struct iommu_ioas_map *cmd)
 {
 	unsigned long va = cmd->user_va;
 	struct iommufd_pinned *pinned;
@@ -241,26 +273,21 @@ static int map_user_memory(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,
 
 	rc = check_user_range(va, cmd->length);
 	if (rc)
-		return rc;
-
+		return ERR_PTR(rc);
 	pinned = iommufd_user_memory_alloc(va & PAGE_MASK,
 					   cmd->flags & IOMMU_IOAS_MAP_WRITEABLE,
 					   READ_ONCE(ctx->account_mode));
 	if (!pinned)
-		return -ENOMEM;
-	rc = iommufd_address_space_map(&ioas->as, pinned, offset_in_page(va),
-				       cmd->length, va, map_prot(cmd->flags),
-				       cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
-				       iova);
-	iommufd_pinned_put(pinned);
-	return rc;
+		return ERR_PTR(-ENOMEM);
+	return iommufd_area_first_of(pinned, offset_in_page(va), cmd->length,
+				     map_access(cmd->flags) | IOMMU_CACHE);
 }
 
 int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 {
 	struct iommu_ioas_map *cmd = call->arg;
-	unsigned long iova, unmapped;
 	struct iommufd_ioas *ioas;
+	struct iommufd_area *area;
 	int rc;
 
 	rc = check_map(cmd);
@@ -271,18 +298,155 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	iova = cmd->iova;
-	rc = map_user_memory(call->ctx, ioas, cmd, &iova);
-	if (rc)
-		goto out_put;
+	area = user_memory_area(call->ctx, cmd);
+	if (IS_ERR(area))
+		rc = PTR_ERR(area);
+	else
+		rc = map_and_reply(call, ioas, area,
+				   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+				   &cmd->iova);
+	iommufd_object_put(call->ctx, &ioas->obj);
+	return rc;
+}
 
-	cmd->iova = iova;
-	rc = iommufd_call_reply(call);
-	/* User space does not know where the map is: it shall not be. */
+static int check_map_file(const struct iommu_ioas_map_file *cmd)
+{
+	int rc;
+
+	rc = check_map_flags(cmd->flags, 0);
 	if (rc)
-		iommufd_address_space_unmap(&ioas->as, iova,
-					    iova + cmd->length - 1, &unmapped);
-out_put:
+		return rc;
+	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
+		return -EOVERFLOW;
+	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
+}
+
+static struct iommufd_pinned *
+file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
+{
+	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
+	struct iommufd_pinned *pinned;
+	CLASS(fd, f)(cmd->fd);
+
+	if (fd_empty(f))
+		return ERR_PTR(-EBADF);
+	pinned = iommufd_dma_buf_alloc(cmd->fd, cmd->start, cmd->length,
+				       writable);
+	if (pinned)
+		return pinned;
+	return iommufd_file_memory_alloc(fd_file(f), cmd->start & PAGE_MASK,
+					 writable,
+					 READ_ONCE(ctx->account_mode));
+}
+
+static struct iommufd_area *
+file_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
+{
+	int prot = map_access(cmd->flags);
+	struct iommufd_pinned *pinned;
+	u64 end;
+
+	if (!cmd->length)
+		return ERR_PTR(-EINVAL);
+	if (check_add_overflow(cmd->start, cmd->length, &end) ||
+	    end > ULONG_MAX)
+		return ERR_PTR(-EOVERFLOW);
+
+	pinned = file_memory(ctx, cmd);
+	if (IS_ERR(pinned))
+		return ERR_CAST(pinned);
+	/* Memory of a device is reached as such; that of the machine is cached. */
+	prot |= pinned->revocable ? IOMMU_MMIO : IOMMU_CACHE;
+	return iommufd_area_first_of(pinned, offset_in_page(cmd->start),
+				     cmd->length, prot);
+}
+
+int iommufd_ioas_map_file_ioctl(struct iommufd_call *call)
+{
+	struct iommu_ioas_map_file *cmd = call->arg;
+	struct iommufd_ioas *ioas;
+	struct iommufd_area *area;
+	int rc;
+
+	rc = check_map_file(cmd);
+	if (rc)
+		return rc;
+
+	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+
+	area = file_memory_area(call->ctx, cmd);
+	if (IS_ERR(area))
+		rc = PTR_ERR(area);
+	else
+		rc = map_and_reply(call, ioas, area,
+				   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+				   &cmd->iova);
+	iommufd_object_put(call->ctx, &ioas->obj);
+	return rc;
+}
+
+static int check_copy(const struct iommu_ioas_copy *cmd)
+{
+	int rc;
+
+	rc = check_map_flags(cmd->flags, 0);
+	if (rc)
+		return rc;
+	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX ||
+	    cmd->dst_iova >= ULONG_MAX)
+		return -EOVERFLOW;
+	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
+}
+
+static struct iommufd_area *copied_areas(struct iommufd_ctx *ctx,
+					 const struct iommu_ioas_copy *cmd)
+{
+	struct iommufd_area *areas;
+	struct iommufd_ioas *ioas;
+	unsigned long last;
+
+	ioas = iommufd_ioas_get(ctx, cmd->src_ioas_id);
+	if (IS_ERR(ioas))
+		return ERR_CAST(ioas);
+
+	if (!cmd->length)
+		areas = ERR_PTR(-EINVAL);
+	else if (check_add_overflow((unsigned long)cmd->src_iova,
+				    (unsigned long)cmd->length - 1, &last))
+		areas = ERR_PTR(-EOVERFLOW);
+	else
+		areas = iommufd_address_space_share(&ioas->as, cmd->src_iova,
+						    last,
+						    map_access(cmd->flags));
+	iommufd_object_put(ctx, &ioas->obj);
+	return areas;
+}
+
+int iommufd_ioas_copy_ioctl(struct iommufd_call *call)
+{
+	struct iommu_ioas_copy *cmd = call->arg;
+	struct iommufd_ioas *ioas;
+	struct iommufd_area *areas;
+	int rc;
+
+	rc = check_copy(cmd);
+	if (rc)
+		return rc;
+
+	areas = copied_areas(call->ctx, cmd);
+	if (IS_ERR(areas))
+		return PTR_ERR(areas);
+
+	ioas = iommufd_ioas_get(call->ctx, cmd->dst_ioas_id);
+	if (IS_ERR(ioas)) {
+		iommufd_areas_free(areas);
+		return PTR_ERR(ioas);
+	}
+	rc = map_and_reply(call, ioas, areas,
+			   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+			   &cmd->dst_iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
 }

@@ -47,6 +47,8 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_call *call);
 int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call);
 int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call);
 int iommufd_ioas_map_ioctl(struct iommufd_call *call);
+int iommufd_ioas_map_file_ioctl(struct iommufd_call *call);
+int iommufd_ioas_copy_ioctl(struct iommufd_call *call);
 int iommufd_ioas_unmap_ioctl(struct iommufd_call *call);
 int iommufd_option_ioctl(struct iommufd_call *call);
 

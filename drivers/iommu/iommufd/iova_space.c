@@ -34,6 +34,7 @@ void iommufd_iova_space_init(struct iommufd_iova_space *space)
 {
 	init_rwsem(&space->lock);
 	space->areas = RB_ROOT;
+	space->nr_areas = 0;
 	space->reserved = RB_ROOT_CACHED;
 	space->allowed = RB_ROOT_CACHED;
 	space->alignment = 1;
@@ -157,6 +158,7 @@ void iommufd_iova_insert(struct iommufd_iova_space *space,
 	if (parent)
 		area_callbacks_propagate(parent, NULL);
 	rb_insert_augmented(&area->node, &space->areas, &area_callbacks);
+	space->nr_areas++;
 	if (next)
 		set_gap(next, gap_after(area, next->iova));
 }
@@ -176,9 +178,24 @@ void iommufd_iova_remove(struct iommufd_iova_space *space,
 	lockdep_assert_held_write(&space->lock);
 
 	rb_erase_augmented(&area->node, &space->areas, &area_callbacks);
+	space->nr_areas--;
 	if (next)
 		set_gap(next, next->gap + iommufd_area_length(area) +
 			      area->gap);
+}
+
+/**
+ * iommufd_iova_remove_all - return the IOVA of all areas at once
+ * @space: the space
+ *
+ * Context: caller holds the space's lock for writing.
+ */
+void iommufd_iova_remove_all(struct iommufd_iova_space *space)
+{
+	lockdep_assert_held_write(&space->lock);
+
+	space->areas = RB_ROOT;
+	space->nr_areas = 0;
 }
 
 static bool is_reserved(struct iommufd_iova_space *space, unsigned long first,

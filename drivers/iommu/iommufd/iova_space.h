@@ -18,55 +18,17 @@
 #define __IOMMUFD_IOVA_SPACE_H
 
 #include <linux/interval_tree.h>
-#include <linux/mm.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
 
-struct iommufd_pinned;
-
-/**
- * enum iommufd_area_state - what may be done with an area
- * @IOMMUFD_AREA_CREATING: its IOVA is taken; belongs to the thread that maps it
- * @IOMMUFD_AREA_LIVE: in all page tables that follow the address space
- * @IOMMUFD_AREA_DYING: belongs to the thread that unmaps it
- */
-enum iommufd_area_state {
-	IOMMUFD_AREA_CREATING,
-	IOMMUFD_AREA_LIVE,
-	IOMMUFD_AREA_DYING,
-};
-
-/**
- * struct iommufd_area - a mapped range of IOVA
- * @node: in the space's areas, ordered by @iova
- * @iova: first IOVA
- * @last: last IOVA
- * @gap: bytes that no area uses between this and the previous area
- * @max_gap: the largest @gap in the subtree under @node
- * @next_dying: links the areas of one unmap
- * @pinned: the memory, of which the area holds a reference
- * @offset: byte offset of @iova in @pinned
- * @prot: IOMMU_READ, IOMMU_WRITE and the like for the page tables
- * @state: see enum iommufd_area_state; becomes LIVE without the lock
- */
-struct iommufd_area {
-	struct rb_node node;
-	unsigned long iova;
-	unsigned long last;
-	unsigned long gap;
-	unsigned long max_gap;
-	struct iommufd_area *next_dying;
-	struct iommufd_pinned *pinned;
-	unsigned long offset;
-	int prot;
-	enum iommufd_area_state state;
-};
+#include "area.h"
 
 /**
  * struct iommufd_iova_space - one IOVA space
  * @lock: guards all of the below; not held while memory is pinned
  * @areas: what is mapped
+ * @nr_areas: how many that are
  * @reserved: struct iommufd_reservation
  * @allowed: struct interval_tree_node, without overlap; empty: all is allowed
  * @alignment: see above
@@ -74,28 +36,11 @@ struct iommufd_area {
 struct iommufd_iova_space {
 	struct rw_semaphore lock;
 	struct rb_root areas;
+	unsigned long nr_areas;
 	struct rb_root_cached reserved;
 	struct rb_root_cached allowed;
 	unsigned long alignment;
 };
-
-static inline unsigned long iommufd_area_length(const struct iommufd_area *area)
-{
-	return area->last - area->iova + 1;
-}
-
-/* Index of the first page of the area in its pinned-memory object */
-static inline unsigned long
-iommufd_area_first_page(const struct iommufd_area *area)
-{
-	return area->offset >> PAGE_SHIFT;
-}
-
-static inline unsigned long
-iommufd_area_last_page(const struct iommufd_area *area)
-{
-	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
-}
 
 void iommufd_iova_space_init(struct iommufd_iova_space *space);
 void iommufd_iova_space_destroy(struct iommufd_iova_space *space);
@@ -109,6 +54,7 @@ void iommufd_iova_insert(struct iommufd_iova_space *space,
 			 struct iommufd_area *area);
 void iommufd_iova_remove(struct iommufd_iova_space *space,
 			 struct iommufd_area *area);
+void iommufd_iova_remove_all(struct iommufd_iova_space *space);
 
 struct iommufd_area *iommufd_area_first(struct iommufd_iova_space *space,
 					unsigned long iova, unsigned long last);

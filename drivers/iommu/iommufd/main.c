@@ -16,6 +16,7 @@
 #include <uapi/linux/iommufd.h>
 
 #include "call.h"
+#include "change_process.h"
 #include "ctx.h"
 #include "device.h"
 #include "ioas.h"
@@ -37,8 +38,11 @@ union iommufd_arg {
 	struct iommu_destroy destroy;
 	struct iommu_ioas_alloc ioas_alloc;
 	struct iommu_ioas_allow_iovas allow_iovas;
+	struct iommu_ioas_change_process change_process;
 	struct iommu_ioas_iova_ranges iova_ranges;
+	struct iommu_ioas_copy copy;
 	struct iommu_ioas_map map;
+	struct iommu_ioas_map_file map_file;
 	struct iommu_ioas_unmap unmap;
 	struct iommu_option option;
 	struct iommu_vfio_ioas vfio_ioas;
@@ -74,10 +78,16 @@ static const struct iommufd_command commands[NR_COMMANDS] = {
 		iommufd_ioas_alloc_ioctl),
 	COMMAND(IOAS_ALLOW_IOVAS, struct iommu_ioas_allow_iovas,
 		allowed_iovas, iommufd_ioas_allow_iovas_ioctl),
+	COMMAND(IOAS_CHANGE_PROCESS, struct iommu_ioas_change_process,
+		__reserved, iommufd_ioas_change_process_ioctl),
+	COMMAND(IOAS_COPY, struct iommu_ioas_copy, src_iova,
+		iommufd_ioas_copy_ioctl),
 	COMMAND(IOAS_IOVA_RANGES, struct iommu_ioas_iova_ranges,
 		out_iova_alignment, iommufd_ioas_iova_ranges_ioctl),
 	COMMAND(IOAS_MAP, struct iommu_ioas_map, iova,
 		iommufd_ioas_map_ioctl),
+	COMMAND(IOAS_MAP_FILE, struct iommu_ioas_map_file, iova,
+		iommufd_ioas_map_file_ioctl),
 	COMMAND(IOAS_UNMAP, struct iommu_ioas_unmap, length,
 		iommufd_ioas_unmap_ioctl),
 	COMMAND(OPTION, struct iommu_option, val64, iommufd_option_ioctl),
@@ -162,6 +172,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	init_waitqueue_head(&ctx->object_wait);
 	xa_init(&ctx->groups);
 	mutex_init(&ctx->groups_lock);
+	mutex_init(&ctx->change_lock);
 	ctx->account_mode = IOMMUFD_ACCOUNT_USER;
 	mutex_init(&ctx->sw_msi_lock);
 	INIT_LIST_HEAD(&ctx->sw_msi_maps);
@@ -178,6 +189,7 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	xa_destroy(&ctx->groups);
 	iommufd_sw_msi_forget(ctx);
 	mutex_destroy(&ctx->sw_msi_lock);
+	mutex_destroy(&ctx->change_lock);
 	mutex_destroy(&ctx->groups_lock);
 	kfree(ctx);
 	return 0;
@@ -255,6 +267,16 @@ static struct miscdevice iommufd_misc = {
 	.mode = 0660,
 };
 
+/**
+ * iommufd_device_node - the device that stands for /dev/iommu
+ *
+ * Return: the device, for interfaces that want one.
+ */
+struct device *iommufd_device_node(void)
+{
+	return iommufd_misc.this_device;
+}
+
 static int __init iommufd_init(void)
 {
 	int rc;
@@ -287,6 +309,7 @@ static void __exit iommufd_exit(void)
 module_init(iommufd_init);
 module_exit(iommufd_exit);
 
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_IMPORT_NS("IOMMUFD");
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 MODULE_DESCRIPTION("I/O address spaces for user space drivers");

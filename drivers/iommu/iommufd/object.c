@@ -5,10 +5,13 @@
  * Owns the table of objects, whose lock is a leaf. Called by everything that
  * has or takes an ID. A type is a row of object_ops[].
  */
+#define pr_fmt(fmt) "iommufd: " fmt
+
 #include <linux/jiffies.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "access.h"
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
@@ -20,6 +23,11 @@
 #define HOLDER_PATIENCE (60 * HZ)
 
 static const struct iommufd_object_ops object_ops[IOMMUFD_OBJ_MAX] = {
+	[IOMMUFD_OBJ_ACCESS] = {
+		.size = sizeof(struct iommufd_access),
+		.destroy = iommufd_access_destroy_object,
+		.owned_by_kernel = true,
+	},
 	[IOMMUFD_OBJ_DEVICE] = {
 		.size = sizeof(struct iommufd_device),
 		.destroy = iommufd_device_destroy,

@@ -9,27 +9,37 @@
  * pin() cuts segments at its own two ends and nobody merges them again, so that
  * the unpin() of the same range finds whole segments and allocates nothing.
  */
+#include <linux/highmem.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "pinned.h"
+#include "test_hooks.h"
+
+/* Pages that are pinned for a moment at once, to be copied */
+#define COPY_PAGES 16UL
 
 /**
  * iommufd_pinned_init - set up the common part of an object
  * @pinned: the object, allocated by its source
  * @ops: the source
+ * @start: address of the first page as the owner of the memory knows it
  * @writable: pin for writing
  *
  * The caller has the first reference.
  */
 void iommufd_pinned_init(struct iommufd_pinned *pinned,
-			 const struct iommufd_source_ops *ops, bool writable)
+			 const struct iommufd_source_ops *ops,
+			 unsigned long start, bool writable)
 {
 	refcount_set(&pinned->refs, 1);
 	mutex_init(&pinned->mutex);
 	pinned->ops = ops;
+	pinned->start = start;
 	pinned->writable = writable;
+	pinned->revocable = NULL;
 	pinned->segments = RB_ROOT;
+	pinned->npages = 0;
 	pinned->first_segment.embedded = true;
 	pinned->first_segment.users = 0;
 }
@@ -108,8 +118,7 @@ static void free_segment(struct iommufd_pin_segment *segment)
 }
 
 static void unpin_runs(struct iommufd_pinned *pinned,
-		       const struct iommufd_run_slice *runs,
-		       unsigned long npages)
+		       struct iommufd_run_slice *runs, unsigned long npages)
 {
 	struct iommufd_run_cursor cursor;
 	struct iommufd_run run;
@@ -119,6 +128,24 @@ static void unpin_runs(struct iommufd_pinned *pinned,
 		pinned->ops->unpin(pinned, run);
 		cond_resched();
 	}
+	iommufd_run_slice_put(runs);
+}
+
+/* Pin without charging anybody. On an error nothing stays pinned. */
+static int pin_runs(struct iommufd_pinned *pinned, unsigned long first,
+		    unsigned long last, struct iommufd_run_slice *slice)
+{
+	struct iommufd_run_builder runs;
+	unsigned long npages;
+	int rc;
+
+	iommufd_runs_init(&runs, last - first + 1);
+	rc = pinned->ops->pin(pinned, first, last, &runs);
+	npages = runs.npages;
+	iommufd_runs_finish(&runs, slice);
+	if (rc)
+		unpin_runs(pinned, slice, npages);
+	return rc;
 }
 
 static void release_segment(struct iommufd_pinned *pinned,
@@ -128,7 +155,7 @@ static void release_segment(struct iommufd_pinned *pinned,
 
 	unpin_runs(pinned, &segment->runs, npages);
 	pinned->ops->uncharge(pinned, npages);
-	iommufd_run_slice_put(&segment->runs);
+	pinned->npages -= npages;
 	free_segment(segment);
 }
 
@@ -138,9 +165,10 @@ acquire_segment(struct iommufd_pinned *pinned, unsigned long first,
 {
 	unsigned long npages = last - first + 1;
 	struct iommufd_pin_segment *segment;
-	struct iommufd_run_builder runs;
 	int rc;
 
+	if (iommufd_should_fail())
+		return ERR_PTR(-ENOMEM);
 	segment = alloc_segment(pinned);
 	if (!segment)
 		return ERR_PTR(-ENOMEM);
@@ -149,19 +177,16 @@ acquire_segment(struct iommufd_pinned *pinned, unsigned long first,
 	rc = pinned->ops->charge(pinned, npages);
 	if (rc)
 		goto err_free;
-
-	iommufd_runs_init(&runs, npages);
-	rc = pinned->ops->pin(pinned, first, last, &runs);
-	iommufd_runs_finish(&runs, &segment->runs);
+	rc = pin_runs(pinned, first, last, &segment->runs);
 	if (rc)
 		goto err_uncharge;
 
 	segment->first = first;
 	segment->last = last;
+	pinned->npages += npages;
 	return segment;
 
 err_uncharge:
-	iommufd_run_slice_put(&segment->runs);
 	pinned->ops->uncharge(pinned, npages);
 err_free:
 	free_segment(segment);
@@ -399,4 +424,159 @@ bool iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 		walk_segment(cursor, cursor->segment->first);
 	}
 	return true;
+}
+
+/*
+ * Copy
+ */
+
+/* Where a copy stands. Both ends of it move together. */
+struct copy {
+	void *data;
+	unsigned long offset;	/* in the object, in bytes */
+	size_t left;
+	bool write;
+};
+
+static void advance(struct copy *copy, size_t length)
+{
+	copy->data += length;
+	copy->offset += length;
+	copy->left -= length;
+}
+
+static void copy_in_page(struct copy *copy, struct page *page)
+{
+	unsigned long in_page = offset_in_page(copy->offset);
+	size_t length = min(copy->left, PAGE_SIZE - in_page);
+
+	if (copy->write)
+		memcpy_to_page(page, in_page, copy->data, length);
+	else
+		memcpy_from_page(copy->data, page, in_page, length);
+	advance(copy, length);
+}
+
+static void copy_run(struct copy *copy, struct iommufd_run run)
+{
+	struct page *page = pfn_to_page(iommufd_run_pfn(run));
+	unsigned long i;
+
+	for (i = 0; i != iommufd_run_npages(run) && copy->left; i++) {
+		copy_in_page(copy, page + i);
+		cond_resched();
+	}
+}
+
+static void copy_runs(struct copy *copy, const struct iommufd_run_slice *runs,
+		      unsigned long skip, unsigned long npages)
+{
+	struct iommufd_run_cursor cursor;
+	struct iommufd_run run;
+
+	iommufd_run_slice_walk(runs, skip, npages, &cursor);
+	while (iommufd_run_cursor_next(&cursor, &run))
+		copy_run(copy, run);
+}
+
+static void copy_segment(struct copy *copy,
+			 const struct iommufd_pin_segment *segment)
+{
+	unsigned long first = copy->offset >> PAGE_SHIFT;
+	unsigned long last = (copy->offset + copy->left - 1) >> PAGE_SHIFT;
+
+	last = min(last, segment->last);
+	copy_runs(copy, &segment->runs, first - segment->first,
+		  last - first + 1);
+}
+
+/* Bytes from here on that are not pinned, if the next that are is @next */
+static size_t unpinned_length(const struct copy *copy,
+			      const struct iommufd_pin_segment *next)
+{
+	if (!next)
+		return copy->left;
+	return min(copy->left, (next->first << PAGE_SHIFT) - copy->offset);
+}
+
+static int copy_by_pins(struct iommufd_pinned *pinned, struct copy *copy,
+			size_t length)
+{
+	unsigned long first = copy->offset >> PAGE_SHIFT;
+	unsigned long last = (copy->offset + length - 1) >> PAGE_SHIFT;
+	struct iommufd_run_slice runs;
+	int rc;
+
+	last = min(last, first + COPY_PAGES - 1);
+	if (iommufd_should_fail())
+		return -EINVAL;
+	rc = pin_runs(pinned, first, last, &runs);
+	if (rc)
+		return rc;
+	copy_runs(copy, &runs, 0, last - first + 1);
+	unpin_runs(pinned, &runs, last - first + 1);
+	return 0;
+}
+
+static int copy_unpinned(struct iommufd_pinned *pinned, struct copy *copy,
+			 size_t length, unsigned int how)
+{
+	int rc;
+
+	if (!pinned->ops->copy || how & IOMMUFD_COPY_BY_PINS)
+		return copy_by_pins(pinned, copy, length);
+
+	rc = pinned->ops->copy(pinned, copy->offset, copy->data, length,
+			       copy->write, how & IOMMUFD_COPY_KTHREAD);
+	if (rc == -EOPNOTSUPP)
+		return copy_by_pins(pinned, copy, length);
+	if (!rc)
+		advance(copy, length);
+	return rc;
+}
+
+/**
+ * iommufd_pinned_copy - read or write memory by software
+ * @pinned: the object, of memory that has struct pages
+ * @offset: where, in bytes
+ * @data: what to write, or where to read to
+ * @length: in bytes
+ * @write: write to the object, which is writable
+ * @how: IOMMUFD_COPY_KTHREAD, IOMMUFD_COPY_BY_PINS
+ *
+ * What is pinned is reached by its pages, the rest through its owner.
+ *
+ * Context: caller holds the object's mutex; may sleep and take the mmap_lock of
+ * the source.
+ *
+ * Return: 0, or an error of the source, with a part of the bytes copied.
+ */
+int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
+			void *data, size_t length, bool write, unsigned int how)
+{
+	struct copy copy = {
+		.data = data,
+		.offset = offset,
+		.left = length,
+		.write = write,
+	};
+	int rc;
+
+	lockdep_assert_held(&pinned->mutex);
+
+	while (copy.left) {
+		unsigned long page = copy.offset >> PAGE_SHIFT;
+		struct iommufd_pin_segment *segment;
+
+		segment = find_segment(pinned, page);
+		if (segment && segment->first <= page) {
+			copy_segment(&copy, segment);
+			continue;
+		}
+		rc = copy_unpinned(pinned, &copy,
+				   unpinned_length(&copy, segment), how);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }

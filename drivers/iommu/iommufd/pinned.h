@@ -20,9 +20,12 @@
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 
+#include "area.h"
 #include "runs.h"
 
+struct iommufd_account;
 struct iommufd_pinned;
+struct iommufd_revocable;
 
 /**
  * struct iommufd_source_ops - a kind of memory
@@ -37,6 +40,8 @@ struct iommufd_pinned;
  *        a kernel thread, which may borrow an mm. -EOPNOTSUPP when the source
  *        cannot be reached from here without pinning it; -EFAULT, perhaps
  *        with a part copied; -EPERM to write what is not @writable
+ * @account: who is charged, if that may change: NULL, or a function that may
+ *           return NULL where nobody is charged
  *
  * @pin, @unpin, @charge and @uncharge are called with the object's mutex held
  * and may sleep; they may take the mmap_lock of the source.
@@ -50,6 +55,7 @@ struct iommufd_source_ops {
 	void (*release)(struct iommufd_pinned *pinned);
 	int (*copy)(struct iommufd_pinned *pinned, unsigned long offset,
 		    void *data, size_t length, bool write, bool kthread);
+	struct iommufd_account *(*account)(struct iommufd_pinned *pinned);
 };
 
 /**
@@ -74,18 +80,28 @@ struct iommufd_pin_segment {
  * struct iommufd_pinned - one linear range of one source
  * @refs: areas that refer to the object
  * @writable: pages are pinned for writing
- * @mutex: guards @segments and @first_segment
+ * @start: address of the first page as the owner of the memory knows it
+ * @revocable: set if the memory belongs to a device and may be taken back; it
+ *             has no struct pages then
  * @ops: the source
+ * @mutex: guards @segments, @first_segment and @npages
  * @segments: what is pinned
+ * @npages: pages in @segments
  * @first_segment: serves when there is just one segment
+ * @first_area: room for the first area that refers to the object, so that the
+ *              usual map is one allocation
  */
 struct iommufd_pinned {
 	refcount_t refs;
 	bool writable;
-	struct mutex mutex;			/* segments */
+	unsigned long start;
+	struct iommufd_revocable *revocable;
 	const struct iommufd_source_ops *ops;
-	struct rb_root segments;	/* guarded by mutex */
-	struct iommufd_pin_segment first_segment; /* guarded by mutex */
+	struct mutex mutex;			/* segments */
+	struct rb_root segments;
+	unsigned long npages;
+	struct iommufd_pin_segment first_segment;
+	struct iommufd_area first_area;
 };
 
 /**
@@ -101,13 +117,22 @@ struct iommufd_pinned_cursor {
 };
 
 void iommufd_pinned_init(struct iommufd_pinned *pinned,
-			 const struct iommufd_source_ops *ops, bool writable);
+			 const struct iommufd_source_ops *ops,
+			 unsigned long start, bool writable);
 void iommufd_pinned_put(struct iommufd_pinned *pinned);
 
 int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 		       unsigned long last);
 void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last);
+
+int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
+			void *data, size_t length, bool write,
+			unsigned int how);
+
+/* How iommufd_pinned_copy() reaches memory that is not pinned */
+#define IOMMUFD_COPY_KTHREAD BIT(0) /* the caller is a kernel thread */
+#define IOMMUFD_COPY_BY_PINS BIT(1) /* by pins for a moment, always */
 
 void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 			 unsigned long last,

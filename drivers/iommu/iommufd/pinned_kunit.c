@@ -118,7 +118,7 @@ static int pinned_init(struct kunit *test)
 
 	fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fix);
-	iommufd_pinned_init(&fix->mem.pinned, &fake_ops, true);
+	iommufd_pinned_init(&fix->mem.pinned, &fake_ops, 0, true);
 	fix->mem.limit = NPAGES;
 	test->priv = fix;
 	return 0;

@@ -5,6 +5,7 @@
 #ifndef __IOMMUFD_SOURCE_H
 #define __IOMMUFD_SOURCE_H
 
+#include <linux/err.h>
 #include <linux/types.h>
 
 #include "account.h"
@@ -17,14 +18,25 @@ struct iommufd_pinned *
 iommufd_user_memory_alloc(unsigned long va, bool writable,
 			  enum iommufd_account_mode account_mode);
 
-int iommufd_user_memory_init(void);
-void iommufd_user_memory_exit(void);
-
 struct iommufd_pinned *
 iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 			  enum iommufd_account_mode account_mode);
-struct iommufd_account *
-iommufd_file_memory_account(struct iommufd_pinned *pinned);
+
+#ifdef CONFIG_DMA_SHARED_BUFFER
+struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
+					     unsigned long length,
+					     bool writable);
+#else
+static inline struct iommufd_pinned *
+iommufd_dma_buf_alloc(int fd, unsigned long start, unsigned long length,
+		      bool writable)
+{
+	return NULL;
+}
+#endif
+
+int iommufd_user_memory_init(void);
+void iommufd_user_memory_exit(void);
 
 /* What the sources share, in source.c */
 

@@ -205,12 +205,19 @@ static void file_memory_release(struct iommufd_pinned *pinned)
 	kfree(mem);
 }
 
+static struct iommufd_account *
+file_memory_account(struct iommufd_pinned *pinned)
+{
+	return &to_file_memory(pinned)->account;
+}
+
 static const struct iommufd_source_ops file_memory_ops = {
 	.pin = file_memory_pin,
 	.unpin = iommufd_source_unpin,
 	.charge = file_memory_charge,
 	.uncharge = file_memory_uncharge,
 	.release = file_memory_release,
+	.account = file_memory_account,
 };
 
 /**
@@ -244,25 +251,9 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 		kfree(mem);
 		return ERR_PTR(rc);
 	}
-	iommufd_pinned_init(&mem->pinned, &file_memory_ops, writable);
+	iommufd_pinned_init(&mem->pinned, &file_memory_ops, start, writable);
 	mem->file = get_file(file);
 	mem->start = start;
 	iommufd_account_init(&mem->account, account_mode);
 	return &mem->pinned;
-}
-
-/**
- * iommufd_file_memory_account - who is charged for an object of a file
- * @pinned: the object
- *
- * What is charged changes under the mutex of the object.
- *
- * Return: the account, or NULL for an object that is not of a file.
- */
-struct iommufd_account *
-iommufd_file_memory_account(struct iommufd_pinned *pinned)
-{
-	if (pinned->ops != &file_memory_ops)
-		return NULL;
-	return &to_file_memory(pinned)->account;
 }

@@ -214,7 +214,7 @@ iommufd_user_memory_alloc(unsigned long va, bool writable,
 	if (!mem)
 		return NULL;
 
-	iommufd_pinned_init(&mem->pinned, &user_memory_ops, writable);
+	iommufd_pinned_init(&mem->pinned, &user_memory_ops, va, writable);
 	mem->va = va;
 	iommufd_account_init(&mem->account, account_mode);
 	return &mem->pinned;

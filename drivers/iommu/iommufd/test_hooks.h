@@ -9,15 +9,21 @@
 #ifndef __IOMMUFD_TEST_HOOKS_H
 #define __IOMMUFD_TEST_HOOKS_H
 
+#include <linux/errno.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
 
 /* Scratch memory of one step of a map, fill or unmap, in bytes */
 #define IOMMUFD_SCRATCH_DEFAULT SZ_64K
 
+struct dma_buf_attachment;
+struct phys_vec;
+
 #ifdef CONFIG_IOMMUFD_TEST
 bool iommufd_should_fail(void);
 size_t iommufd_scratch_limit(void);
+int iommufd_test_dma_buf_iommufd_map(struct dma_buf_attachment *attachment,
+				     struct phys_vec *phys);
 #else
 static inline bool iommufd_should_fail(void)
 {
@@ -27,6 +33,13 @@ static inline bool iommufd_should_fail(void)
 static inline size_t iommufd_scratch_limit(void)
 {
 	return IOMMUFD_SCRATCH_DEFAULT;
+}
+
+static inline int
+iommufd_test_dma_buf_iommufd_map(struct dma_buf_attachment *attachment,
+				 struct phys_vec *phys)
+{
+	return -EOPNOTSUPP;
 }
 #endif
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Areas: mapped ranges of IOVA
+ *
+ * The address space owns them, the IOVA space has them in its tree, and the
+ * pinned-memory object has room for the first one that refers to it.
+ */
+#ifndef __IOMMUFD_AREA_H
+#define __IOMMUFD_AREA_H
+
+#include <linux/mm.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+
+struct iommufd_pinned;
+
+/**
+ * enum iommufd_area_state - what may be done with an area
+ * @IOMMUFD_AREA_CREATING: its IOVA is taken; belongs to the thread that maps it
+ * @IOMMUFD_AREA_LIVE: in all page tables that follow the address space
+ * @IOMMUFD_AREA_DYING: belongs to the thread that unmaps it
+ */
+enum iommufd_area_state {
+	IOMMUFD_AREA_CREATING,
+	IOMMUFD_AREA_LIVE,
+	IOMMUFD_AREA_DYING,
+};
+
+/**
+ * struct iommufd_area - a mapped range of IOVA
+ * @node: in the space's areas, ordered by @iova
+ * @iova: first IOVA
+ * @last: last IOVA
+ * @gap: bytes that no area uses between this and the previous area
+ * @max_gap: the largest @gap in the subtree under @node
+ * @next: links the areas of one request, in the order of their IOVA
+ * @pinned: the memory, of which the area holds a reference
+ * @offset: byte offset of @iova in @pinned
+ * @prot: IOMMU_READ, IOMMU_WRITE and the like for the page tables
+ * @holders: accesses that have pages of the area pinned, or are about to;
+ *           guarded by the lock of the space
+ * @state: see enum iommufd_area_state; becomes LIVE without the lock
+ * @closing: gets no new holders, since an unmap waits for the present ones;
+ *           guarded by the lock of the space
+ */
+struct iommufd_area {
+	struct rb_node node;
+	unsigned long iova;
+	unsigned long last;
+	unsigned long gap;
+	unsigned long max_gap;
+	struct iommufd_area *next;
+	struct iommufd_pinned *pinned;
+	unsigned long offset;
+	int prot;
+	unsigned int holders;
+	u8 state;
+	bool closing;
+};
+
+static inline unsigned long iommufd_area_length(const struct iommufd_area *area)
+{
+	return area->last - area->iova + 1;
+}
+
+/* Index of the first page of the area in its pinned-memory object */
+static inline unsigned long
+iommufd_area_first_page(const struct iommufd_area *area)
+{
+	return area->offset >> PAGE_SHIFT;
+}
+
+static inline unsigned long
+iommufd_area_last_page(const struct iommufd_area *area)
+{
+	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory that its owner may take back
+ */
+#ifndef __IOMMUFD_REVOCABLE_H
+#define __IOMMUFD_REVOCABLE_H
+
+#include <linux/errno.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct dma_resv;
+struct iommu_domain;
+struct iommufd_area;
+
+/**
+ * struct iommufd_revocable - memory of a device that does not wait for users
+ * @resv: the owner's lock, which it holds when it takes the memory back
+ * @revoked: it has been taken back, for good; guarded by @resv
+ * @mappings: areas that are in page tables; guarded by @resv
+ */
+struct iommufd_revocable {
+	struct dma_resv *resv;
+	bool revoked;
+	struct list_head mappings;
+};
+
+#ifdef CONFIG_DMA_SHARED_BUFFER
+void iommufd_revocable_init(struct iommufd_revocable *revocable,
+			    struct dma_resv *resv);
+void iommufd_revoke(struct iommufd_revocable *revocable);
+
+int iommufd_revocable_map(struct iommu_domain *domain,
+			  const struct iommufd_area *area, bool page_by_page);
+void iommufd_revocable_unmap(struct iommu_domain *domain,
+			     const struct iommufd_area *area);
+#else
+static inline int iommufd_revocable_map(struct iommu_domain *domain,
+					const struct iommufd_area *area,
+					bool page_by_page)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommufd_revocable_unmap(struct iommu_domain *domain,
+					   const struct iommufd_area *area)
+{
+}
+#endif
+
+#endif

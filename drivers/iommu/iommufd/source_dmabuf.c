@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Source of memory: a dma-buf
+ *
+ * Owns the attachment to the dma-buf. The memory belongs to a device: it has no
+ * struct pages, nobody is charged for it, and the exporter takes it back when
+ * it likes. Called through iommufd_source_ops by the pinned-memory object, whose
+ * mutex is held, and by the exporter with the lock of the dma-buf held.
+ *
+ * There is no general way yet to learn from a dma-buf where its memory is, so
+ * it has to come from an exporter that has a private one for us.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/vfio_pci_core.h>
+
+#include "ctx.h"
+#include "pinned.h"
+#include "revocable.h"
+#include "source.h"
+#include "test_hooks.h"
+
+/* What the private ways of the exporters have in common */
+typedef int (*get_range_t)(struct dma_buf_attachment *attachment,
+			   struct phys_vec *range);
+
+/**
+ * struct dma_buf_memory - a range of a dma-buf
+ * @pinned: the common part
+ * @revocable: the mappings that the exporter may take back
+ * @attachment: ties us to the dma-buf, of which we hold a reference
+ * @phys: physical address of the first page
+ */
+struct dma_buf_memory {
+	struct iommufd_pinned pinned;
+	struct iommufd_revocable revocable;
+	struct dma_buf_attachment *attachment;
+	phys_addr_t phys;
+};
+
+static struct dma_buf_memory *to_dma_buf_memory(struct iommufd_pinned *pinned)
+{
+	return container_of(pinned, struct dma_buf_memory, pinned);
+}
+
+/* There is nothing to pin: the exporter has agreed to leave it where it is. */
+static int dma_buf_memory_pin(struct iommufd_pinned *pinned,
+			      unsigned long first, unsigned long last,
+			      struct iommufd_run_builder *runs)
+{
+	struct dma_buf_memory *mem = to_dma_buf_memory(pinned);
+	unsigned long pfn = PHYS_PFN(mem->phys) + first;
+	unsigned long left = last - first + 1;
+	int rc;
+
+	while (left) {
+		unsigned long npages = min(left, IOMMUFD_RUN_MAX_NPAGES);
+
+		rc = iommufd_runs_append(runs, pfn, npages);
+		if (rc)
+			return rc;
+		pfn += npages;
+		left -= npages;
+	}
+	return 0;
+}
+
+static void dma_buf_memory_unpin(struct iommufd_pinned *pinned,
+				 struct iommufd_run run)
+{
+}
+
+static int dma_buf_memory_charge(struct iommufd_pinned *pinned,
+				 unsigned long npages)
+{
+	return 0;
+}
+
+static void dma_buf_memory_uncharge(struct iommufd_pinned *pinned,
+				    unsigned long npages)
+{
+}
+
+static void unpin_dma_buf(struct dma_buf_attachment *attachment)
+{
+	dma_resv_lock(attachment->dmabuf->resv, NULL);
+	dma_buf_unpin(attachment);
+	dma_resv_unlock(attachment->dmabuf->resv);
+}
+
+static void dma_buf_memory_release(struct iommufd_pinned *pinned)
+{
+	struct dma_buf_memory *mem = to_dma_buf_memory(pinned);
+	struct dma_buf *dmabuf = mem->attachment->dmabuf;
+
+	unpin_dma_buf(mem->attachment);
+	dma_buf_detach(dmabuf, mem->attachment);
+	dma_buf_put(dmabuf);
+	kfree(mem);
+}
+
+static struct iommufd_account *
+dma_buf_memory_account(struct iommufd_pinned *pinned)
+{
+	return NULL;
+}
+
+static const struct iommufd_source_ops dma_buf_memory_ops = {
+	.pin = dma_buf_memory_pin,
+	.unpin = dma_buf_memory_unpin,
+	.charge = dma_buf_memory_charge,
+	.uncharge = dma_buf_memory_uncharge,
+	.release = dma_buf_memory_release,
+	.account = dma_buf_memory_account,
+};
+
+/* Whether it moves or is gone: this memory is not ours any more. */
+static void dma_buf_memory_invalidate(struct dma_buf_attachment *attachment)
+{
+	struct dma_buf_memory *mem = attachment->importer_priv;
+
+	iommufd_revoke(&mem->revocable);
+}
+
+static const struct dma_buf_attach_ops dma_buf_memory_attach_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = dma_buf_memory_invalidate,
+};
+
+static int get_range_of(struct dma_buf_attachment *attachment,
+			get_range_t get_range, struct phys_vec *range)
+{
+	int rc;
+
+	dma_resv_lock(attachment->dmabuf->resv, NULL);
+	rc = dma_buf_pin(attachment);
+	if (rc)
+		goto out_unlock;
+	rc = get_range(attachment, range);
+	if (rc)
+		dma_buf_unpin(attachment);
+out_unlock:
+	dma_resv_unlock(attachment->dmabuf->resv);
+	return rc;
+}
+
+static int get_vfio_range(struct dma_buf_attachment *attachment,
+			  struct phys_vec *range)
+{
+	get_range_t get_range;
+	int rc;
+
+	if (!IS_ENABLED(CONFIG_VFIO_PCI_DMABUF))
+		return -EOPNOTSUPP;
+
+	/* vfio needs our symbols, so that we cannot simply need one of vfio. */
+	get_range = symbol_get(vfio_pci_dma_buf_iommufd_map);
+	if (!get_range)
+		return -EOPNOTSUPP;
+	rc = get_range_of(attachment, get_range, range);
+	symbol_put(vfio_pci_dma_buf_iommufd_map);
+	return rc;
+}
+
+/* On success the dma-buf is pinned. */
+static int pin_dma_buf(struct dma_buf_attachment *attachment,
+		       struct phys_vec *range)
+{
+	int rc;
+
+	rc = get_range_of(attachment, iommufd_test_dma_buf_iommufd_map, range);
+	if (rc == -EOPNOTSUPP)
+		rc = get_vfio_range(attachment, range);
+	if (rc)
+		return rc;
+
+	if (!IS_ALIGNED(range->paddr, PAGE_SIZE) ||
+	    range->len < attachment->dmabuf->size) {
+		unpin_dma_buf(attachment);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int attach(struct dma_buf_memory *mem, struct dma_buf *dmabuf,
+		  unsigned long start)
+{
+	struct dma_buf_attachment *attachment;
+	struct phys_vec range;
+	int rc;
+
+	attachment = dma_buf_dynamic_attach(dmabuf, iommufd_device_node(),
+					    &dma_buf_memory_attach_ops, mem);
+	if (IS_ERR(attachment))
+		return PTR_ERR(attachment);
+	rc = pin_dma_buf(attachment, &range);
+	if (rc) {
+		dma_buf_detach(dmabuf, attachment);
+		return rc;
+	}
+	mem->attachment = attachment;
+	mem->phys = range.paddr + (start & PAGE_MASK);
+	return 0;
+}
+
+static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
+					   unsigned long start,
+					   unsigned long length, bool writable)
+{
+	struct dma_buf_memory *mem;
+	int rc;
+
+	if (start + length > dmabuf->size ||
+	    (length >> PAGE_SHIFT) > U32_MAX - 1)
+		return ERR_PTR(-EINVAL);
+
+	mem = kzalloc_obj(*mem, GFP_KERNEL_ACCOUNT);
+	if (!mem)
+		return ERR_PTR(-ENOMEM);
+	iommufd_pinned_init(&mem->pinned, &dma_buf_memory_ops,
+			    start & PAGE_MASK, writable);
+	iommufd_revocable_init(&mem->revocable, dmabuf->resv);
+	mem->pinned.revocable = &mem->revocable;
+
+	rc = attach(mem, dmabuf, start);
+	if (rc) {
+		mutex_destroy(&mem->pinned.mutex);
+		kfree(mem);
+		return ERR_PTR(rc);
+	}
+	return &mem->pinned;
+}
+
+/**
+ * iommufd_dma_buf_alloc - make an object of the memory of a dma-buf
+ * @fd: a file descriptor of the calling process
+ * @start: first byte in the dma-buf
+ * @length: in bytes; @start + @length does not wrap
+ * @writable: devices may write to it
+ *
+ * Context: process context, may sleep and take the lock of the dma-buf.
+ *
+ * Return: the object with one reference; NULL if the file is no dma-buf; or an
+ * ERR_PTR: -EBADF; -EINVAL if the range is not in the dma-buf or too large;
+ * -EOPNOTSUPP if the exporter does not offer one physical range; -ENODEV if it
+ * has taken the memory back; other errors of the exporter; -ENOMEM.
+ */
+struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
+					     unsigned long length,
+					     bool writable)
+{
+	struct iommufd_pinned *pinned;
+	struct dma_buf *dmabuf;
+
+	dmabuf = dma_buf_get(fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf) == -EINVAL ? NULL : ERR_CAST(dmabuf);
+	pinned = alloc_memory(dmabuf, start, length, writable);
+	if (IS_ERR(pinned))
+		dma_buf_put(dmabuf);
+	return pinned;
+}
