@@ -3,7 +3,8 @@
  * What maps cost: the time from before an ioctl to after it, as a program sees
  * it, for many kinds of memory and through each interface that the kernel has.
  *
- * Prints lines "backend,case,op,unit,value". On a machine whose clock counts
+ * Prints lines "backend,case,op,unit,value,divisor"; the divisor is what the
+ * value of a call was divided by. On a machine whose clock counts
  * instructions (QEMU's -icount shift=0) values are instructions and the same
  * in each run; else they are nanoseconds. "-" stands for what this kernel
  * cannot do; why is said on stderr.
@@ -27,6 +28,7 @@
 #include <linux/kernel.h>
 
 #include "iommufd_lib.h"
+#include "profile_mark.h"
 #include "vfio_container.h"
 #include "vfio_edu.h"
 #include "vfio_igb.h"
@@ -100,9 +102,11 @@ static int timed_ioctl(int fd, unsigned long command, void *argument,
 	__u64 start, end;
 	int rc;
 
+	profile_mark(PROFILE_MARK_BEGIN);
 	start = stopwatch();
 	rc = ioctl(fd, command, argument);
 	end = stopwatch();
+	profile_mark(PROFILE_MARK_END);
 	*cost = end - start - stopwatch_cost;
 	return rc < 0 ? -errno : 0;
 }
@@ -404,8 +408,13 @@ static void show_source(const struct test_case *test,
 /* The first round warms up; what it takes is not what is asked for. */
 static void add_sample(struct samples *samples, int round, __u64 cost)
 {
-	if (round)
-		samples->value[samples->count++] = cost;
+	if (!round)
+		return;
+	samples->value[samples->count++] = cost;
+	if (samples == &results[0])
+		profile_mark(PROFILE_MARK_KEEP_0);
+	else
+		profile_mark(PROFILE_MARK_KEEP_1);
 }
 
 static int rounds_of(const struct test_case *test)
@@ -596,18 +605,19 @@ static void print_result(const struct backend *backend,
 		[PER_4K] = "4KiB", [PER_CALL] = "call", [PER_AREA] = "area",
 	};
 	struct samples *samples = &results[op];
-	double divisor = 1;
+	size_t divisor = 1;
 
 	if (test->unit != PER_CALL)
 		divisor = test->length / SMALL_PAGE;
 	printf("%s,%s,%s,%s/%s,", backend->name, test->name, test->ops[op],
 	       stopwatch_unit(), per[test->unit]);
 	if (!measured || !samples->count)
-		printf("-\n");
+		printf("-");
 	else if (test->unit == PER_CALL)
-		printf("%llu\n", median(samples));
+		printf("%llu", median(samples));
 	else
-		printf("%.3f\n", median(samples) / divisor);
+		printf("%.3f", median(samples) / (double)divisor);
+	printf(",%zu\n", divisor);
 	fflush(stdout);
 }
 
@@ -673,7 +683,7 @@ static void usage(void)
 	printf("Usage: iommufd_bench [OPTION]...\n"
 	       "\n"
 	       "Measures what mapping memory for a device costs; prints CSV:\n"
-	       "backend,case,op,unit,value\n"
+	       "backend,case,op,unit,value,divisor\n"
 	       "\n"
 	       "  -l, --list             list the cases and backends\n"
 	       "  -c, --case PATTERN     only cases that match, such as 'memfd-*'\n"
