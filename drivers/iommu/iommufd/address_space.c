@@ -530,6 +530,7 @@ static int link_areas(struct iommufd_iova_space *space,
 			break;
 		*link = area;
 		link = &area->next;
+		cond_resched();
 		if (!area->holders)
 			continue;
 		if (!req->held)

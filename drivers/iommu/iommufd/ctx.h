@@ -15,11 +15,14 @@
 struct device;
 struct file;
 struct iommufd_ioas;
+struct iommufd_object;
 
 /**
  * struct iommufd_ctx - one open file
  * @file: the file, whose references are those of the context
  * @objects: all objects by ID; see object.h
+ * @recent_object: what was looked up last, or NULL; guarded by the lock of
+ *                 @objects. Most ioctls are about the same object as the last.
  * @object_wait: woken when a short-term reference is dropped
  * @groups: struct iommufd_group by the ID of the iommu_group
  * @groups_lock: guards @groups against changes of its members
@@ -34,6 +37,7 @@ struct iommufd_ioas;
 struct iommufd_ctx {
 	struct file *file;
 	struct xarray objects;
+	struct iommufd_object *recent_object;
 	wait_queue_head_t object_wait;
 	struct xarray groups;
 	struct mutex groups_lock;	/* changes of groups */

@@ -159,7 +159,7 @@ static int read_allowed(struct iommu_ioas_allow_iovas *cmd,
 
 		if (copy_from_user(&range, &ranges[i], sizeof(range)))
 			return -EFAULT;
-		if (range.start >= range.last)
+		if (range.start >= range.last || range.last > ULONG_MAX)
 			return -EINVAL;
 		rc = iommufd_iova_allow(allowed, range.start, range.last);
 		if (rc)
@@ -557,25 +557,35 @@ static int huge_pages(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 	return rc;
 }
 
+static int run_option(struct iommufd_ctx *ctx, struct iommu_option *cmd)
+{
+	switch (cmd->option_id) {
+	case IOMMU_OPTION_RLIMIT_MODE:
+		return rlimit_mode(ctx, cmd);
+	case IOMMU_OPTION_HUGE_PAGES:
+		return huge_pages(ctx, cmd);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 int iommufd_option_ioctl(struct iommufd_call *call)
 {
 	struct iommu_option *cmd = call->arg;
+	bool set = cmd->op == IOMMU_OPTION_OP_SET;
 	int rc;
 
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
-	switch (cmd->option_id) {
-	case IOMMU_OPTION_RLIMIT_MODE:
-		rc = rlimit_mode(call->ctx, cmd);
-		break;
-	case IOMMU_OPTION_HUGE_PAGES:
-		rc = huge_pages(call->ctx, cmd);
-		break;
-	default:
-		return -EOPNOTSUPP;
+	/* A set changes nothing in the reply, so that it may come first. */
+	if (set && cmd->option_id <= IOMMU_OPTION_HUGE_PAGES) {
+		rc = iommufd_call_reply(call);
+		if (rc)
+			return rc;
 	}
-	if (rc)
+	rc = run_option(call->ctx, cmd);
+	if (rc || set)
 		return rc;
 	return iommufd_call_reply(call);
 }

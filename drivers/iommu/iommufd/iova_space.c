@@ -8,6 +8,7 @@
 #include <linux/pgtable.h>
 #include <linux/log2.h>
 #include <linux/rbtree_augmented.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "iova_space.h"
@@ -35,6 +36,7 @@ void iommufd_iova_space_init(struct iommufd_iova_space *space)
 	init_rwsem(&space->lock);
 	space->areas = RB_ROOT;
 	space->nr_areas = 0;
+	space->recent = NULL;
 	space->reserved = RB_ROOT_CACHED;
 	space->allowed = RB_ROOT_CACHED;
 	space->alignment = 1;
@@ -62,9 +64,25 @@ static struct iommufd_area *to_area(struct rb_node *node)
 	return rb_entry_safe(node, struct iommufd_area, node);
 }
 
-/* The lowest area that ends at or above @iova */
-static struct iommufd_area *find_area(struct iommufd_iova_space *space,
-				      unsigned long iova)
+static struct iommufd_area *next_area(struct iommufd_area *area)
+{
+	return to_area(rb_next(&area->node));
+}
+
+static struct iommufd_area *prev_area(struct iommufd_area *area)
+{
+	return to_area(rb_prev(&area->node));
+}
+
+/* Is @area the lowest one that ends at or above @iova, given the one below? */
+static bool is_lowest(const struct iommufd_area *area,
+		      const struct iommufd_area *below, unsigned long iova)
+{
+	return (!area || area->last >= iova) && (!below || below->last < iova);
+}
+
+static struct iommufd_area *search_area(struct iommufd_iova_space *space,
+					unsigned long iova)
 {
 	struct rb_node *node = space->areas.rb_node;
 	struct iommufd_area *found = NULL;
@@ -80,6 +98,25 @@ static struct iommufd_area *find_area(struct iommufd_iova_space *space,
 		}
 	}
 	return found;
+}
+
+/* The lowest area that ends at or above @iova */
+static struct iommufd_area *find_area(struct iommufd_iova_space *space,
+				      unsigned long iova)
+{
+	struct iommufd_area *recent = space->recent, *next;
+
+	if (!recent)
+		return search_area(space, iova);
+	if (recent->last >= iova) {
+		if (is_lowest(recent, prev_area(recent), iova))
+			return recent;
+	} else {
+		next = next_area(recent);
+		if (is_lowest(next, recent, iova))
+			return next;
+	}
+	return search_area(space, iova);
 }
 
 /**
@@ -110,19 +147,33 @@ struct iommufd_area *iommufd_area_first(struct iommufd_iova_space *space,
 struct iommufd_area *iommufd_area_next(struct iommufd_area *area,
 				       unsigned long last)
 {
-	area = to_area(rb_next(&area->node));
+	area = next_area(area);
 	return area && area->iova <= last ? area : NULL;
-}
-
-static void set_gap(struct iommufd_area *area, unsigned long gap)
-{
-	area->gap = gap;
-	area_callbacks_propagate(&area->node, NULL);
 }
 
 static unsigned long gap_after(struct iommufd_area *prev, unsigned long iova)
 {
 	return prev ? iova - prev->last - 1 : iova;
+}
+
+/* Between neighbours in a search tree one has no child on the other's side. */
+static struct rb_node *link_between(struct iommufd_iova_space *space,
+				    struct iommufd_area *prev,
+				    struct iommufd_area *area,
+				    struct iommufd_area *next)
+{
+	struct rb_node **link = &space->areas.rb_node;
+	struct rb_node *parent = NULL;
+
+	if (next && !next->node.rb_left) {
+		parent = &next->node;
+		link = &parent->rb_left;
+	} else if (prev) {
+		parent = &prev->node;
+		link = &parent->rb_right;
+	}
+	rb_link_node(&area->node, parent, link);
+	return parent;
 }
 
 /**
@@ -135,32 +186,27 @@ static unsigned long gap_after(struct iommufd_area *prev, unsigned long iova)
 void iommufd_iova_insert(struct iommufd_iova_space *space,
 			 struct iommufd_area *area)
 {
-	struct rb_node **link = &space->areas.rb_node;
-	struct iommufd_area *prev = NULL, *next = NULL;
-	struct rb_node *parent = NULL;
+	struct iommufd_area *next = find_area(space, area->iova);
+	struct iommufd_area *prev;
+	struct rb_node *parent;
 
 	lockdep_assert_held_write(&space->lock);
 
-	while (*link) {
-		parent = *link;
-		if (area->iova < to_area(parent)->iova) {
-			next = to_area(parent);
-			link = &parent->rb_left;
-		} else {
-			prev = to_area(parent);
-			link = &parent->rb_right;
-		}
-	}
-
+	prev = next ? prev_area(next) : to_area(rb_last(&space->areas));
 	area->gap = gap_after(prev, area->iova);
 	area->max_gap = area->gap;
-	rb_link_node(&area->node, parent, link);
-	if (parent)
+	parent = link_between(space, prev, area, next);
+	if (next) {
+		/* It is the parent or above: one way up sees to both. */
+		next->gap = gap_after(area, next->iova);
+		area_callbacks_propagate(parent, &next->node);
+		area_callbacks_propagate(&next->node, NULL);
+	} else if (parent) {
 		area_callbacks_propagate(parent, NULL);
+	}
 	rb_insert_augmented(&area->node, &space->areas, &area_callbacks);
 	space->nr_areas++;
-	if (next)
-		set_gap(next, gap_after(area, next->iova));
+	space->recent = area;
 }
 
 /**
@@ -173,15 +219,17 @@ void iommufd_iova_insert(struct iommufd_iova_space *space,
 void iommufd_iova_remove(struct iommufd_iova_space *space,
 			 struct iommufd_area *area)
 {
-	struct iommufd_area *next = to_area(rb_next(&area->node));
+	struct iommufd_area *next = next_area(area);
 
 	lockdep_assert_held_write(&space->lock);
 
+	space->recent = next ?: prev_area(area);
 	rb_erase_augmented(&area->node, &space->areas, &area_callbacks);
 	space->nr_areas--;
-	if (next)
-		set_gap(next, next->gap + iommufd_area_length(area) +
-			      area->gap);
+	if (next) {
+		next->gap += iommufd_area_length(area) + area->gap;
+		area_callbacks_propagate(&next->node, NULL);
+	}
 }
 
 /**
@@ -196,6 +244,7 @@ void iommufd_iova_remove_all(struct iommufd_iova_space *space)
 
 	space->areas = RB_ROOT;
 	space->nr_areas = 0;
+	space->recent = NULL;
 }
 
 static bool is_reserved(struct iommufd_iova_space *space, unsigned long first,
@@ -561,6 +610,7 @@ int iommufd_iova_set_allowed(struct iommufd_iova_space *space,
 	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
 		if (is_reserved(space, node->start, node->last))
 			return -EADDRINUSE;
+		cond_resched();
 	}
 	swap(space->allowed, *allowed);
 	return 0;
@@ -573,6 +623,7 @@ void iommufd_iova_free_allowed(struct rb_root_cached *allowed)
 	while ((node = interval_tree_iter_first(allowed, 0, ULONG_MAX))) {
 		interval_tree_remove(node, allowed);
 		kfree(node);
+		cond_resched();
 	}
 }
 
@@ -598,6 +649,7 @@ bool iommufd_iova_fits_alignment(struct iommufd_iova_space *space,
 		if (!IS_ALIGNED(area->iova | iommufd_area_length(area) |
 				area->offset, alignment))
 			return false;
+		cond_resched();
 	}
 	return true;
 }

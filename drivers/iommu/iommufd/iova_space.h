@@ -29,6 +29,8 @@
  * @lock: guards all of the below; not held while memory is pinned
  * @areas: what is mapped
  * @nr_areas: how many that are
+ * @recent: the area where the last change was, NULL if unknown: the next one is
+ *          often close
  * @reserved: struct iommufd_reservation
  * @allowed: struct interval_tree_node, without overlap; empty: all is allowed
  * @alignment: see above
@@ -37,6 +39,7 @@ struct iommufd_iova_space {
 	struct rw_semaphore lock;
 	struct rb_root areas;
 	unsigned long nr_areas;
+	struct iommufd_area *recent;
 	struct rb_root_cached reserved;
 	struct rb_root_cached allowed;
 	unsigned long alignment;

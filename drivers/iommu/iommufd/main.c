@@ -99,7 +99,8 @@ static const struct iommufd_command commands[NR_COMMANDS] = {
  * iommufd_call_reply - give the structure of an ioctl back to user space
  * @call: the ioctl
  *
- * The last step of a handler: what it has done is undone if it fails.
+ * A handler that cannot undo what it does replies before, one that cannot know
+ * the reply before undoes what it has done if this fails.
  *
  * Return: 0 or -EFAULT.
  */

@@ -107,6 +107,30 @@ void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	free_object(ctx, obj);
 }
 
+static struct iommufd_object *find_object(struct iommufd_ctx *ctx, u32 id)
+{
+	struct iommufd_object *obj = ctx->recent_object;
+
+	lockdep_assert_held(&ctx->objects.xa_lock);
+
+	if (obj && obj->id == id)
+		return obj;
+	obj = xa_load(&ctx->objects, id);
+	if (obj)
+		ctx->recent_object = obj;
+	return obj;
+}
+
+/* Nobody finds the object any more. */
+static void remove_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	lockdep_assert_held(&ctx->objects.xa_lock);
+
+	if (ctx->recent_object == obj)
+		ctx->recent_object = NULL;
+	__xa_erase(&ctx->objects, obj->id);
+}
+
 /**
  * iommufd_object_get - find an object and take a short-term reference
  * @ctx: the context
@@ -121,7 +145,7 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 	struct iommufd_object *obj;
 
 	xa_lock(&ctx->objects);
-	obj = xa_load(&ctx->objects, id);
+	obj = find_object(ctx, id);
 	if (obj && (type == IOMMUFD_OBJ_ANY || obj->type == type))
 		refcount_inc(&obj->wait_cnt);
 	else
@@ -157,7 +181,7 @@ static int try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	if (refcount_read(&obj->users) != 1)
 		return -EBUSY;
 	smp_acquire__after_ctrl_dep();
-	__xa_erase(&ctx->objects, obj->id);
+	remove_object(ctx, obj);
 	return 0;
 }
 
@@ -167,7 +191,7 @@ static int try_take_id(struct iommufd_ctx *ctx, u32 id,
 	int rc;
 
 	xa_lock(&ctx->objects);
-	*obj = xa_load(&ctx->objects, id);
+	*obj = find_object(ctx, id);
 	if (!*obj)
 		rc = -ENOENT;
 	else if (object_ops[(*obj)->type].owned_by_kernel ||
@@ -245,7 +269,7 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 	refcount_dec(&obj->users);
 	last = refcount_read(&obj->users) == 1;
 	if (last)
-		__xa_erase(&ctx->objects, obj->id);
+		remove_object(ctx, obj);
 	xa_unlock(&ctx->objects);
 	return last;
 }
@@ -284,7 +308,9 @@ void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj)
 {
 	WARN_ON(refcount_read(&obj->users) != 1);
-	xa_erase(&ctx->objects, obj->id);
+	xa_lock(&ctx->objects);
+	remove_object(ctx, obj);
+	xa_unlock(&ctx->objects);
 	iommufd_object_destroy_taken(ctx, obj);
 }
 
@@ -298,7 +324,9 @@ static bool destroy_unused(struct iommufd_ctx *ctx)
 	xa_for_each(&ctx->objects, id, obj) {
 		if (refcount_read(&obj->users) != 1)
 			continue;
-		xa_erase(&ctx->objects, id);
+		xa_lock(&ctx->objects);
+		remove_object(ctx, obj);
+		xa_unlock(&ctx->objects);
 		free_object(ctx, obj);
 		destroyed = true;
 	}

@@ -123,6 +123,12 @@ static void unpin_runs(struct iommufd_pinned *pinned,
 	struct iommufd_run_cursor cursor;
 	struct iommufd_run run;
 
+	/* The usual map */
+	if (!runs->vec) {
+		if (npages)
+			pinned->ops->unpin(pinned, runs->run);
+		return;
+	}
 	iommufd_run_slice_walk(runs, 0, npages, &cursor);
 	while (iommufd_run_cursor_next(&cursor, &run)) {
 		pinned->ops->unpin(pinned, run);
