@@ -114,24 +114,34 @@ static void emptier_finish(struct emptier *emptier)
 		iommu_iotlb_sync(emptier->consumer->domain, &emptier->gather);
 }
 
+static void unmap_area(struct iommufd_consumer *consumer,
+		       const struct iommufd_area *area)
+{
+	struct iommu_iotlb_gather gather;
+
+	if (area->pinned->revocable) {
+		iommufd_revocable_unmap(consumer->domain, area);
+		return;
+	}
+	iommu_iotlb_gather_init(&gather);
+	iommufd_domain_unmap_range(consumer->domain, area->iova, area->last,
+				   &gather);
+	iommu_iotlb_sync(consumer->domain, &gather);
+}
+
 static void unmap_areas(struct iommufd_consumer *consumer,
 			const struct iommufd_area *area)
 {
 	struct emptier emptier;
 
+	/* The usual request */
+	if (!area->next) {
+		unmap_area(consumer, area);
+		return;
+	}
 	emptier_init(&emptier, consumer);
 	for (; area; area = area->next)
 		emptier_add(&emptier, area);
-	emptier_finish(&emptier);
-}
-
-static void unmap_area(struct iommufd_consumer *consumer,
-		       const struct iommufd_area *area)
-{
-	struct emptier emptier;
-
-	emptier_init(&emptier, consumer);
-	emptier_add(&emptier, area);
 	emptier_finish(&emptier);
 }
 
