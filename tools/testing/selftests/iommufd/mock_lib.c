@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "checked_io.h"
+#include "mock_lib.h"
+
+int mock_ioctl(int iommufd, struct iommu_test_cmd *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_TEST_CMD, cmd);
+}
+
+bool mock_available(int iommufd)
+{
+	struct iommu_test_cmd cmd = {};
+
+	/* no such operation, of an ioctl that there is */
+	return mock_ioctl(iommufd, &cmd) == -EOPNOTSUPP;
+}
+
+static int new_device(int iommufd, struct iommu_test_cmd *cmd,
+		      struct mock_device *dev)
+{
+	int rc = mock_ioctl(iommufd, cmd);
+
+	if (rc)
+		return rc;
+	dev->stdev = cmd->mock_domain.out_stdev_id;
+	dev->hwpt = cmd->mock_domain.out_hwpt_id;
+	dev->idev = cmd->mock_domain.out_idev_id;
+	return 0;
+}
+
+int mock_domain(int iommufd, __u32 pt, struct mock_device *dev)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN,
+		.id = pt,
+	};
+
+	return new_device(iommufd, &cmd, dev);
+}
+
+int mock_domain_flags(int iommufd, __u32 pt, __u32 flags,
+		      struct mock_device *dev)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS,
+		.id = pt,
+		.mock_domain.dev_flags = flags,
+	};
+
+	return new_device(iommufd, &cmd, dev);
+}
+
+int mock_domain_replace(int iommufd, __u32 stdev, __u32 *pt)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
+		.id = stdev,
+		.mock_domain_replace.pt_id = *pt,
+	};
+	int rc = mock_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*pt = cmd.mock_domain_replace.pt_id;
+	return rc;
+}
+
+int mock_destroy(int iommufd, const struct mock_device *dev)
+{
+	return iommufd_destroy(iommufd, dev->stdev);
+}
+
+int mock_add_reserved(int iommufd, __u32 ioas, __u64 start, __u64 length)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_ADD_RESERVED,
+		.id = ioas,
+		.add_reserved = { .start = start, .length = length },
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_check_map(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
+		   const void *va)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MD_CHECK_MAP,
+		.id = hwpt,
+		.check_map = {
+			.iova = iova,
+			.length = length,
+			.uptr = (uintptr_t)va,
+		},
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_check_refs(int iommufd, const void *va, __u64 length, __u32 refs)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MD_CHECK_REFS,
+		.check_refs = {
+			.length = length,
+			.uptr = (uintptr_t)va,
+			.refs = refs,
+		},
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_memory_limit(int iommufd, __u32 limit)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT,
+		.memory_limit.limit = limit ? limit : MOCK_MEMORY_LIMIT_DEFAULT,
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_access(int iommufd, __u32 ioas, __u32 flags)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_CREATE_ACCESS,
+		.id = ioas,
+		.create_access.flags = flags,
+	};
+	int rc = mock_ioctl(iommufd, &cmd);
+
+	return rc ? rc : (int)cmd.create_access.out_access_fd;
+}
+
+int mock_access_replace(int iommufd, int access, __u32 ioas)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_ACCESS_REPLACE_IOAS,
+		.id = access,
+		.access_replace_ioas.ioas_id = ioas,
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_access_pin(int iommufd, int access, __u32 flags, __u64 iova,
+		    __u64 length, const void *va, __u32 *item)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_ACCESS_PAGES,
+		.id = access,
+		.access_pages = {
+			.flags = flags,
+			.iova = iova,
+			.length = length,
+			.uptr = (uintptr_t)va,
+		},
+	};
+	int rc = mock_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*item = cmd.access_pages.out_access_pages_id;
+	return rc;
+}
+
+int mock_access_unpin(int iommufd, int access, __u32 item)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DESTROY_ACCESS_PAGES,
+		.id = access,
+		.destroy_access_pages.access_pages_id = item,
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
+		   __u64 length, void *va)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_ACCESS_RW,
+		.id = access,
+		.access_rw = {
+			.iova = iova,
+			.length = length,
+			.uptr = (uintptr_t)va,
+			.flags = flags,
+		},
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_dirty(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
+	       __u64 page_size, const void *bitmap, __u64 *nr_dirty)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DIRTY,
+		.id = hwpt,
+		.dirty = {
+			.iova = iova,
+			.length = length,
+			.page_size = page_size,
+			.uptr = (uintptr_t)bitmap,
+		},
+	};
+	int rc = mock_ioctl(iommufd, &cmd);
+
+	if (!rc && nr_dirty)
+		*nr_dirty = cmd.dirty.out_nr_dirty;
+	return rc;
+}
+
+int mock_check_iotlb(int iommufd, __u32 nested_hwpt, __u32 word, __u32 value)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MD_CHECK_IOTLB,
+		.id = nested_hwpt,
+		.check_iotlb = { .id = word, .iotlb = value },
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_check_cache(int iommufd, __u32 idev, __u32 word, __u32 value)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DEV_CHECK_CACHE,
+		.id = idev,
+		.check_dev_cache = { .id = word, .cache = value },
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
+		      __u32 perm, __u64 addr)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_TRIGGER_IOPF,
+		.trigger_iopf = {
+			.dev_id = idev,
+			.pasid = pasid,
+			.grpid = group,
+			.perm = perm,
+			.addr = addr,
+		},
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_trigger_vevent(int iommufd, __u32 idev)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_TRIGGER_VEVENT,
+		.trigger_vevent.dev_id = idev,
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_pasid_attach(int iommufd, __u32 stdev, __u32 pasid, __u32 *pt)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_ATTACH,
+		.id = stdev,
+		.pasid_attach = { .pasid = pasid, .pt_id = *pt },
+	};
+	int rc = mock_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*pt = cmd.pasid_attach.pt_id;
+	return rc;
+}
+
+int mock_pasid_replace(int iommufd, __u32 stdev, __u32 pasid, __u32 *pt)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_REPLACE,
+		.id = stdev,
+		.pasid_replace = { .pasid = pasid, .pt_id = *pt },
+	};
+	int rc = mock_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*pt = cmd.pasid_replace.pt_id;
+	return rc;
+}
+
+int mock_pasid_detach(int iommufd, __u32 stdev, __u32 pasid)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_DETACH,
+		.id = stdev,
+		.pasid_detach.pasid = pasid,
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_pasid_check(int iommufd, __u32 stdev, __u32 pasid, __u32 hwpt)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_CHECK_HWPT,
+		.id = stdev,
+		.pasid_check = { .pasid = pasid, .hwpt_id = hwpt },
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_dmabuf(int iommufd, __u32 length, __u32 open_flags)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DMABUF_GET,
+		.dmabuf_get = { .length = length, .open_flags = open_flags },
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_dmabuf_revoke(int iommufd, int dmabuf, bool revoked)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DMABUF_REVOKE,
+		.dmabuf_revoke = { .dmabuf_fd = dmabuf, .revoked = revoked },
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
