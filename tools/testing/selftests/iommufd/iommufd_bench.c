@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What maps cost: the time from before an ioctl to after it, as a program sees
- * it, for many kinds of memory and through each interface that the kernel has.
+ * it, for many kinds of memory and through each interface that the kernel has;
+ * and the kernel's memory.
  *
  * Prints lines "backend,case,op,unit,value,divisor"; the divisor is what the
  * value of a call was divided by. On a machine whose clock counts
@@ -12,8 +13,10 @@
  * To add a case, add a line to cases[]; to add an interface, to backends[].
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -28,6 +31,7 @@
 #include <linux/kernel.h>
 
 #include "iommufd_lib.h"
+#include "kernel_memory.h"
 #include "profile_mark.h"
 #include "vfio_container.h"
 #include "vfio_edu.h"
@@ -72,9 +76,12 @@ struct backend {
 };
 
 enum unit {
-	PER_4K,			/* a value for each 4 KiB */
+	PER_4K,			/* time for each 4 KiB */
 	PER_CALL,
 	PER_AREA,
+	BYTES_PER_AREA,		/* and memory */
+	PERCENT,		/* of what is mapped */
+	PERCENT_OF_ALL,		/* of what else a sample says */
 };
 
 struct test_case {
@@ -83,6 +90,7 @@ struct test_case {
 	int (*run)(const struct test_case *test, const struct backend *backend,
 		   const struct source *source);
 	const char *ops[2];
+	__u64 (*usage)(const struct kernel_memory *memory);
 	enum unit unit;
 	int rounds;
 	enum page_kind kind;
@@ -91,10 +99,36 @@ struct test_case {
 };
 
 static struct samples results[2];
+static const struct test_case *running_case;
+static const struct backend *running_backend;
+/* What was taken in the last round, by anybody, in bytes. */
+static long all_memory;
 static __u64 stopwatch_cost;
 static int rounds_wanted;
-static bool verbose;
+static bool times_wanted = true, memory_wanted = true;
+static bool verbose, marks_wanted;
 static const char *bdf;
+
+/*
+ * Marks in what QEMU can log about the machine: each is a read of a byte of
+ * the device's configuration space that no driver reads so. The log has
+ * what the IOMMU was told between them.
+ */
+enum log_mark {
+	LOG_BEGIN = 1,
+	LOG_END = 3,
+	LOG_KEEP = 5,		/* what ended last is the next line of output */
+};
+
+static int config_space = -1;	/* open: put marks */
+
+static void log_mark(enum log_mark mark)
+{
+	char byte;
+
+	if (config_space >= 0 && pread(config_space, &byte, 1, mark) != 1)
+		fprintf(stderr, "iommufd_bench: a mark is missing\n");
+}
 
 static int timed_ioctl(int fd, unsigned long command, void *argument,
 		       __u64 *cost)
@@ -102,11 +136,13 @@ static int timed_ioctl(int fd, unsigned long command, void *argument,
 	__u64 start, end;
 	int rc;
 
+	log_mark(LOG_BEGIN);
 	profile_mark(PROFILE_MARK_BEGIN);
 	start = stopwatch();
 	rc = ioctl(fd, command, argument);
 	end = stopwatch();
 	profile_mark(PROFILE_MARK_END);
+	log_mark(LOG_END);
 	*cost = end - start - stopwatch_cost;
 	return rc < 0 ? -errno : 0;
 }
@@ -405,12 +441,22 @@ static void show_source(const struct test_case *test,
 
 /* -- cases -- */
 
+/* One line for each stretch of the log that is to be kept, in their order. */
+static void keep_log(int op)
+{
+	printf("log,%s,%s,%s\n", running_backend->name, running_case->name,
+	       running_case->ops[op]);
+	log_mark(LOG_KEEP);
+}
+
 /* The first round warms up; what it takes is not what is asked for. */
 static void add_sample(struct samples *samples, int round, __u64 cost)
 {
 	if (!round)
 		return;
 	samples->value[samples->count++] = cost;
+	if (config_space >= 0)
+		keep_log(samples - results);
 	if (samples == &results[0])
 		profile_mark(PROFILE_MARK_KEEP_0);
 	else
@@ -541,12 +587,91 @@ static int run_idle(const struct test_case *test,
 	return 0;
 }
 
+/* -- the kernel's memory -- */
+
+static __u64 slab_of(const struct kernel_memory *memory)
+{
+	return memory->slab;
+}
+
+static __u64 charged(const struct kernel_memory *memory)
+{
+	return memory->charged;
+}
+
+/* The former counts pages, the latter bytes, and not all is in slabs. */
+static __u64 beyond_tables(const struct kernel_memory *memory)
+{
+	long pages = memory->charged - memory->tables;
+
+	return pages > memory->slab ? pages : memory->slab;
+}
+
+static int map_areas(const struct test_case *test,
+		     const struct backend *backend, const struct source *source)
+{
+	__u64 cost;
+
+	if (test->unit == PERCENT)
+		return backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	return map_many(test, backend, source);
+}
+
+static struct kernel_memory difference(const struct kernel_memory *before,
+				       const struct kernel_memory *after)
+{
+	return (struct kernel_memory){
+		.slab = after->slab - before->slab,
+		.tables = after->tables - before->tables,
+		.charged = after->charged - before->charged,
+		.taken = after->taken - before->taken,
+	};
+}
+
+/* What maps add to the memory of this process's control group. */
+static int run_memory(const struct test_case *test,
+		      const struct backend *backend,
+		      const struct source *source)
+{
+	struct kernel_memory before, after, added;
+	__u64 cost;
+	int i, rc;
+
+	rc = memory_group_enter();
+	if (rc)
+		return rc;
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = kernel_memory_get(&before);
+		if (!rc)
+			rc = map_areas(test, backend, source);
+		if (!rc)
+			rc = kernel_memory_get(&after);
+		if (!rc)
+			rc = backend->unmap_all(&cost);
+		if (rc)
+			break;
+		added = difference(&before, &after);
+		/* later rounds live on what the first one left in caches */
+		if (!i)
+			all_memory = added.taken;
+		add_sample(&results[0], test->unit == PERCENT_OF_ALL ? !i : i,
+			   test->usage(&added));
+	}
+	memory_group_leave();
+	return rc;
+}
+
 #define MAP_UNMAP .run = run_map_unmap, .ops = { "map", "unmap" }
 #define SECOND_TABLE .run = run_second_table, .ops = { "fill", "clear" }
 #define BULK .unit = PER_4K, .rounds = 3
 #define CALL .unit = PER_CALL, .rounds = 31
+#define MEMORY .run = run_memory, .ops = { "map" }, .rounds = 1
 
 static const struct test_case cases[] = {
+	/* first, as long as no cache has objects of other cases */
+	{ "charged", "what the memory cgroup pays of 10000 maps of a page",
+	  MEMORY, .usage = charged, .unit = PERCENT_OF_ALL,
+	  .kind = PAGES_SMALL, .length = MANY_AREAS * SMALL_PAGE },
 	{ "thp", "512 MiB of transparent huge pages",
 	  MAP_UNMAP, BULK, .kind = PAGES_THP, .length = 512 * MIB },
 	{ "hugetlb", "256 MiB of hugetlb pages of 2 MiB",
@@ -578,6 +703,15 @@ static const struct test_case cases[] = {
 	  .run = run_unmap_all, .ops = { "unmap" }, .unit = PER_AREA,
 	  .rounds = 3, .kind = PAGES_SMALL,
 	  .length = MANY_AREAS * SMALL_PAGE },
+	{ "slab", "slab objects of a map of a page",
+	  MEMORY, .usage = slab_of, .unit = BYTES_PER_AREA,
+	  .kind = PAGES_SMALL, .length = MANY_AREAS * SMALL_PAGE },
+	{ "memory-thp", "memory beyond page tables, 512 MiB of THP",
+	  MEMORY, .usage = beyond_tables, .unit = PERCENT,
+	  .kind = PAGES_THP, .length = 512 * MIB },
+	{ "memory-small", "the same, 64 MiB of 4 KiB pages, scattered",
+	  MEMORY, .usage = beyond_tables, .unit = PERCENT,
+	  .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
 	{ "idle", "an ioctl that does nothing, to compare",
 	  .run = run_idle, .ops = { "ioctl" }, CALL },
 };
@@ -598,26 +732,42 @@ static __u64 median(struct samples *samples)
 	return samples->value[samples->count / 2];
 }
 
+static double divisor_of(const struct test_case *test)
+{
+	switch (test->unit) {
+	case PER_CALL:
+		return 1;
+	case PERCENT:
+		return test->length / 100.0;
+	case PERCENT_OF_ALL:
+		return all_memory / 100.0;
+	default:
+		return test->length / SMALL_PAGE;
+	}
+}
+
 static void print_result(const struct backend *backend,
 			 const struct test_case *test, int op, bool measured)
 {
-	static const char * const per[] = {
+	static const char * const units[] = {
 		[PER_4K] = "4KiB", [PER_CALL] = "call", [PER_AREA] = "area",
+		[BYTES_PER_AREA] = "bytes/area", [PERCENT] = "percent",
+		[PERCENT_OF_ALL] = "percent",
 	};
 	struct samples *samples = &results[op];
-	size_t divisor = 1;
+	double divisor = divisor_of(test);
 
-	if (test->unit != PER_CALL)
-		divisor = test->length / SMALL_PAGE;
-	printf("%s,%s,%s,%s/%s,", backend->name, test->name, test->ops[op],
-	       stopwatch_unit(), per[test->unit]);
+	printf("%s,%s,%s,", backend->name, test->name, test->ops[op]);
+	if (test->unit <= PER_AREA)
+		printf("%s/", stopwatch_unit());
+	printf("%s,", units[test->unit]);
 	if (!measured || !samples->count)
 		printf("-");
 	else if (test->unit == PER_CALL)
 		printf("%llu", median(samples));
 	else
-		printf("%.3f", median(samples) / (double)divisor);
-	printf(",%zu\n", divisor);
+		printf("%.6f", median(samples) / divisor);
+	printf(",%.0f\n", divisor);
 	fflush(stdout);
 }
 
@@ -629,6 +779,8 @@ static int measure(const struct test_case *test, const struct backend *backend,
 
 	results[0].count = 0;
 	results[1].count = 0;
+	running_case = test;
+	running_backend = backend;
 	rc = backend->open(bdf);
 	if (rc)
 		return rc;
@@ -686,9 +838,13 @@ static void usage(void)
 	       "backend,case,op,unit,value,divisor\n"
 	       "\n"
 	       "  -l, --list             list the cases and backends\n"
-	       "  -c, --case PATTERN     only cases that match, such as 'memfd-*'\n"
+	       "  -c, --case PATTERN     only cases that match, such as '@(page|memfd-*)'\n"
 	       "  -b, --backend PATTERN  only backends that match\n"
 	       "  -d, --device BDF       the PCI device; default: edu, else igb, of QEMU\n"
+	       "  -m, --marks            mark in QEMU's log of the device what it is that\n"
+	       "                         is measured, and print a line for each mark\n"
+	       "  -t, --times            only cases that tell times\n"
+	       "  -M, --memory           only cases that tell the kernel's memory\n"
 	       "  -r, --rounds N         measured rounds a case (1 to %d)\n"
 	       "  -v, --verbose          tell of which memory, on stderr\n"
 	       "  -h, --help             this text\n"
@@ -722,6 +878,9 @@ static void parse_options(int argc, char **argv)
 		{ "case", required_argument, NULL, 'c' },
 		{ "backend", required_argument, NULL, 'b' },
 		{ "device", required_argument, NULL, 'd' },
+		{ "marks", no_argument, NULL, 'm' },
+		{ "memory", no_argument, NULL, 'M' },
+		{ "times", no_argument, NULL, 't' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -729,7 +888,7 @@ static void parse_options(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "lc:b:d:r:vh", options,
+	while ((option = getopt_long(argc, argv, "lc:b:d:mMtr:vh", options,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'l':
@@ -743,6 +902,15 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'd':
 			bdf = optarg;
+			break;
+		case 'm':
+			marks_wanted = true;
+			break;
+		case 'M':
+			times_wanted = false;
+			break;
+		case 't':
+			memory_wanted = false;
 			break;
 		case 'r':
 			rounds_wanted = atoi(optarg);
@@ -766,6 +934,16 @@ static void parse_options(int argc, char **argv)
 	}
 }
 
+static void open_config_space(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	config_space = open(path, O_RDONLY | O_CLOEXEC);
+	if (config_space < 0)
+		die(path, -errno);
+}
+
 static void find_device(void)
 {
 	static char found[BDF_SIZE];
@@ -782,6 +960,8 @@ static void find_device(void)
 	rc = vfio_claim(bdf);
 	if (rc)
 		die(bdf, rc);
+	if (marks_wanted)
+		open_config_space();
 }
 
 /* One CPU, and no page faults on code and results. */
@@ -803,7 +983,8 @@ static int find_backends(void)
 	int i, rc, count = 0;
 
 	for (i = 0; i < ARRAY_SIZE(backends); i++) {
-		if (fnmatch(wanted_backend, backends[i].name, 0))
+		if (fnmatch(wanted_backend, backends[i].name,
+			    FNM_EXTMATCH))
 			continue;
 		rc = backends[i].open(bdf);
 		if (rc) {
@@ -818,10 +999,17 @@ static int find_backends(void)
 	return count;
 }
 
+static bool is_wanted(const struct test_case *test)
+{
+	if (test->unit <= PER_AREA ? !times_wanted : !memory_wanted)
+		return false;
+	return !fnmatch(wanted_case, test->name, FNM_EXTMATCH);
+}
+
 int main(int argc, char **argv)
 {
 	bool ok = true;
-	int i, ran = 0;
+	int i;
 
 	parse_options(argc, argv);
 	find_device();
@@ -830,12 +1018,9 @@ int main(int argc, char **argv)
 	if (!find_backends())
 		die("no backend", -ENODEV);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (fnmatch(wanted_case, cases[i].name, 0))
+		if (!is_wanted(&cases[i]))
 			continue;
 		ok &= run_case(&cases[i]);
-		ran++;
 	}
-	if (!ran)
-		die(wanted_case, -ENOENT);
 	return ok ? 0 : 1;
 }

@@ -14,7 +14,7 @@
 
 #ifdef __x86_64__
 #define profile_mark(mark) \
-	asm volatile("nopl %c0(%%rax,%%rax)" : : "i" (mark) : "memory")
+	({ asm volatile("nopl %c0(%%rax,%%rax)" : : "i" (mark) : "memory"); })
 #else
 #define profile_mark(mark) ((void)(mark))
 #endif
