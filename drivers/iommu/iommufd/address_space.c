@@ -420,9 +420,9 @@ int iommufd_address_space_map(struct iommufd_address_space *as,
 		goto out_unlock;
 	}
 
-	/* Pairs with the acquire in may_unmap(): all of the above is seen. */
 	for (area = areas; area; area = next) {
 		next = area->next;
+		/* Pairs with the acquire in is_live(): all of it is seen. */
 		smp_store_release(&area->state, IOMMUFD_AREA_LIVE);
 	}
 out_unlock:

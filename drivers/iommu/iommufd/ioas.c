@@ -326,8 +326,8 @@ file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 {
 	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
 	struct iommufd_pinned *pinned;
-	CLASS(fd, f)(cmd->fd);
 
+	CLASS(fd, f)(cmd->fd);
 	if (fd_empty(f))
 		return ERR_PTR(-EBADF);
 	pinned = iommufd_dma_buf_alloc(cmd->fd, cmd->start, cmd->length,
