@@ -230,7 +230,7 @@ static int attach_new_auto(struct iommufd_ioas *ioas,
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	hwpt = iommufd_hwpt_create_auto(ioas, idev);
+	hwpt = iommufd_hwpt_create(ioas, idev, 0, NULL);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 
@@ -245,6 +245,34 @@ static int attach_new_auto(struct iommufd_ioas *ioas,
 	return 0;
 }
 
+/*
+ * A group that is attached already decides: the device can join, if that is in
+ * the IOAS, and no other page table needs to be looked at, or filled.
+ * Return: 1 if the group is not attached.
+ */
+static int join_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev,
+		     ioasid_t pasid, u32 *pt_id)
+{
+	struct iommufd_group *group = idev->group;
+	struct iommufd_attachment *attachment;
+	int rc = 1;
+
+	mutex_lock(&group->lock);
+	attachment = xa_load(&group->attachments, pasid);
+	if (!attachment)
+		goto out_unlock;
+	if (to_hwpt_paging(attachment->hwpt)->ioas != ioas ||
+	    attachment->hwpt->user_made)
+		rc = -EINVAL;
+	else
+		rc = join_attachment(attachment, attachment->hwpt, idev);
+	if (!rc)
+		*pt_id = attachment->hwpt->obj.id;
+out_unlock:
+	mutex_unlock(&group->lock);
+	return rc;
+}
+
 static int attach_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		       ioasid_t pasid, u32 *pt_id)
 {
@@ -252,6 +280,9 @@ static int attach_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	int rc;
 
 	mutex_lock(&ioas->hwpts_lock);
+	rc = join_auto(ioas, idev, pasid, pt_id);
+	if (rc <= 0)
+		goto out_unlock;
 	list_for_each_entry(hwpt, &ioas->auto_hwpts, auto_node) {
 		rc = attach_hwpt(&hwpt->common, idev, pasid);
 		if (!rc)
@@ -272,6 +303,9 @@ static int attach_paging(struct iommufd_hw_pagetable *hwpt,
 	struct iommufd_hwpt_paging *paging = to_hwpt_paging(hwpt);
 	struct iommufd_ioas *ioas = paging->ioas;
 	int rc = -ENOENT;
+
+	if (hwpt->user_made)
+		return attach_hwpt(hwpt, idev, pasid);
 
 	/* An automatic page table that is off the list is about to vanish. */
 	mutex_lock(&ioas->hwpts_lock);

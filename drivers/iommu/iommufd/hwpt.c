@@ -9,6 +9,7 @@
 
 #include "../iommu-priv.h"
 
+#include "call.h"
 #include "ctx.h"
 #include "device.h"
 #include "hwpt.h"
@@ -27,12 +28,33 @@ void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
 		iommufd_object_release(&hwpt->ioas->obj);
 }
 
+static struct iommu_domain *
+alloc_domain_with(struct iommufd_device *idev, u32 flags,
+		  const struct iommu_user_data *data)
+{
+	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
+	struct iommu_domain *domain;
+
+	if (!flags && !data)
+		return iommu_paging_domain_alloc(idev->dev);
+	if (!ops->domain_alloc_paging_flags)
+		return ERR_PTR(-EOPNOTSUPP);
+
+	domain = ops->domain_alloc_paging_flags(idev->dev, flags, data);
+	if (IS_ERR(domain))
+		return domain;
+	domain->type = IOMMU_DOMAIN_UNMANAGED;
+	domain->owner = ops;
+	return domain;
+}
+
 static int alloc_domain(struct iommufd_hwpt_paging *hwpt,
-			struct iommufd_device *idev)
+			struct iommufd_device *idev, u32 flags,
+			const struct iommu_user_data *data)
 {
 	struct iommu_domain *domain;
 
-	domain = iommu_paging_domain_alloc(idev->dev);
+	domain = alloc_domain_with(idev, flags, data);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	domain->iommufd_hwpt = &hwpt->common;
@@ -57,18 +79,22 @@ static int enforce_cache_coherency(struct iommufd_hwpt_paging *hwpt,
 }
 
 /**
- * iommufd_hwpt_create_auto - make a page table for a device to follow an IOAS
+ * iommufd_hwpt_create - make a page table for a device to follow an IOAS
  * @ioas: the IOAS
  * @idev: the device
+ * @flags: enum iommufd_hwpt_alloc_flags, without those of faults
+ * @data: for the IOMMU driver, or NULL
  *
  * Context: process context; may sleep and take the mmap_lock of what is mapped.
  *
  * Return: the page table, filled with what the IOAS maps, for the caller to
  * publish or abort; or an ERR_PTR with the errors of
- * iommufd_address_space_add() and of the IOMMU driver.
+ * iommufd_address_space_add() and of the IOMMU driver; -EOPNOTSUPP for flags or
+ * data that the driver does not take.
  */
 struct iommufd_hwpt_paging *
-iommufd_hwpt_create_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev)
+iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
+		    u32 flags, const struct iommu_user_data *data)
 {
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_object *obj;
@@ -84,7 +110,7 @@ iommufd_hwpt_create_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev)
 	hwpt->ioas = ioas;
 	iommufd_object_hold(&ioas->obj);
 
-	rc = alloc_domain(hwpt, idev);
+	rc = alloc_domain(hwpt, idev, flags, data);
 	if (rc)
 		goto err_abort;
 	rc = enforce_cache_coherency(hwpt, idev);
@@ -104,6 +130,98 @@ err_abort:
 	return ERR_PTR(rc);
 }
 
+static int check_alloc(const struct iommu_hwpt_alloc *cmd)
+{
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (!cmd->data_type != !cmd->data_len)
+		return -EINVAL;
+	return 0;
+}
+
+static int check_paging_flags(struct iommufd_device *idev, u32 flags)
+{
+	const u32 known = IOMMU_HWPT_ALLOC_NEST_PARENT |
+			  IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+			  IOMMU_HWPT_ALLOC_PASID;
+
+	if (flags & ~known)
+		return -EOPNOTSUPP;
+	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
+	    !device_iommu_capable(idev->dev, IOMMU_CAP_DIRTY_TRACKING))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int alloc_paging(struct iommufd_call *call, struct iommufd_ioas *ioas,
+			struct iommufd_device *idev)
+{
+	struct iommu_hwpt_alloc *cmd = call->arg;
+	const struct iommu_user_data data = {
+		.type = cmd->data_type,
+		.uptr = u64_to_user_ptr(cmd->data_uptr),
+		.len = cmd->data_len,
+	};
+	struct iommufd_hwpt_paging *hwpt;
+	int rc;
+
+	rc = check_paging_flags(idev, cmd->flags);
+	if (rc)
+		return rc;
+	hwpt = iommufd_hwpt_create(ioas, idev, cmd->flags,
+				   cmd->data_len ? &data : NULL);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	hwpt->common.user_made = true;
+	call->created = &hwpt->common.obj;
+	cmd->out_hwpt_id = hwpt->common.obj.id;
+	return iommufd_call_reply(call);
+}
+
+static int alloc_for_device(struct iommufd_call *call,
+			    struct iommufd_device *idev)
+{
+	struct iommu_hwpt_alloc *cmd = call->arg;
+	struct iommufd_object *obj;
+	int rc;
+
+	obj = iommufd_object_get(call->ctx, cmd->pt_id, IOMMUFD_OBJ_ANY);
+	if (IS_ERR(obj))
+		return -EINVAL;
+
+	switch (obj->type) {
+	case IOMMUFD_OBJ_IOAS:
+		rc = alloc_paging(call, to_ioas(obj), idev);
+		break;
+	case IOMMUFD_OBJ_HWPT_PAGING:
+		rc = -EOPNOTSUPP;
+		break;
+	default:
+		rc = -EINVAL;
+		break;
+	}
+	iommufd_object_put(call->ctx, obj);
+	return rc;
+}
+
+int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call)
+{
+	struct iommu_hwpt_alloc *cmd = call->arg;
+	struct iommufd_object *obj;
+	int rc;
+
+	rc = check_alloc(cmd);
+	if (rc)
+		return rc;
+	obj = iommufd_object_get(call->ctx, cmd->dev_id, IOMMUFD_OBJ_DEVICE);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	rc = alloc_for_device(call, container_of(obj, struct iommufd_device,
+						 obj));
+	iommufd_object_put(call->ctx, obj);
+	return rc;
+}
+
 /**
  * iommufd_hwpt_release - drop the long-term reference of an attachment
  * @hwpt: the page table; an automatic one vanishes with its last attachment
@@ -117,8 +235,7 @@ void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt)
 	struct iommufd_ctx *ctx = hwpt->ctx;
 	bool last;
 
-	/* Only an automatic page table is ever put on, or taken off, the list */
-	if (list_empty_careful(&paging->auto_node)) {
+	if (hwpt->user_made) {
 		iommufd_object_release(&hwpt->obj);
 		return;
 	}

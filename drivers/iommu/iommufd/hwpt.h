@@ -13,6 +13,8 @@
 #include "address_space.h"
 #include "object.h"
 
+struct iommu_user_data;
+struct iommufd_call;
 struct iommufd_device;
 struct iommufd_ioas;
 
@@ -24,11 +26,13 @@ struct iommufd_ioas;
  * @obj: the object
  * @ctx: the context
  * @domain: the page table of the IOMMU driver
+ * @user_made: by IOMMU_HWPT_ALLOC: stays until user space destroys it
  */
 struct iommufd_hw_pagetable {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ctx;
 	struct iommu_domain *domain;
+	bool user_made;
 };
 
 /**
@@ -63,8 +67,9 @@ to_hwpt_paging(struct iommufd_hw_pagetable *hwpt)
 }
 
 struct iommufd_hwpt_paging *
-iommufd_hwpt_create_auto(struct iommufd_ioas *ioas,
-			 struct iommufd_device *idev);
+iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
+		    u32 flags, const struct iommu_user_data *data);
+int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call);
 void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
 				 struct iommufd_object *obj);
 

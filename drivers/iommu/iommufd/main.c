@@ -36,6 +36,7 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
 /* All structures that commands[] knows, for their size */
 union iommufd_arg {
 	struct iommu_destroy destroy;
+	struct iommu_hwpt_alloc hwpt_alloc;
 	struct iommu_ioas_alloc ioas_alloc;
 	struct iommu_ioas_allow_iovas allow_iovas;
 	struct iommu_ioas_change_process change_process;
@@ -74,6 +75,8 @@ struct iommufd_command {
 
 static const struct iommufd_command commands[NR_COMMANDS] = {
 	COMMAND(DESTROY, struct iommu_destroy, id, iommufd_destroy_ioctl),
+	COMMAND(HWPT_ALLOC, struct iommu_hwpt_alloc, __reserved,
+		iommufd_hwpt_alloc_ioctl),
 	COMMAND(IOAS_ALLOC, struct iommu_ioas_alloc, out_ioas_id,
 		iommufd_ioas_alloc_ioctl),
 	COMMAND(IOAS_ALLOW_IOVAS, struct iommu_ioas_allow_iovas,
