@@ -18,6 +18,7 @@ help:
 	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, uapi, scripts, Arm build"
 	@echo "              (CHECKS='checkpatch warnings kernel-doc uapi scripts arm64' to choose)"
 	@echo "make bench    instructions counted: ours beside the stock iommufd and type1"
+	@echo "make bench-refresh   the same, into Documentation/userspace-api"
 	@echo "make tree     a kernel source tree with this repository on it, ready to build"
 	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64)"
 	@echo "make arm64    only compile what uses iommufd on Arm"
@@ -58,7 +59,7 @@ bench:
 
 bench-refresh:
 	@scripts/install-deps --for build,vm,bench
-	@scripts/bench --output Documentation
+	@scripts/bench --output Documentation/userspace-api --page Documentation/userspace-api/iommufd-bench.rst
 
 clean:
 	rm -rf $(CACHE)/build-* $(CACHE)/tree-* $(CACHE)/plain-* $(CACHE)/results $(CACHE)/staging.*

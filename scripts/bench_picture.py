@@ -38,6 +38,7 @@ def draw_panel(axis, panel, labels, budgets_of):
                 axis.plot([budget] * 2, [y - BAR * 0.62, y + BAR * 0.62], color="black",
                           linewidth=1.6, solid_capstyle="butt")
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axis.set_xlim(low, high)
     axis.set_yticks(range(len(rows)), [text for text, _ in rows])
     axis.set_ylim(len(rows) - 0.45, -0.55)
