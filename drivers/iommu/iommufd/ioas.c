@@ -15,6 +15,7 @@
 #include "ctx.h"
 #include "ioas.h"
 #include "pinned.h"
+#include "test_hooks.h"
 #include "vfio_compat.h"
 
 /**
@@ -431,6 +432,8 @@ int iommufd_ioas_copy_ioctl(struct iommufd_call *call)
 	struct iommufd_area *areas;
 	int rc;
 
+	iommufd_test_syz_iova(call->ctx, cmd->src_ioas_id, &cmd->src_iova,
+			      &cmd->flags);
 	rc = check_copy(cmd);
 	if (rc)
 		return rc;

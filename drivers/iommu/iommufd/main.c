@@ -20,7 +20,9 @@
 #include "ctx.h"
 #include "device.h"
 #include "ioas.h"
+#include "iommufd_test.h"
 #include "object.h"
+#include "test_hooks.h"
 #include "vfio_compat.h"
 
 bool iommufd_allow_unsafe_interrupts;
@@ -47,6 +49,9 @@ union iommufd_arg {
 	struct iommu_ioas_unmap unmap;
 	struct iommu_option option;
 	struct iommu_vfio_ioas vfio_ioas;
+#ifdef CONFIG_IOMMUFD_TEST
+	struct iommu_test_cmd test;
+#endif
 };
 
 /**
@@ -71,9 +76,7 @@ struct iommufd_command {
 		.run = _run,						\
 	}
 
-#define NR_COMMANDS (IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA - IOMMUFD_CMD_BASE + 1)
-
-static const struct iommufd_command commands[NR_COMMANDS] = {
+static const struct iommufd_command commands[] = {
 	COMMAND(DESTROY, struct iommu_destroy, id, iommufd_destroy_ioctl),
 	COMMAND(HWPT_ALLOC, struct iommu_hwpt_alloc, __reserved,
 		iommufd_hwpt_alloc_ioctl),
@@ -96,6 +99,14 @@ static const struct iommufd_command commands[NR_COMMANDS] = {
 	COMMAND(OPTION, struct iommu_option, val64, iommufd_option_ioctl),
 	COMMAND(VFIO_IOAS, struct iommu_vfio_ioas, __reserved,
 		iommufd_vfio_ioas_ioctl),
+#ifdef CONFIG_IOMMUFD_TEST
+	[_IOC_NR(IOMMU_TEST_CMD) - IOMMUFD_CMD_BASE] = {
+		.request = IOMMU_TEST_CMD,
+		.size = sizeof(struct iommu_test_cmd),
+		.min_size = offsetofend(struct iommu_test_cmd, last),
+		.run = iommufd_test_ioctl,
+	},
+#endif
 };
 
 /**
@@ -291,11 +302,16 @@ static int __init iommufd_init(void)
 	rc = iommufd_user_memory_init();
 	if (rc)
 		goto err_area_cache;
-	rc = misc_register(&iommufd_misc);
+	rc = iommufd_test_init();
 	if (rc)
 		goto err_user_memory;
+	rc = misc_register(&iommufd_misc);
+	if (rc)
+		goto err_test;
 	return 0;
 
+err_test:
+	iommufd_test_exit();
 err_user_memory:
 	iommufd_user_memory_exit();
 err_area_cache:
@@ -306,6 +322,7 @@ err_area_cache:
 static void __exit iommufd_exit(void)
 {
 	misc_deregister(&iommufd_misc);
+	iommufd_test_exit();
 	iommufd_user_memory_exit();
 	iommufd_area_cache_exit();
 }

@@ -18,6 +18,8 @@
 #include "hwpt.h"
 #include "ioas.h"
 #include "object.h"
+#include "test_hooks.h"
+#include "mock/mock.h"
 
 /* How long an ioctl may hold an object before somebody should look */
 #define HOLDER_PATIENCE (60 * HZ)
@@ -41,6 +43,12 @@ static const struct iommufd_object_ops object_ops[IOMMUFD_OBJ_MAX] = {
 		.size = sizeof(struct iommufd_ioas),
 		.destroy = iommufd_ioas_destroy,
 	},
+#ifdef CONFIG_IOMMUFD_TEST
+	[IOMMUFD_OBJ_SELFTEST] = {
+		.size = sizeof(struct mock_test_object),
+		.destroy = mock_test_object_destroy,
+	},
+#endif
 };
 
 /**
@@ -143,6 +151,9 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 					  enum iommufd_object_type type)
 {
 	struct iommufd_object *obj;
+
+	if (iommufd_should_fail())
+		return ERR_PTR(-ENOENT);
 
 	xa_lock(&ctx->objects);
 	obj = find_object(ctx, id);
@@ -314,7 +325,11 @@ void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
 	iommufd_object_destroy_taken(ctx, obj);
 }
 
-/* One pass over the table; leaves of the tree of references go. */
+/*
+ * One pass over the table; leaves of the tree of references go. What belongs to
+ * a driver goes with the driver's own object, or with its other reference of
+ * the file.
+ */
 static bool destroy_unused(struct iommufd_ctx *ctx)
 {
 	struct iommufd_object *obj;
@@ -322,7 +337,8 @@ static bool destroy_unused(struct iommufd_ctx *ctx)
 	unsigned long id;
 
 	xa_for_each(&ctx->objects, id, obj) {
-		if (refcount_read(&obj->users) != 1)
+		if (object_ops[obj->type].owned_by_kernel ||
+		    refcount_read(&obj->users) != 1)
 			continue;
 		xa_lock(&ctx->objects);
 		remove_object(ctx, obj);

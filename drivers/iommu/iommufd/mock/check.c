@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The test device: is the state of things as a test expects it?
+ *
+ * Owns nothing. Called by the ioctl. User memory is never touched with a lock
+ * held: whoever provides it may keep us waiting.
+ */
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "../call.h"
+#include "../device.h"
+#include "../ioas.h"
+#include "../object.h"
+#include "../test_hooks.h"
+#include "mock.h"
+
+/* User pages that are looked at in one step */
+#define BATCH_PAGES 64
+
+/* Bits of a bitmap, and how many of them are worked off with a lock held */
+#define DIRTY_BITS_MAX BIT(27)
+#define DIRTY_BITS_STEP 1024
+
+static struct iommufd_hwpt_paging *get_hwpt(struct iommufd_call *call, u32 id)
+{
+	struct iommufd_object *obj;
+
+	obj = iommufd_object_get(call->ctx, id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	if (!mock_domain_is_paging(to_hwpt(obj)->domain)) {
+		iommufd_object_put(call->ctx, obj);
+		return ERR_PTR(-EINVAL);
+	}
+	return to_hwpt_paging(to_hwpt(obj));
+}
+
+static void put_hwpt(struct iommufd_call *call,
+		     struct iommufd_hwpt_paging *hwpt)
+{
+	iommufd_object_put(call->ctx, &hwpt->common.obj);
+}
+
+static bool wraps(u64 start, u64 length)
+{
+	u64 end;
+
+	return check_add_overflow(start, length, &end);
+}
+
+/*
+ * The next of the user pages in [uptr, uptr + length), with a reference each.
+ * Returns how many, not 0, or a negative errno.
+ */
+static int get_user_batch(u64 uptr, u64 length, struct page **pages)
+{
+	u64 npages = DIV_ROUND_UP_ULL(offset_in_page(uptr) + length, PAGE_SIZE);
+	int nr;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
+	nr = get_user_pages_fast(uptr & PAGE_MASK,
+				 min_t(u64, npages, BATCH_PAGES), 0, pages);
+	return nr ?: -EFAULT;
+}
+
+static void put_batch(struct page **pages, int nr)
+{
+	while (nr)
+		put_page(pages[--nr]);
+}
+
+/* @offset is where in the first page the range begins. */
+static int compare_range(struct iommufd_hwpt_paging *hwpt, u64 iova, u64 length,
+			 struct page **pages, unsigned long offset)
+{
+	struct iommu_domain *domain = hwpt->common.domain;
+	unsigned long step = 1UL << __ffs(domain->pgsize_bitmap);
+	u64 done;
+	int rc = 0;
+
+	mock_ioas_lock(hwpt->ioas);
+	for (done = 0; done < length && !rc; done += step) {
+		u64 at = offset + done;
+		phys_addr_t phys = page_to_phys(pages[at >> PAGE_SHIFT]) +
+				   offset_in_page(at);
+
+		if (iommu_iova_to_phys(domain, iova + done) != phys)
+			rc = -EINVAL;
+	}
+	mock_ioas_unlock(hwpt->ioas);
+	return rc;
+}
+
+static int check_map(struct iommufd_hwpt_paging *hwpt, u64 iova, u64 length,
+		     u64 uptr)
+{
+	struct iommu_domain *domain = hwpt->common.domain;
+	unsigned long smallest = 1UL << __ffs(domain->pgsize_bitmap);
+	struct page *pages[BATCH_PAGES];
+
+	if (!IS_ALIGNED(iova | length | uptr, smallest) ||
+	    wraps(iova, length) || wraps(uptr, length))
+		return -EINVAL;
+
+	while (length) {
+		unsigned long offset = offset_in_page(uptr);
+		u64 part;
+		int nr, rc;
+
+		nr = get_user_batch(uptr, length, pages);
+		if (nr < 0)
+			return nr;
+		part = min(length, ((u64)nr << PAGE_SHIFT) - offset);
+		rc = compare_range(hwpt, iova, part, pages, offset);
+		put_batch(pages, nr);
+		if (rc)
+			return rc;
+		iova += part;
+		uptr += part;
+		length -= part;
+	}
+	return 0;
+}
+
+int mock_op_check_map(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	struct iommufd_hwpt_paging *hwpt = get_hwpt(call, cmd->id);
+	int rc;
+
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = check_map(hwpt, cmd->check_map.iova, cmd->check_map.length,
+		       cmd->check_map.uptr);
+	put_hwpt(call, hwpt);
+	return rc;
+}
+
+/* Of a part of a folio it cannot be said how often it is pinned. */
+static bool has_pins(struct page *page, u32 refs)
+{
+	return PageCompound(page) ||
+	       page_ref_count(page) / GUP_PIN_COUNTING_BIAS == refs;
+}
+
+int mock_op_check_refs(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	u64 length = cmd->check_refs.length;
+	u64 uptr = cmd->check_refs.uptr;
+	struct page *pages[BATCH_PAGES];
+
+	if (!PAGE_ALIGNED(length | uptr) || wraps(uptr, length))
+		return -EINVAL;
+
+	while (length) {
+		int i, nr, rc = 0;
+
+		nr = get_user_batch(uptr, length, pages);
+		if (nr < 0)
+			return nr;
+		for (i = 0; i != nr && !rc; i++)
+			if (!has_pins(pages[i], cmd->check_refs.refs))
+				rc = -EIO;
+		put_batch(pages, nr);
+		if (rc)
+			return rc;
+		uptr += (u64)nr << PAGE_SHIFT;
+		length -= (u64)nr << PAGE_SHIFT;
+	}
+	return 0;
+}
+
+int mock_op_check_iotlb(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	struct iommufd_object *obj;
+	int rc;
+
+	obj = iommufd_object_get(call->ctx, cmd->id, IOMMUFD_OBJ_HWPT_NESTED);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	rc = mock_domain_check_iotlb(to_hwpt(obj)->domain, cmd->check_iotlb.id,
+				     cmd->check_iotlb.iotlb);
+	iommufd_object_put(call->ctx, obj);
+	return rc;
+}
+
+static int check_cache(struct device *dev, u32 id, u32 value)
+{
+	if (!iommufd_test_is_mock_device(dev) || id > MOCK_DEV_CACHE_ID_MAX)
+		return -EINVAL;
+	return READ_ONCE(to_mock_device(dev)->cache[id]) == value ? 0 : -EINVAL;
+}
+
+int mock_op_check_cache(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	struct iommufd_object *obj;
+	int rc;
+
+	obj = iommufd_object_get(call->ctx, cmd->id, IOMMUFD_OBJ_DEVICE);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	rc = check_cache(container_of(obj, struct iommufd_device, obj)->dev,
+			 cmd->check_dev_cache.id, cmd->check_dev_cache.cache);
+	iommufd_object_put(call->ctx, obj);
+	return rc;
+}
+
+/*
+ * Dirty pages
+ */
+
+static int check_dirty(const struct iommu_test_cmd *cmd, unsigned long *nbits)
+{
+	u64 page_size = cmd->dirty.page_size;
+	u64 npages;
+
+	if (!page_size || !cmd->dirty.length || !cmd->dirty.uptr ||
+	    cmd->dirty.length % page_size || cmd->dirty.iova % page_size)
+		return -EINVAL;
+	npages = cmd->dirty.length / page_size;
+	if (npages > DIRTY_BITS_MAX)
+		return -EOVERFLOW;
+	*nbits = npages;
+	return 0;
+}
+
+static unsigned long *read_bitmap(u64 uptr, unsigned long nbits)
+{
+	unsigned long *bitmap;
+
+	bitmap = kvcalloc(BITS_TO_LONGS(nbits), sizeof(*bitmap),
+			  GFP_KERNEL_ACCOUNT);
+	if (!bitmap)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(bitmap, u64_to_user_ptr(uptr),
+			   BITS_TO_BYTES(nbits))) {
+		kvfree(bitmap);
+		return ERR_PTR(-EFAULT);
+	}
+	return bitmap;
+}
+
+/* Bits [first, end) of the bitmap. Returns how many pages became dirty. */
+static u64 set_dirty_step(struct iommufd_hwpt_paging *hwpt,
+			  const struct iommu_test_cmd *cmd,
+			  const unsigned long *bitmap, unsigned long first,
+			  unsigned long end)
+{
+	unsigned long bit = first;
+	u64 nr_dirty = 0;
+
+	mock_ioas_lock(hwpt->ioas);
+	for_each_set_bit_from(bit, bitmap, end)
+		if (!mock_domain_set_dirty(hwpt->common.domain,
+					   cmd->dirty.iova +
+						   bit * cmd->dirty.page_size))
+			nr_dirty++;
+	mock_ioas_unlock(hwpt->ioas);
+	return nr_dirty;
+}
+
+static int set_dirty(struct iommufd_hwpt_paging *hwpt,
+		     struct iommu_test_cmd *cmd, unsigned long nbits)
+{
+	unsigned long *bitmap, first = 0;
+	u64 nr_dirty = 0;
+	int rc = 0;
+
+	if (!mock_domain_is_tracking(hwpt->common.domain))
+		return -EINVAL;
+	bitmap = read_bitmap(cmd->dirty.uptr, nbits);
+	if (IS_ERR(bitmap))
+		return PTR_ERR(bitmap);
+
+	while (!rc && first != nbits) {
+		unsigned long end = min(first + DIRTY_BITS_STEP, nbits);
+
+		nr_dirty += set_dirty_step(hwpt, cmd, bitmap, first, end);
+		first = end;
+		cond_resched();
+		if (fatal_signal_pending(current))
+			rc = -EINTR;
+	}
+	kvfree(bitmap);
+	cmd->dirty.out_nr_dirty = nr_dirty;
+	return rc;
+}
+
+int mock_op_dirty(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	struct iommufd_hwpt_paging *hwpt;
+	unsigned long nbits;
+	int rc;
+
+	rc = check_dirty(cmd, &nbits);
+	if (rc)
+		return rc;
+	hwpt = get_hwpt(call, cmd->id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = set_dirty(hwpt, cmd, nbits);
+	put_hwpt(call, hwpt);
+	return rc ?: iommufd_call_reply(call);
+}

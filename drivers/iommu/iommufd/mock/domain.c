@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The test device: its page tables
+ *
+ * Owns the struct iommu_domain of each kind that a mock device can be attached
+ * to. Called by the IOMMU core, with the lock of the device's iommu_group held
+ * for attach; check.c looks into them.
+ */
+#include <linux/generic_pt/iommu.h>
+#include <linux/iommu.h>
+#include <linux/slab.h>
+
+#include "../../iommu-pages.h"
+#include "mock.h"
+
+/*
+ * Attach
+ */
+
+static int switch_domain(struct iommu_domain *domain, struct device *dev,
+			 struct iommu_domain *old)
+{
+	int rc;
+
+	rc = mock_device_enable_faults(dev, domain);
+	if (rc)
+		return rc;
+	mock_device_disable_faults(dev, old);
+	return 0;
+}
+
+/*
+ * Every second attach to one PASID fails, for the sake of those who have to
+ * undo the first.
+ */
+static int switch_pasid(struct iommu_domain *domain, struct device *dev,
+			ioasid_t pasid, struct iommu_domain *old)
+{
+	bool *armed = &to_mock_device(dev)->reserved_pasid_armed;
+	int rc;
+
+	if (pasid == IOMMU_TEST_PASID_RESERVED && *armed) {
+		*armed = false;
+		return -ENOMEM;
+	}
+	rc = switch_domain(domain, dev, old);
+	if (!rc && pasid == IOMMU_TEST_PASID_RESERVED)
+		*armed = true;
+	return rc;
+}
+
+/*
+ * Blocking
+ */
+
+static int blocking_attach_dev(struct iommu_domain *domain, struct device *dev,
+			       struct iommu_domain *old)
+{
+	return switch_domain(domain, dev, old);
+}
+
+static int blocking_set_dev_pasid(struct iommu_domain *domain,
+				  struct device *dev, ioasid_t pasid,
+				  struct iommu_domain *old)
+{
+	if (pasid == IOMMU_TEST_PASID_RESERVED)
+		to_mock_device(dev)->reserved_pasid_armed = false;
+	return switch_domain(domain, dev, old);
+}
+
+static const struct iommu_domain_ops blocking_ops = {
+	.attach_dev = blocking_attach_dev,
+	.set_dev_pasid = blocking_set_dev_pasid,
+};
+
+struct iommu_domain mock_blocking_domain = {
+	.type = IOMMU_DOMAIN_BLOCKED,
+	.ops = &blocking_ops,
+};
+
+/*
+ * Paging
+ */
+
+/**
+ * struct paging_domain - a page table that the kernel fills
+ * @domain: the domain
+ * @pt: likewise
+ * @table: the page table
+ * @tracking: dirty tracking is on
+ */
+struct paging_domain {
+	union {
+		struct iommu_domain domain;
+		struct pt_iommu pt;
+		struct pt_iommu_amdv1 table;
+	};
+	bool tracking;
+};
+
+PT_IOMMU_CHECK_DOMAIN(struct paging_domain, pt, domain);
+PT_IOMMU_CHECK_DOMAIN(struct paging_domain, table.iommu, domain);
+
+static struct paging_domain *to_paging(struct iommu_domain *domain)
+{
+	return container_of(domain, struct paging_domain, domain);
+}
+
+static int paging_set_dirty_tracking(struct iommu_domain *domain, bool enabled)
+{
+	WRITE_ONCE(to_paging(domain)->tracking, enabled);
+	return 0;
+}
+
+static const struct iommu_dirty_ops paging_dirty_ops = {
+	.set_dirty_tracking = paging_set_dirty_tracking,
+	IOMMU_PT_DIRTY_OPS(amdv1_mock),
+};
+
+static bool suits_device(struct iommu_domain *domain, struct device *dev)
+{
+	return !domain->dirty_ops ||
+	       !(to_mock_device(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
+}
+
+static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
+			     struct iommu_domain *old)
+{
+	if (!suits_device(domain, dev))
+		return -EINVAL;
+	return switch_domain(domain, dev, old);
+}
+
+static int paging_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+				ioasid_t pasid, struct iommu_domain *old)
+{
+	if (!suits_device(domain, dev))
+		return -EINVAL;
+	return switch_pasid(domain, dev, pasid, old);
+}
+
+static void paging_iotlb_sync(struct iommu_domain *domain,
+			      struct iommu_iotlb_gather *gather)
+{
+	iommu_put_pages_list(&gather->freelist);
+}
+
+static void paging_free(struct iommu_domain *domain)
+{
+	struct paging_domain *paging = to_paging(domain);
+
+	pt_iommu_deinit(&paging->pt);
+	kfree(paging);
+}
+
+static const struct iommu_domain_ops paging_ops = {
+	IOMMU_PT_DOMAIN_OPS(amdv1_mock),
+	.attach_dev = paging_attach_dev,
+	.set_dev_pasid = paging_set_dev_pasid,
+	.iotlb_sync = paging_iotlb_sync,
+	.free = paging_free,
+};
+
+static int init_table(struct paging_domain *paging, u32 pagetable_type)
+{
+	const struct pt_iommu_amdv1_cfg cfg = {
+		.common.hw_max_vasz_lg2 = 56,
+		.common.hw_max_oasz_lg2 = 51,
+		.starting_level = 2,
+	};
+	struct iommu_domain *domain = &paging->domain;
+	int rc;
+
+	paging->pt.nid = NUMA_NO_NODE;
+	rc = pt_iommu_amdv1_mock_init(&paging->table, &cfg, GFP_KERNEL_ACCOUNT);
+	if (rc)
+		return rc;
+
+	domain->ops = &paging_ops;
+	if (pagetable_type == MOCK_IOMMUPT_HUGE) {
+		domain->pgsize_bitmap = MOCK_HUGE_PAGE_SIZE | PAGE_SIZE;
+	} else {
+		domain->geometry.aperture_start = MOCK_APERTURE_START;
+		domain->geometry.aperture_end = MOCK_APERTURE_LAST;
+	}
+	return 0;
+}
+
+static int read_hwpt_data(const struct iommu_user_data *user_data,
+			  struct iommu_test_hwpt *data)
+{
+	*data = (struct iommu_test_hwpt){
+		.pagetable_type = MOCK_IOMMUPT_DEFAULT,
+	};
+	if (!user_data || user_data->type == IOMMU_HWPT_DATA_NONE)
+		return 0;
+	if (user_data->type != IOMMU_HWPT_DATA_SELFTEST)
+		return -EOPNOTSUPP;
+	return iommu_copy_struct_from_user(data, user_data,
+					   IOMMU_HWPT_DATA_SELFTEST, iotlb);
+}
+
+struct iommu_domain *
+mock_domain_alloc_paging(struct device *dev, u32 flags,
+			 const struct iommu_user_data *user_data)
+{
+	bool has_dirty_ops = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+	struct paging_domain *paging;
+	struct iommu_test_hwpt data;
+	int rc;
+
+	if (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT |
+		      IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID))
+		return ERR_PTR(-EOPNOTSUPP);
+	if (has_dirty_ops &&
+	    to_mock_device(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
+		return ERR_PTR(-EOPNOTSUPP);
+	rc = read_hwpt_data(user_data, &data);
+	if (rc)
+		return ERR_PTR(rc);
+	if (data.pagetable_type != MOCK_IOMMUPT_DEFAULT &&
+	    data.pagetable_type != MOCK_IOMMUPT_HUGE)
+		return ERR_PTR(-EOPNOTSUPP);
+
+	paging = kzalloc_obj(*paging, GFP_KERNEL_ACCOUNT);
+	if (!paging)
+		return ERR_PTR(-ENOMEM);
+	rc = init_table(paging, data.pagetable_type);
+	if (rc) {
+		kfree(paging);
+		return ERR_PTR(rc);
+	}
+	if (has_dirty_ops)
+		paging->domain.dirty_ops = &paging_dirty_ops;
+	return &paging->domain;
+}
+
+bool mock_domain_is_paging(struct iommu_domain *domain)
+{
+	return domain->ops == &paging_ops;
+}
+
+bool mock_domain_is_tracking(struct iommu_domain *domain)
+{
+	return READ_ONCE(to_paging(domain)->tracking);
+}
+
+/**
+ * mock_domain_set_dirty - make a page dirty, as if the device had written
+ * @domain: a paging domain
+ * @iova: an IOVA in the page
+ *
+ * Context: nothing around @iova may be unmapped meanwhile.
+ * Return: 0, or a negative errno if nothing is mapped there.
+ */
+int mock_domain_set_dirty(struct iommu_domain *domain, unsigned long iova)
+{
+	struct pt_iommu *pt = &to_paging(domain)->pt;
+	int rc;
+
+	do {
+		rc = pt->ops->set_dirty(pt, iova);
+	} while (rc == -EAGAIN);
+	return rc;
+}
+
+/*
+ * Nested
+ */
+
+/**
+ * struct nested_domain - a page table that user space fills, on a parent
+ * @domain: the domain
+ * @iotlb: stands for what the IOMMU has cached of it
+ */
+struct nested_domain {
+	struct iommu_domain domain;
+	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];
+};
+
+static struct nested_domain *to_nested(struct iommu_domain *domain)
+{
+	return container_of(domain, struct nested_domain, domain);
+}
+
+static int nested_attach_dev(struct iommu_domain *domain, struct device *dev,
+			     struct iommu_domain *old)
+{
+	return switch_domain(domain, dev, old);
+}
+
+static int nested_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+				ioasid_t pasid, struct iommu_domain *old)
+{
+	return switch_pasid(domain, dev, pasid, old);
+}
+
+static int invalidate_entry(struct nested_domain *nested,
+			    struct iommu_user_data_array *array, u32 index)
+{
+	struct iommu_test_hwpt_invalidate entry;
+	int rc;
+
+	rc = iommu_copy_struct_from_user_array(&entry, array,
+					       IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
+					       index, iotlb_id);
+	if (rc)
+		return rc;
+	if (entry.flags & ~IOMMU_TEST_INVALIDATE_FLAG_ALL)
+		return -EOPNOTSUPP;
+	if (entry.iotlb_id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
+		return -EINVAL;
+
+	if (entry.flags & IOMMU_TEST_INVALIDATE_FLAG_ALL)
+		memset(nested->iotlb, 0, sizeof(nested->iotlb));
+	else
+		nested->iotlb[entry.iotlb_id] = 0;
+	return 0;
+}
+
+static int nested_cache_invalidate_user(struct iommu_domain *domain,
+					struct iommu_user_data_array *array)
+{
+	u32 nr_done = 0;
+	int rc = 0;
+
+	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_SELFTEST)
+		rc = -EINVAL;
+	while (!rc && nr_done != array->entry_num) {
+		rc = invalidate_entry(to_nested(domain), array, nr_done);
+		if (!rc)
+			nr_done++;
+	}
+	array->entry_num = nr_done;
+	return rc;
+}
+
+static void nested_free(struct iommu_domain *domain)
+{
+	kfree(to_nested(domain));
+}
+
+static const struct iommu_domain_ops nested_ops = {
+	.attach_dev = nested_attach_dev,
+	.set_dev_pasid = nested_set_dev_pasid,
+	.cache_invalidate_user = nested_cache_invalidate_user,
+	.free = nested_free,
+};
+
+struct iommu_domain *
+mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
+			 u32 flags, const struct iommu_user_data *user_data)
+{
+	struct nested_domain *nested;
+	struct iommu_test_hwpt data;
+	unsigned int i;
+	int rc;
+
+	if (flags & ~IOMMU_HWPT_ALLOC_PASID ||
+	    !user_data || user_data->type != IOMMU_HWPT_DATA_SELFTEST)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!parent || !mock_domain_is_paging(parent))
+		return ERR_PTR(-EINVAL);
+	rc = read_hwpt_data(user_data, &data);
+	if (rc)
+		return ERR_PTR(rc);
+
+	nested = kzalloc_obj(*nested, GFP_KERNEL_ACCOUNT);
+	if (!nested)
+		return ERR_PTR(-ENOMEM);
+	nested->domain.type = IOMMU_DOMAIN_NESTED;
+	nested->domain.ops = &nested_ops;
+	for (i = 0; i != MOCK_NESTED_DOMAIN_IOTLB_NUM; i++)
+		nested->iotlb[i] = data.iotlb;
+	return &nested->domain;
+}
+
+/**
+ * mock_domain_check_iotlb - look at a word of a nested page table
+ * @domain: any domain
+ * @id: which word
+ * @value: what it should be
+ *
+ * Return: 0; -EINVAL if it is not, or if there is no such word or no nested
+ * page table.
+ */
+int mock_domain_check_iotlb(struct iommu_domain *domain, u32 id, u32 value)
+{
+	if (domain->ops != &nested_ops || id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
+		return -EINVAL;
+	return READ_ONCE(to_nested(domain)->iotlb[id]) == value ? 0 : -EINVAL;
+}

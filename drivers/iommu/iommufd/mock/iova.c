@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The test device: the IOVA of an IOAS
+ *
+ * Owns nothing. The only file of the test device that knows the engine.
+ */
+#include "../call.h"
+#include "../ioas.h"
+#include "../test_hooks.h"
+#include "mock.h"
+
+/**
+ * mock_ioas_lock - let the page tables of an IOAS stand still
+ * @ioas: the IOAS
+ *
+ * Nothing is mapped or unmapped until mock_ioas_unlock(), so that one may walk
+ * the page tables.
+ *
+ * Context: process context, may sleep; not with an mmap_lock held.
+ */
+void mock_ioas_lock(struct iommufd_ioas *ioas)
+{
+	down_write(&ioas->as.consumers);
+}
+
+void mock_ioas_unlock(struct iommufd_ioas *ioas)
+{
+	up_write(&ioas->as.consumers);
+}
+
+int mock_op_add_reserved(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	unsigned long start = cmd->add_reserved.start;
+	struct iommufd_ioas *ioas;
+	unsigned long last;
+	int rc;
+
+	if (!cmd->add_reserved.length)
+		return -EINVAL;
+	if (check_add_overflow(start,
+			       (unsigned long)cmd->add_reserved.length - 1,
+			       &last))
+		return -EOVERFLOW;
+
+	ioas = iommufd_ioas_get(call->ctx, cmd->id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	/* The IOAS never gives up what it owns itself. */
+	down_write(&ioas->as.space.lock);
+	rc = iommufd_iova_reserve(&ioas->as.space, start, last, ioas);
+	up_write(&ioas->as.space.lock);
+	iommufd_object_put(call->ctx, &ioas->obj);
+	return rc;
+}
+
+static u64 nth_area_iova(struct iommufd_iova_space *space, u32 nth)
+{
+	struct iommufd_area *area;
+	u64 iova = 0;
+
+	down_read(&space->lock);
+	area = iommufd_area_first(space, 0, ULONG_MAX);
+	while (area && nth) {
+		area = iommufd_area_next(area, ULONG_MAX);
+		nth--;
+	}
+	if (area)
+		iova = area->iova;
+	up_read(&space->lock);
+	return iova;
+}
+
+/**
+ * iommufd_test_syz_iova - find an IOVA that a fuzzer cannot know
+ * @ctx: the context
+ * @ioas_id: the IOAS that @iova is of
+ * @iova: with MOCK_FLAGS_ACCESS_SYZ: which map, counted from 0, in the lower
+ *        half, and an offset into it in the upper half; receives the IOVA
+ * @flags: flags of the caller's, of which MOCK_FLAGS_ACCESS_SYZ is taken out
+ *
+ * Sets @iova to 0 if there is no such IOAS or no such map; the caller finds
+ * that out again, as with an IOVA that user space came up with.
+ *
+ * Context: process context, may sleep; no lock of @ctx's objects is held.
+ */
+void iommufd_test_syz_iova(struct iommufd_ctx *ctx, u32 ioas_id, u64 *iova,
+			   u32 *flags)
+{
+	u32 offset = upper_32_bits(*iova), nth = lower_32_bits(*iova);
+	struct iommufd_ioas *ioas;
+	u64 first;
+
+	if (!(*flags & MOCK_FLAGS_ACCESS_SYZ))
+		return;
+	*flags &= ~MOCK_FLAGS_ACCESS_SYZ;
+	*iova = 0;
+
+	ioas = iommufd_ioas_get(ctx, ioas_id);
+	if (IS_ERR(ioas))
+		return;
+	first = nth_area_iova(&ioas->as.space, nth);
+	if (first)
+		*iova = first + offset;
+	iommufd_object_put(ctx, &ioas->obj);
+}
