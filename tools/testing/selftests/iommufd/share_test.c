@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that is mapped in more than one place by IOMMU_IOAS_COPY: what the
+ * devices see of it, and that it is pinned once.
+ */
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "checked_io.h"
+#include "edu_rig.h"
+#include "test_support.h"
+#include "vfio_igb.h"
+
+#define FROM (16 * MIB)
+#define TO (64 * MIB)
+
+/* -- every kind of memory, seen by a device through a copy -- */
+
+FIXTURE(copy)
+{
+	long pins;
+	struct rig rig;		/* the device is on the copy's IOAS */
+	__u32 source;
+	struct memory mem;
+};
+
+FIXTURE_VARIANT(copy)
+{
+	enum page_kind kind;
+	size_t length;
+	bool file;
+	bool late;		/* the copy is older than the attachment */
+};
+
+FIXTURE_VARIANT_ADD(copy, of_small_pages)
+{
+	.kind = PAGES_SMALL,
+	.length = MIB,
+};
+
+FIXTURE_VARIANT_ADD(copy, of_scattered_pages)
+{
+	.kind = PAGES_SMALL_RANDOM,
+	.length = 3 * MIB,
+};
+
+FIXTURE_VARIANT_ADD(copy, of_scattered_pages_before_attach)
+{
+	.kind = PAGES_SMALL_RANDOM,
+	.length = 3 * MIB,
+	.late = true,
+};
+
+FIXTURE_VARIANT_ADD(copy, of_transparent_huge_pages)
+{
+	.kind = PAGES_THP,
+	.length = 2 * HUGE_PAGE,
+};
+
+FIXTURE_VARIANT_ADD(copy, of_transparent_huge_pages_before_attach)
+{
+	.kind = PAGES_THP,
+	.length = 2 * HUGE_PAGE,
+	.late = true,
+};
+
+FIXTURE_VARIANT_ADD(copy, of_hugetlb_pages)
+{
+	.kind = PAGES_HUGETLB,
+	.length = 2 * HUGE_PAGE,
+};
+
+FIXTURE_VARIANT_ADD(copy, of_a_file)
+{
+	.kind = PAGES_SMALL_RANDOM,
+	.length = 3 * MIB,
+	.file = true,
+};
+
+FIXTURE_VARIANT_ADD(copy, of_a_file_of_hugetlb_pages)
+{
+	.kind = PAGES_HUGETLB,
+	.length = 2 * HUGE_PAGE,
+	.file = true,
+};
+
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define SOURCE (self->source)
+
+/* Read and write access at @to. */
+static int copy_at(int iommufd, __u32 to_ioas, __u32 from_ioas, __u64 from,
+		   __u64 length, __u64 to)
+{
+	return ioas_copy(iommufd, MAP_RW | MAP_AT, to_ioas, from_ioas, from,
+			 length, &to);
+}
+
+#define COPY(from, length, to) copy_at(FD, IOAS, SOURCE, from, length, to)
+
+static int map_source(struct rig *rig, __u32 source, struct memory *mem,
+		      int file)
+{
+	__u64 iova = FROM;
+	int rc;
+
+	if (file < 0)
+		return ioas_map_at(rig->iommufd, source, mem->va, mem->length,
+				   iova);
+	rc = ioas_map_file(rig->iommufd, source, MAP_RW | MAP_AT, file, 0,
+			   mem->length, &iova);
+	close(file);
+	return rc;
+}
+
+FIXTURE_SETUP(copy)
+{
+	int rc, file = -1;
+
+	self->pins = pins_held();
+	rc = rig_open(&self->rig);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no edu device");
+	ASSERT_EQ(0, rc);
+	if (variant->kind == PAGES_HUGETLB)
+		ASSERT_EQ(0, hugetlb_reserve(variant->length));
+	if (variant->file)
+		rc = memory_alloc_file(&self->mem, variant->kind,
+				       variant->length, &file);
+	else
+		rc = memory_alloc(&self->mem, variant->kind, variant->length);
+	ASSERT_EQ(0, rc);
+	pattern_fill(self->mem.va, self->mem.length, 1);
+	ASSERT_EQ(0, ioas_alloc(FD, &SOURCE));
+	ASSERT_EQ(0, map_source(&self->rig, SOURCE, &self->mem, file));
+}
+
+FIXTURE_TEARDOWN_PARENT(copy)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+static int copy_and_attach(struct rig *rig, __u32 source, __u64 from,
+			   __u64 length, bool late)
+{
+	int rc = late ? 0 : rig_attach(rig);
+
+	if (!rc)
+		rc = copy_at(rig->iommufd, rig->ioas, source, from, length,
+			     TO);
+	return rc || !late ? rc : rig_attach(rig);
+}
+
+/* Bytes [@offset, @offset + @length) of the memory, and not those around? */
+static bool device_sees(struct rig *rig, struct memory *mem, size_t offset,
+			size_t length, __u64 iova)
+{
+	const size_t size = 1000;
+	char *first = mem->va + offset, *last = first + length - size;
+
+	return device_reads(rig, iova, first, size) &&
+	       device_reads(rig, iova + length - size, last, size) &&
+	       !device_reads(rig, iova - 8, first, 8) &&
+	       !device_reads(rig, iova + length, last, 8);
+}
+
+TEST_F(copy, of_a_whole_map_shows_the_same_bytes)
+{
+	size_t length = self->mem.length;
+
+	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM, length,
+				     variant->late));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, length, TO));
+	pattern_fill(self->rig.scratch, 100, 2);
+	ASSERT_EQ(0, edu_dma_to_device(&self->rig.edu, SCRATCH_IOVA, 0, 100));
+	ASSERT_EQ(0, edu_dma_from_device(&self->rig.edu, 0,
+					 TO + length / 2 - 50, 100));
+	EXPECT_TRUE(pattern_matches(self->mem.va + length / 2 - 50, 100, 2));
+}
+
+TEST_F(copy, of_a_part_shows_these_bytes_and_no_others)
+{
+	size_t offset = 3 * SMALL_PAGE;
+	size_t length = self->mem.length - 8 * SMALL_PAGE;
+
+	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM + offset, length,
+				     variant->late));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, TO));
+	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(copy, stays_when_the_source_goes)
+{
+	size_t offset = 3 * SMALL_PAGE, length = 10 * SMALL_PAGE;
+
+	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM + offset, length,
+				     variant->late));
+	ASSERT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, TO));
+	ASSERT_EQ(0, iommufd_destroy(FD, SOURCE));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, TO));
+	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, length, NULL));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_FALSE(device_reads(&self->rig, TO, self->mem.va + offset, 8));
+}
+
+TEST_F(copy, in_the_same_ioas_pins_nothing_more)
+{
+	size_t offset = 3 * SMALL_PAGE, length = 10 * SMALL_PAGE;
+	size_t whole = self->mem.length;
+	long pins;
+
+	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM, whole,
+				     variant->late));
+	pins = pins_held();
+	ASSERT_EQ(0, copy_at(FD, IOAS, IOAS, TO + offset, length, FROM));
+	EXPECT_EQ(whole + SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(pins, pins_held());
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, FROM));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, whole, NULL));
+	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, FROM));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, FROM, length, NULL));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(copy, of_overlapping_parts_pins_each_page_once)
+{
+	const size_t page = SMALL_PAGE, scratch = SMALL_PAGE;
+
+	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM, 4 * page,
+				     variant->late));
+	ASSERT_EQ(0, COPY(FROM + 2 * page, 4 * page, TO + MIB));
+	EXPECT_EQ(6 * page + scratch, vm_pinned());
+	ASSERT_EQ(0, COPY(FROM + page, 2 * page, TO + 2 * MIB));
+	EXPECT_EQ(6 * page + scratch, vm_pinned());
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, 4 * page, NULL));
+	EXPECT_EQ(5 * page + scratch, vm_pinned());
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO + MIB, 4 * page, NULL));
+	EXPECT_EQ(2 * page + scratch, vm_pinned());
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, page, 2 * page,
+				TO + 2 * MIB));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO + 2 * MIB, 2 * page, NULL));
+	EXPECT_EQ(scratch, vm_pinned());
+}
+
+/* -- small pages; the device is attached and its page is mapped -- */
+
+#define MEM_LENGTH (8 * SMALL_PAGE)
+
+FIXTURE(share)
+{
+	long pins;
+	struct rig rig;
+	__u32 source;
+	struct memory mem;
+};
+
+FIXTURE_SETUP(share)
+{
+	int rc;
+
+	self->pins = pins_held();
+	rc = rig_open(&self->rig);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no edu device");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL, MEM_LENGTH));
+	pattern_fill(self->mem.va, MEM_LENGTH, 1);
+	ASSERT_EQ(0, ioas_alloc(FD, &SOURCE));
+}
+
+FIXTURE_TEARDOWN_PARENT(share)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+/* The pages of the memory, in this order, next to each other from FROM on. */
+static int map_pages(int iommufd, __u32 ioas, char *va, const int *pages,
+		     int count)
+{
+	int i, rc = 0;
+
+	for (i = 0; i < count && !rc; i++)
+		rc = ioas_map_at(iommufd, ioas, va + pages[i] * SMALL_PAGE,
+				 SMALL_PAGE, FROM + i * SMALL_PAGE);
+	return rc;
+}
+
+TEST_F(share, several_maps_by_one_copy)
+{
+	const int pages[] = { 3, 0, 6, 5 };
+	__u64 unmapped;
+	int i;
+
+	ASSERT_EQ(0, map_pages(FD, SOURCE, self->mem.va, pages, 4));
+	ASSERT_EQ(0, COPY(FROM, 4 * SMALL_PAGE, TO));
+	EXPECT_EQ(5 * SMALL_PAGE, vm_pinned());
+	for (i = 0; i < 4; i++) {
+		bool seen = device_reads(&self->rig, TO + i * SMALL_PAGE,
+					 self->mem.va + pages[i] * SMALL_PAGE,
+					 SMALL_PAGE);
+
+		EXPECT_TRUE(seen);
+	}
+	EXPECT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, 4 * SMALL_PAGE, &unmapped));
+	EXPECT_EQ(4 * SMALL_PAGE, unmapped);
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(share, from_inside_one_map_to_inside_another)
+{
+	const size_t page = SMALL_PAGE;
+	__u64 unmapped;
+
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va + 4 * page, 3 * page,
+				 FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va + 7 * page, page,
+				 FROM + 3 * page));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 3 * page,
+				 FROM + 4 * page));
+	ASSERT_EQ(0, COPY(FROM + 2 * page, 3 * page, TO));
+	EXPECT_EQ(3 * page + SMALL_PAGE, vm_pinned());
+	EXPECT_TRUE(device_reads(&self->rig, TO, self->mem.va + 6 * page,
+				 page));
+	EXPECT_TRUE(device_reads(&self->rig, TO + page,
+				 self->mem.va + 7 * page, page));
+	EXPECT_TRUE(device_reads(&self->rig, TO + 2 * page, self->mem.va,
+				 page));
+	EXPECT_FALSE(device_reads(&self->rig, TO - 8, self->mem.va + 6 * page -
+				  8, 8));
+	EXPECT_FALSE(device_reads(&self->rig, TO + 3 * page,
+				  self->mem.va + page, 8));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, 3 * page, &unmapped));
+	EXPECT_EQ(3 * page, unmapped);
+}
+
+TEST_F(share, a_thousand_maps_by_one_copy)
+{
+	const size_t count = 1000;
+	__u64 unmapped;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < count; i++) {
+		rc = ioas_map_at(FD, SOURCE, self->mem.va +
+				 i % 8 * SMALL_PAGE, SMALL_PAGE,
+				 FROM + i * SMALL_PAGE);
+		ASSERT_EQ(0, rc);
+	}
+	ASSERT_EQ(0, COPY(FROM, count * SMALL_PAGE, TO));
+	EXPECT_EQ((count + 1) * SMALL_PAGE, vm_pinned());
+	EXPECT_TRUE(device_reads(&self->rig, TO + 8 * SMALL_PAGE - 500,
+				 self->mem.va + 8 * SMALL_PAGE - 500, 500));
+	EXPECT_TRUE(device_reads(&self->rig, TO + (count - 1) * SMALL_PAGE,
+				 self->mem.va + 7 * SMALL_PAGE, SMALL_PAGE));
+	EXPECT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
+	EXPECT_EQ((count + 1) * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, count * SMALL_PAGE, &unmapped));
+	EXPECT_EQ(count * SMALL_PAGE, unmapped);
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(share, a_copy_of_a_copy)
+{
+	__u32 third;
+	__u64 to = TO;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &third));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, third, SOURCE,
+			       FROM + SMALL_PAGE, 6 * SMALL_PAGE, &to));
+	ASSERT_EQ(0, iommufd_destroy(FD, SOURCE));
+	ASSERT_EQ(0, copy_at(FD, IOAS, third, TO + SMALL_PAGE, 4 * SMALL_PAGE,
+			     TO));
+	ASSERT_EQ(0, iommufd_destroy(FD, third));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 2 * SMALL_PAGE,
+				4 * SMALL_PAGE, TO));
+	EXPECT_EQ(5 * SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(share, with_an_iova_that_the_kernel_chooses)
+{
+	__u64 iova = 0;
+
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW, IOAS, SOURCE, FROM + SMALL_PAGE,
+			       SMALL_PAGE, &iova));
+	EXPECT_NE(0, iova);
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, SMALL_PAGE, SMALL_PAGE,
+				iova));
+}
+
+TEST_F(share, less_access_than_the_source_has)
+{
+	char zeroes[64] = {};
+	__u64 to = TO;
+
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, SMALL_PAGE, FROM));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RO | MAP_AT, IOAS, SOURCE, FROM,
+			       SMALL_PAGE, &to));
+	EXPECT_TRUE(device_reads(&self->rig, TO, self->mem.va, SMALL_PAGE));
+	EXPECT_EQ(0, device_writes(&self->rig, TO, zeroes, sizeof(zeroes)));
+	EXPECT_TRUE(pattern_matches(self->mem.va, SMALL_PAGE, 1));
+	ASSERT_EQ(0, COPY(FROM, SMALL_PAGE, TO + MIB));
+	EXPECT_EQ(0, device_writes(&self->rig, TO + MIB, zeroes,
+				   sizeof(zeroes)));
+	EXPECT_TRUE(memory_is(self->mem.va, 0, sizeof(zeroes)));
+	EXPECT_EQ(2 * SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(share, never_more_access_than_the_source_has)
+{
+	const __u32 write = IOMMU_IOAS_MAP_WRITEABLE;
+	__u64 from = FROM, to = TO;
+
+	ASSERT_EQ(0, ioas_map_flags(FD, SOURCE, MAP_RO | MAP_AT, self->mem.va,
+				    SMALL_PAGE, &from));
+	EXPECT_EQ(-EPERM, COPY(FROM, SMALL_PAGE, TO));
+	EXPECT_EQ(-EPERM, ioas_copy(FD, write | MAP_AT, IOAS, SOURCE, FROM,
+				    SMALL_PAGE, &to));
+	EXPECT_EQ(-EPERM, ioas_copy(FD, MAP_RW, IOAS, SOURCE, FROM, SMALL_PAGE,
+				    &to));
+	to = TO;
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RO | MAP_AT, IOAS, SOURCE, FROM,
+			       SMALL_PAGE, &to));
+	EXPECT_EQ(-EPERM, copy_at(FD, IOAS, IOAS, TO, SMALL_PAGE, TO + MIB));
+	EXPECT_TRUE(device_reads(&self->rig, TO, self->mem.va, SMALL_PAGE));
+}
+
+/* What comes before the map that refuses is not copied either. */
+TEST_F(share, all_maps_of_the_range_or_none)
+{
+	__u64 from = FROM + SMALL_PAGE;
+
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, SMALL_PAGE, FROM));
+	ASSERT_EQ(0, ioas_map_flags(FD, SOURCE, MAP_RO | MAP_AT, self->mem.va,
+				    SMALL_PAGE, &from));
+	EXPECT_EQ(-EPERM, COPY(FROM, 2 * SMALL_PAGE, TO));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(-ENOENT, ioas_unmap(FD, IOAS, TO, 2 * SMALL_PAGE, NULL));
+}
+
+TEST_F(share, nothing_of_a_range_with_a_hole)
+{
+	const size_t page = SMALL_PAGE;
+	const struct {
+		__u64 from, length;
+	} ranges[] = {
+		{ FROM - page, page },
+		{ FROM - page, 2 * page },
+		{ FROM - 1, page },
+		{ FROM + page, 2 * page },
+		{ FROM + page, 3 * page },
+		{ FROM + 2 * page, page },
+		{ FROM + 3 * page, 3 * page },
+		{ FROM + 5 * page, page },
+		{ 0, 1ULL << 40 },
+	};
+	size_t i;
+	int rc;
+
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 2 * page, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 2 * page,
+				 FROM + 3 * page));
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+		rc = COPY(ranges[i].from, ranges[i].length, TO);
+		EXPECT_EQ(-ENOENT, rc)
+			TH_LOG("range %zu", i);
+	}
+	EXPECT_EQ(page, vm_pinned());
+	EXPECT_EQ(-ENOENT, ioas_unmap(FD, IOAS, TO, 8 * page, NULL));
+}
+
+TEST_F(share, nothing_where_the_iova_will_not_do)
+{
+	struct reserved_region msi;
+	const size_t page = SMALL_PAGE;
+
+	ASSERT_EQ(0, msi_window(self->rig.edu.bdf, &msi));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 4 * page, FROM));
+	ASSERT_EQ(0, COPY(FROM, 2 * page, TO));
+	EXPECT_EQ(-EEXIST, COPY(FROM, 2 * page, TO));
+	EXPECT_EQ(-EEXIST, COPY(FROM, 2 * page, TO + page));
+	EXPECT_EQ(-EEXIST, COPY(FROM, 4 * page, TO - page));
+	EXPECT_EQ(-EEXIST, copy_at(FD, SOURCE, SOURCE, FROM, 2 * page,
+				   FROM + page));
+	EXPECT_EQ(-EINVAL, COPY(FROM, page, msi.start));
+	EXPECT_EQ(-EINVAL, COPY(FROM, 2 * page, msi.start - page));
+	EXPECT_EQ(-EINVAL, COPY(FROM, page, TO + MIB + 1));
+	EXPECT_EQ(-EINVAL, COPY(FROM, page - 1, TO + MIB));
+	EXPECT_EQ(-EINVAL, COPY(FROM + 1, page, TO + MIB));
+	EXPECT_EQ(-EOVERFLOW, COPY(FROM, 2 * page, UINT64_MAX - page + 1));
+	EXPECT_EQ(3 * page, vm_pinned());
+	EXPECT_EQ(0, COPY(FROM, page, TO + MIB));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, 2 * page, TO));
+}
+
+TEST_F(share, any_byte_where_there_is_no_device)
+{
+	__u32 to;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &to));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va + 7, 100, FROM + 1));
+	EXPECT_EQ(0, copy_at(FD, to, SOURCE, FROM + 3, 11, TO + 5));
+	EXPECT_EQ(-ENOENT, copy_at(FD, to, SOURCE, FROM + 3, 99, TO + MIB));
+	EXPECT_EQ(-ENOENT, copy_at(FD, to, SOURCE, FROM, 11, TO + MIB));
+	EXPECT_EQ(0, ioas_unmap(FD, to, TO + 5, 11, NULL));
+}
+
+/* Memory of a process that has ended, where it is not pinned. */
+TEST_F(share, nothing_that_cannot_be_pinned_any_more)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid)
+		_exit(ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM) ?
+		      1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(-EFAULT, COPY(FROM, MEM_LENGTH, TO));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(-ENOENT, ioas_unmap(FD, IOAS, TO, MEM_LENGTH, NULL));
+}
+
+/* Several maps, the last of which cannot be pinned. */
+TEST_F(share, all_pins_or_none)
+{
+	char *gone = address_room(SMALL_PAGE, SMALL_PAGE);
+
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 2 * SMALL_PAGE,
+				 FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, gone, SMALL_PAGE,
+				 FROM + 2 * SMALL_PAGE));
+	ASSERT_EQ(0, munmap(gone, SMALL_PAGE));
+	EXPECT_EQ(-EFAULT, COPY(FROM, 3 * SMALL_PAGE, TO));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_FALSE(device_reads(&self->rig, TO, self->mem.va, SMALL_PAGE));
+	EXPECT_EQ(0, COPY(FROM, 2 * SMALL_PAGE, TO));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, 2 * SMALL_PAGE, TO));
+}
+
+TEST_F(share, what_is_charged_already)
+{
+	const size_t limit = MEM_LENGTH + SMALL_PAGE;
+
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	ASSERT_EQ(0, limit_memlock(limit));
+	ASSERT_EQ(0, become_user(20000 + getpid()));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->rig.scratch, SMALL_PAGE,
+				 SCRATCH_IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	ASSERT_EQ(0, COPY(FROM, MEM_LENGTH, TO));
+	EXPECT_EQ(0, COPY(FROM, MEM_LENGTH, TO + MIB));
+	EXPECT_EQ(0, copy_at(FD, IOAS, IOAS, TO, MEM_LENGTH, TO + 2 * MIB));
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE,
+				       TO + 3 * MIB));
+	EXPECT_EQ(limit, vm_pinned());
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, MEM_LENGTH, NULL));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO + MIB, MEM_LENGTH, NULL));
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE,
+				       TO + 3 * MIB));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO + 2 * MIB, MEM_LENGTH, NULL));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, MEM_LENGTH,
+				 TO + 3 * MIB));
+}
+
+/* -- a device at either end -- */
+
+TEST_F(share, between_two_devices)
+{
+	struct vfio_dev other;
+	int rc;
+
+	rc = igb_setup(&other, FD);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no igb device");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, vfio_attach(&other, SOURCE));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, COPY(FROM, MEM_LENGTH, TO));
+	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, MEM_LENGTH, TO));
+
+	/* each end can leave first */
+	ASSERT_EQ(0, vfio_detach(&other));
+	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, MEM_LENGTH, TO));
+	ASSERT_EQ(0, vfio_attach(&other, SOURCE));
+	ASSERT_EQ(0, vfio_detach(&self->rig.edu));
+	EXPECT_EQ(MEM_LENGTH, vm_pinned());
+	ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
+	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, MEM_LENGTH, TO));
+	ASSERT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
+	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+/* -- arguments; no device is needed -- */
+
+FIXTURE(arguments)
+{
+	int iommufd;
+	__u32 ioas;
+	char *va;
+};
+
+FIXTURE_SETUP(arguments)
+{
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	self->va = address_room(SMALL_PAGE, SMALL_PAGE);
+	ASSERT_EQ(0, ioas_map_at(self->iommufd, self->ioas, self->va,
+				 SMALL_PAGE, FROM));
+}
+
+FIXTURE_TEARDOWN(arguments)
+{
+	close(self->iommufd);
+}
+
+/* In the order in which they are checked. */
+TEST_F(arguments, are_refused_one_by_one)
+{
+	const struct iommu_ioas_copy good = {
+		.size = sizeof(good),
+		.flags = MAP_RW | MAP_AT,
+		.dst_ioas_id = self->ioas,
+		.src_ioas_id = self->ioas,
+		.length = SMALL_PAGE,
+		.dst_iova = TO,
+		.src_iova = FROM,
+	};
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = 8,
+		.dst_ioas_id = NO_SUCH_ID,
+		.src_ioas_id = NO_SUCH_ID,
+		.length = UINT64_MAX,
+		.dst_iova = FROM,
+		.src_iova = FROM,
+	};
+	const int iommufd = self->iommufd;
+
+	EXPECT_EQ(-EOPNOTSUPP, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.flags = 1U << 31 | MAP_RW;
+	EXPECT_EQ(-EOPNOTSUPP, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.flags = MAP_AT;
+	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.length = 0;
+	EXPECT_EQ(-EINVAL, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.flags = MAP_AT | MAP_RW;
+	EXPECT_EQ(-ENOENT, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.src_ioas_id = self->ioas;
+	EXPECT_EQ(-EINVAL, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.src_iova = UINT64_MAX - 1;
+	cmd.length = 3;
+	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.length = 1;
+	EXPECT_EQ(-ENOENT, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.src_iova = FROM;
+	EXPECT_EQ(-ENOENT, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd.dst_ioas_id = self->ioas;
+	EXPECT_EQ(-EEXIST, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+
+	cmd = good;
+	cmd.length = UINT64_MAX;
+	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd = good;
+	cmd.src_iova = UINT64_MAX;
+	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd = good;
+	cmd.dst_iova = UINT64_MAX;
+	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	cmd = good;
+	EXPECT_EQ(0, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	EXPECT_EQ(TO, cmd.dst_iova);
+}
+
+TEST_F(arguments, with_room_for_nothing_is_no_space)
+{
+	const struct iommu_iova_range range = { FROM, FROM + SMALL_PAGE - 1 };
+	__u64 iova = 0;
+
+	ASSERT_EQ(0, ioas_allow_iovas(self->iommufd, self->ioas, &range, 1));
+	EXPECT_EQ(-ENOSPC, ioas_copy(self->iommufd, MAP_RW, self->ioas,
+				     self->ioas, FROM, SMALL_PAGE, &iova));
+}
+
+/* The result cannot be told: the copy does not exist then. */
+TEST_F(arguments, that_cannot_be_written_back_undo_the_copy)
+{
+	struct iommu_ioas_copy *cmd = (void *)self->va;
+
+	*cmd = (struct iommu_ioas_copy){
+		.size = sizeof(*cmd),
+		.flags = MAP_RW | MAP_AT,
+		.dst_ioas_id = self->ioas,
+		.src_ioas_id = self->ioas,
+		.length = SMALL_PAGE,
+		.dst_iova = TO,
+		.src_iova = FROM,
+	};
+	ASSERT_EQ(0, mprotect(self->va, SMALL_PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_IOAS_COPY, cmd));
+	EXPECT_EQ(-ENOENT, ioas_unmap(self->iommufd, self->ioas, TO,
+				      SMALL_PAGE, NULL));
+	EXPECT_EQ(0, ioas_unmap(self->iommufd, self->ioas, FROM, SMALL_PAGE,
+				NULL));
+}
+
+TEST_HARNESS_MAIN
