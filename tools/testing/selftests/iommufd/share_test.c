@@ -151,7 +151,7 @@ static int copy_and_attach(struct rig *rig, __u32 source, __u64 from,
 	return rc || !late ? rc : rig_attach(rig);
 }
 
-/* Bytes [@offset, @offset + @length) of the memory, and not those around? */
+/* Bytes [@offset, @offset + @length) of the memory? */
 static bool device_sees(struct rig *rig, struct memory *mem, size_t offset,
 			size_t length, __u64 iova)
 {
@@ -159,9 +159,18 @@ static bool device_sees(struct rig *rig, struct memory *mem, size_t offset,
 	char *first = mem->va + offset, *last = first + length - size;
 
 	return device_reads(rig, iova, first, size) &&
-	       device_reads(rig, iova + length - size, last, size) &&
-	       !device_reads(rig, iova - 8, first, 8) &&
-	       !device_reads(rig, iova + length, last, 8);
+	       device_reads(rig, iova + length - size, last, size);
+}
+
+/* And not those around? */
+static bool device_sees_only(struct rig *rig, struct memory *mem,
+			     size_t offset, size_t length, __u64 iova)
+{
+	char *first = mem->va + offset, *end = first + length;
+
+	return device_sees(rig, mem, offset, length, iova) &&
+	       !device_reads(rig, iova - 8, first - 8, 8) &&
+	       !device_reads(rig, iova + length, end, 8);
 }
 
 TEST_F(copy, of_a_whole_map_shows_the_same_bytes)
@@ -185,7 +194,8 @@ TEST_F(copy, of_a_part_shows_these_bytes_and_no_others)
 
 	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM + offset, length,
 				     variant->late));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, TO));
+	EXPECT_TRUE(device_sees_only(&self->rig, &self->mem, offset, length,
+				     TO));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
 }
 
@@ -196,7 +206,6 @@ TEST_F(copy, stays_when_the_source_goes)
 	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM + offset, length,
 				     variant->late));
 	ASSERT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, TO));
 	ASSERT_EQ(0, iommufd_destroy(FD, SOURCE));
 	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, TO));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
@@ -217,7 +226,6 @@ TEST_F(copy, in_the_same_ioas_pins_nothing_more)
 	ASSERT_EQ(0, copy_at(FD, IOAS, IOAS, TO + offset, length, FROM));
 	EXPECT_EQ(whole + SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(pins, pins_held());
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, FROM));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, whole, NULL));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
 	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, FROM));
