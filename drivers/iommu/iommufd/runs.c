@@ -220,6 +220,15 @@ static void skip_pages(struct iommufd_run *run, unsigned long npages)
 			   iommufd_run_npages(*run) - npages);
 }
 
+static void enter_chunk(struct iommufd_run_cursor *cursor, unsigned int index)
+{
+	const struct iommufd_run_chunk *chunk = &cursor->vec->chunks[index];
+
+	cursor->chunk = index;
+	cursor->next = chunk->runs;
+	cursor->end = chunk->runs + chunk->nr_runs;
+}
+
 /**
  * iommufd_run_slice_walk - begin to walk a part of a slice
  * @slice: the slice
@@ -231,8 +240,6 @@ void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 			    unsigned long skip, unsigned long npages,
 			    struct iommufd_run_cursor *cursor)
 {
-	const struct iommufd_run_chunk *chunk;
-
 	*cursor = (struct iommufd_run_cursor){
 		.vec = slice->vec,
 		.left = npages,
@@ -246,46 +253,16 @@ void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 	}
 
 	skip += slice->first_page;
-	cursor->chunk = find_chunk(slice->vec, skip);
-	chunk = &slice->vec->chunks[cursor->chunk];
-	skip -= chunk->first_page;
-	while (skip >= iommufd_run_npages(chunk->runs[cursor->index]))
-		skip -= iommufd_run_npages(chunk->runs[cursor->index++]);
-	cursor->run = chunk->runs[cursor->index];
+	enter_chunk(cursor, find_chunk(slice->vec, skip));
+	skip -= slice->vec->chunks[cursor->chunk].first_page;
+	while (skip >= iommufd_run_npages(*cursor->next))
+		skip -= iommufd_run_npages(*cursor->next++);
+	cursor->run = *cursor->next++;
 	skip_pages(&cursor->run, skip);
 }
 
-/**
- * iommufd_run_cursor_next - take the run at the cursor and step on
- * @cursor: the cursor
- * @run: receives the run
- *
- * Return: false when the walk is over.
- */
-bool iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
-			     struct iommufd_run *run)
+/* The part of iommufd_run_cursor_next() that comes once a chunk */
+void __iommufd_run_cursor_next_chunk(struct iommufd_run_cursor *cursor)
 {
-	const struct iommufd_run_chunk *chunk;
-	unsigned long npages;
-
-	if (!cursor->left)
-		return false;
-
-	*run = cursor->run;
-	npages = iommufd_run_npages(*run);
-	if (npages >= cursor->left) {
-		*run = iommufd_run(iommufd_run_pfn(*run), cursor->left);
-		cursor->left = 0;
-		return true;
-	}
-
-	cursor->left -= npages;
-	chunk = &cursor->vec->chunks[cursor->chunk];
-	if (++cursor->index == chunk->nr_runs) {
-		cursor->index = 0;
-		chunk++;
-		cursor->chunk++;
-	}
-	cursor->run = chunk->runs[cursor->index];
-	return true;
+	enter_chunk(cursor, cursor->chunk + 1);
 }

@@ -109,14 +109,16 @@ struct iommufd_run_slice {
  * struct iommufd_run_cursor - a place in a slice
  * @vec: the vector, NULL when the slice is a single run
  * @chunk: index of the chunk
- * @index: index of the run in the chunk
+ * @next: the run in the chunk after the one at the cursor
+ * @end: end of the runs in the chunk
  * @left: pages until the end of what is walked
  * @run: what remains of the run at the cursor
  */
 struct iommufd_run_cursor {
 	struct iommufd_run_vec *vec;
 	unsigned int chunk;
-	unsigned int index;
+	const struct iommufd_run *next;
+	const struct iommufd_run *end;
 	unsigned long left;
 	struct iommufd_run run;
 };
@@ -159,7 +161,35 @@ void iommufd_run_slice_put(struct iommufd_run_slice *slice);
 void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 			    unsigned long skip, unsigned long npages,
 			    struct iommufd_run_cursor *cursor);
-bool iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
-			     struct iommufd_run *run);
+void __iommufd_run_cursor_next_chunk(struct iommufd_run_cursor *cursor);
+
+/**
+ * iommufd_run_cursor_next - take the run at the cursor and step on
+ * @cursor: the cursor
+ * @run: receives the run
+ *
+ * Return: false when the walk is over.
+ */
+static inline bool iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
+					   struct iommufd_run *run)
+{
+	unsigned long npages = iommufd_run_npages(cursor->run);
+
+	if (!cursor->left)
+		return false;
+
+	*run = cursor->run;
+	if (npages >= cursor->left) {
+		*run = iommufd_run(iommufd_run_pfn(*run), cursor->left);
+		cursor->left = 0;
+		return true;
+	}
+
+	cursor->left -= npages;
+	if (cursor->next == cursor->end)
+		__iommufd_run_cursor_next_chunk(cursor);
+	cursor->run = *cursor->next++;
+	return true;
+}
 
 #endif
