@@ -51,6 +51,13 @@ void iommufd_scratch_free(struct iommufd_scratch *scratch)
 		kfree(scratch->entries);
 }
 
+static bool is_within_folio(struct folio *folio, struct page *page,
+			    unsigned long npages)
+{
+	return npages == 1 ||
+	       npages <= folio_nr_pages(folio) - folio_page_idx(folio, page);
+}
+
 /**
  * iommufd_source_unpin - iommufd_source_ops::unpin where there are struct pages
  * @pinned: the object
@@ -60,7 +67,15 @@ void iommufd_scratch_free(struct iommufd_scratch *scratch)
  */
 void iommufd_source_unpin(struct iommufd_pinned *pinned, struct iommufd_run run)
 {
-	unpin_user_page_range_dirty_lock(pfn_to_page(iommufd_run_pfn(run)),
-					 iommufd_run_npages(run),
-					 pinned->writable);
+	struct page *page = pfn_to_page(iommufd_run_pfn(run));
+	unsigned long npages = iommufd_run_npages(run);
+	struct folio *folio = page_folio(page);
+
+	/* Most runs are of one folio, which is dirty if it is written to. */
+	if (is_within_folio(folio, page, npages) &&
+	    (!pinned->writable || folio_test_dirty(folio)))
+		unpin_user_folio(folio, npages);
+	else
+		unpin_user_page_range_dirty_lock(page, npages,
+						 pinned->writable);
 }
