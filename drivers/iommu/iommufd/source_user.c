@@ -36,59 +36,113 @@ static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
 	return container_of(pinned, struct user_memory, pinned);
 }
 
+/* Is @page the n-th behind @first? */
+static bool is_nth_page(struct page *page, struct page *first, unsigned long n)
+{
+	/* Only here is it not enough that they are neighbours as objects. */
+	if (IS_ENABLED(CONFIG_SPARSEMEM) &&
+	    !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		return page_to_pfn(page) == page_to_pfn(first) + n;
+	return page == first + n;
+}
+
 /* Append pages, of which the physically contiguous ones become one run. */
 static int append_pages(struct iommufd_run_builder *runs, struct page **pages,
 			unsigned long npages)
 {
-	unsigned long i = 0;
-	int rc;
+	while (npages) {
+		unsigned long n = 1;
+		int rc;
 
-	while (i != npages) {
-		unsigned long first_pfn = page_to_pfn(pages[i]);
-		unsigned long start = i++;
-
-		while (i != npages &&
-		       page_to_pfn(pages[i]) == first_pfn + (i - start))
-			i++;
-		rc = iommufd_runs_append(runs, first_pfn, i - start);
+		while (n != npages && is_nth_page(pages[n], pages[0], n))
+			n++;
+		rc = iommufd_runs_append(runs, page_to_pfn(pages[0]), n);
 		if (rc) {
-			unpin_user_pages(pages + start, npages - start);
+			unpin_user_pages(pages, npages);
 			return rc;
 		}
+		pages += n;
+		npages -= n;
 	}
 	return 0;
 }
 
-static long get_pages(struct user_memory *mem, unsigned long va,
-		      unsigned long npages, struct page **pages)
+static unsigned int gup_flags(const struct user_memory *mem)
 {
-	unsigned int gup_flags = FOLL_LONGTERM;
+	return FOLL_LONGTERM | (mem->pinned.writable ? FOLL_WRITE : 0);
+}
+
+#ifdef pin_user_ranges_fast
+static void unpin_ranges(struct gup_range *range, unsigned int nr)
+{
+	for (; nr; nr--, range++)
+		unpin_user_page_range_dirty_lock(pfn_to_page(range->pfn),
+						 range->nr_pages, false);
+}
+
+#define OWN_ENTRY_SIZE sizeof(struct gup_range)
+
+/* Pin memory of the caller; returns how many pages that were. */
+static long pin_own(struct user_memory *mem, unsigned long va,
+		    unsigned long npages, struct iommufd_scratch *scratch,
+		    struct iommufd_run_builder *runs)
+{
+	struct gup_range *range = scratch->entries;
+	unsigned int nr = scratch->nr_max;
 	long pinned;
 
-	if (mem->pinned.writable)
-		gup_flags |= FOLL_WRITE;
+	pinned = pin_user_ranges_fast(va, npages, gup_flags(mem), range, &nr);
+	for (; nr; nr--, range++) {
+		int rc = iommufd_runs_append(runs, range->pfn, range->nr_pages);
 
-	if (mem->account.mm == current->mm) {
-		pinned = pin_user_pages_fast(va, npages, gup_flags, pages);
-	} else {
-		int locked = 1;
-
-		mmap_read_lock(mem->account.mm);
-		pinned = pin_user_pages_remote(mem->account.mm, va, npages, gup_flags,
-					       pages, &locked);
-		if (locked)
-			mmap_read_unlock(mem->account.mm);
+		if (rc) {
+			unpin_ranges(range, nr);
+			return rc;
+		}
 	}
-	return pinned ?: -EFAULT;
+	return pinned;
+}
+#else
+#define OWN_ENTRY_SIZE sizeof(struct page *)
+
+static long pin_own(struct user_memory *mem, unsigned long va,
+		    unsigned long npages, struct iommufd_scratch *scratch,
+		    struct iommufd_run_builder *runs)
+{
+	struct page **pages = scratch->entries;
+	long pinned;
+
+	npages = min(npages, scratch->nr_max);
+	pinned = pin_user_pages_fast(va, npages, gup_flags(mem), pages);
+	return pinned > 0 ? append_pages(runs, pages, pinned) ?: pinned : pinned;
+}
+#endif
+
+static long pin_other(struct user_memory *mem, unsigned long va,
+		      unsigned long npages, struct iommufd_scratch *scratch,
+		      struct iommufd_run_builder *runs)
+{
+	struct page **pages = scratch->entries;
+	int locked = 1;
+	long pinned;
+
+	npages = min(npages, scratch->nr_max);
+	mmap_read_lock(mem->account.mm);
+	pinned = pin_user_pages_remote(mem->account.mm, va, npages,
+				       gup_flags(mem), pages, &locked);
+	if (locked)
+		mmap_read_unlock(mem->account.mm);
+	return pinned > 0 ? append_pages(runs, pages, pinned) ?: pinned : pinned;
 }
 
 static int pin_range(struct user_memory *mem, unsigned long va,
-		     unsigned long left, struct iommufd_scratch *scratch,
+		     unsigned long left, bool borrowed,
+		     struct iommufd_scratch *scratch,
 		     struct iommufd_run_builder *runs)
 {
 	while (left) {
+		unsigned long step = min(left, IOMMUFD_RUN_MAX_NPAGES);
 		long npages;
-		int rc;
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -96,13 +150,12 @@ static int pin_range(struct user_memory *mem, unsigned long va,
 		if (iommufd_should_fail())
 			return -EFAULT;
 
-		npages = get_pages(mem, va, min(left, scratch->nr_max),
-				   scratch->entries);
-		if (npages < 0)
-			return npages;
-		rc = append_pages(runs, scratch->entries, npages);
-		if (rc)
-			return rc;
+		if (borrowed)
+			npages = pin_other(mem, va, step, scratch, runs);
+		else
+			npages = pin_own(mem, va, step, scratch, runs);
+		if (npages <= 0)
+			return npages ?: -EFAULT;
 		va += npages << PAGE_SHIFT;
 		left -= npages;
 	}
@@ -120,9 +173,10 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 
 	if (borrowed && !mmget_not_zero(mem->account.mm))
 		return -EFAULT;
-	iommufd_scratch_init(&scratch, npages, sizeof(struct page *));
-	rc = pin_range(mem, mem->va + (first << PAGE_SHIFT), npages, &scratch,
-		       runs);
+	iommufd_scratch_init(&scratch, npages, borrowed ? sizeof(struct page *) :
+							  OWN_ENTRY_SIZE);
+	rc = pin_range(mem, mem->va + (first << PAGE_SHIFT), npages, borrowed,
+		       &scratch, runs);
 	iommufd_scratch_free(&scratch);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
