@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pinning memory of every kind and state: the device sees the very pages that
+ * the process does, each page has one pin, and none is left at the end.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "edu_rig.h"
+#include "test_support.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define IOVA (16 * MIB)
+#define RW (PROT_READ | PROT_WRITE)
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+
+static long pages_of(size_t length)
+{
+	return length / SMALL_PAGE;
+}
+
+FIXTURE(pin)
+{
+	long pins;		/* before anything */
+	long base;		/* with the rig's own */
+	struct rig rig;
+};
+
+FIXTURE_SETUP(pin)
+{
+	int rc;
+
+	self->pins = pins_held();
+	rc = rig_open(&self->rig);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no edu device");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	self->base = pins_held();
+}
+
+FIXTURE_TEARDOWN_PARENT(pin)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+static int map_flags(struct rig *rig, __u32 flags, const void *va,
+		     size_t length)
+{
+	__u64 iova = IOVA;
+
+	return ioas_map_flags(rig->iommufd, rig->ioas, flags | MAP_AT, va,
+			      length, &iova);
+}
+
+static int map_file(struct rig *rig, __u32 flags, int fd, __u64 start,
+		    size_t length)
+{
+	__u64 iova = IOVA;
+
+	return ioas_map_file(rig->iommufd, rig->ioas, flags | MAP_AT, fd, start,
+			     length, &iova);
+}
+
+static int unmap(struct rig *rig, size_t length)
+{
+	return ioas_unmap(rig->iommufd, rig->ioas, IOVA, length, NULL);
+}
+
+/* What the process writes there, the device reads at @iova. */
+static bool same_page(struct rig *rig, __u64 iova, char *va, unsigned int seed)
+{
+	pattern_fill(va, 64, seed);
+	return device_reads(rig, iova, va, 64);
+}
+
+/* At the ends of the range, and on both sides of @middle. */
+static bool same_memory(struct rig *rig, char *va, size_t length, size_t middle)
+{
+	const size_t places[] = { 0, middle - SMALL_PAGE, middle,
+				  length - SMALL_PAGE };
+	size_t i;
+
+	for (i = 0; i != ARRAY_SIZE(places); i++)
+		if (!same_page(rig, IOVA + places[i], va + places[i], i + 1))
+			return false;
+	return true;
+}
+
+static char *private_room(size_t length)
+{
+	char *va = mmap(NULL, length, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return va == MAP_FAILED ? NULL : va;
+}
+
+/* -- large folios that are not mapped as a whole -- */
+
+TEST_F(pin, a_huge_page_of_which_a_piece_was_protected)
+{
+	const size_t piece = HUGE_PAGE + 5 * SMALL_PAGE;
+	struct memory mem;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, 2 * HUGE_PAGE));
+	ASSERT_EQ(0, mprotect(mem.va + piece, SMALL_PAGE, PROT_READ));
+
+	/* the piece may be read, not written */
+	EXPECT_EQ(-EFAULT, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+	EXPECT_EQ(self->base, pins_held());
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RO, mem.va, mem.length));
+	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
+	EXPECT_TRUE(device_reads(&self->rig, IOVA + piece, mem.va + piece, 64));
+	ASSERT_EQ(0, unmap(&self->rig, mem.length));
+	EXPECT_EQ(self->base, pins_held());
+
+	ASSERT_EQ(0, mprotect(mem.va + piece, SMALL_PAGE, RW));
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, mem.va, mem.length, piece));
+}
+
+TEST_F(pin, what_is_left_of_a_huge_page)
+{
+	const size_t hole = 7 * SMALL_PAGE;
+	struct memory mem;
+	char *va;
+	size_t length;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, HUGE_PAGE));
+	ASSERT_EQ(0, munmap(mem.va + hole, SMALL_PAGE));
+
+	EXPECT_EQ(-EFAULT, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+	EXPECT_EQ(self->base, pins_held());
+	va = mem.va + hole + SMALL_PAGE;
+	length = mem.length - hole - SMALL_PAGE;
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, va, length));
+	EXPECT_EQ(self->base + pages_of(length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va, length, MIB));
+}
+
+TEST_F(pin, pages_of_a_huge_page_in_another_order)
+{
+	struct memory mem;
+	char *room = private_room(4 * SMALL_PAGE);
+	int i;
+
+	ASSERT_NE(NULL, room);
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, HUGE_PAGE));
+	for (i = 0; i != 4; i++)
+		ASSERT_NE(MAP_FAILED,
+			  mremap(mem.va + (16 + (i ^ 1)) * SMALL_PAGE,
+				 SMALL_PAGE, SMALL_PAGE,
+				 MREMAP_MAYMOVE | MREMAP_FIXED,
+				 room + i * SMALL_PAGE));
+
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, room, 4 * SMALL_PAGE));
+	EXPECT_EQ(self->base + 4, pins_held());
+	for (i = 0; i != 4; i++)
+		EXPECT_TRUE(same_page(&self->rig, IOVA + i * SMALL_PAGE,
+				      room + i * SMALL_PAGE, i + 1));
+}
+
+TEST_F(pin, part_of_a_hugetlb_page)
+{
+	const size_t offset = 3 * SMALL_PAGE;
+	struct memory mem;
+	size_t length;
+
+	ASSERT_EQ(0, hugetlb_reserve(2 * HUGE_PAGE));
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_HUGETLB, 2 * HUGE_PAGE));
+	length = mem.length - 2 * offset;
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va + offset, length));
+	EXPECT_EQ(self->base + pages_of(length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, mem.va + offset, length,
+				HUGE_PAGE - offset));
+	ASSERT_EQ(0, unmap(&self->rig, length));
+	memory_free(&mem);
+	hugetlb_release();
+}
+
+/* -- what pinning has to bring about first -- */
+
+TEST_F(pin, memory_that_was_never_touched)
+{
+	char *va = private_room(3 * MIB);
+
+	ASSERT_NE(NULL, va);
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, va, 3 * MIB));
+	EXPECT_EQ(self->base + pages_of(3 * MIB), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va, 3 * MIB, MIB));
+}
+
+/* The page that is written later must be the one that the device has. */
+TEST_F(pin, reading_memory_that_was_never_written)
+{
+	char *va = private_room(MIB);
+	volatile char *page = va;
+
+	ASSERT_NE(NULL, va);
+	ASSERT_EQ(0, madvise(va, MIB, MADV_NOHUGEPAGE));
+	EXPECT_EQ(0, page[0] | page[MIB / 2]);
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RO, va, MIB));
+	EXPECT_EQ(self->base + pages_of(MIB), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va, MIB, MIB / 2));
+}
+
+TEST_F(pin, a_private_mapping_of_a_file)
+{
+	char *va;
+	int fd = memfd_alloc(MIB, false);
+
+	ASSERT_LE(0, fd);
+	va = mmap(NULL, MIB, RW, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	/* some pages are the process's own already, others the file's */
+	va[SMALL_PAGE] = 1;
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RO, va, MIB));
+	EXPECT_EQ(self->base + pages_of(MIB), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va, MIB, SMALL_PAGE));
+}
+
+TEST_F(pin, a_shared_mapping_of_a_file)
+{
+	struct memory mem;
+	int fd;
+
+	ASSERT_EQ(0, memory_alloc_file(&mem, PAGES_SMALL_RANDOM, MIB, &fd));
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, MIB));
+	EXPECT_EQ(self->base + pages_of(MIB), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, mem.va, MIB, MIB / 2));
+}
+
+TEST_F(pin, nothing_of_a_range_with_a_hole_at_its_end)
+{
+	char *va = private_room(4 * MIB + SMALL_PAGE);
+
+	ASSERT_NE(NULL, va);
+	ASSERT_EQ(0, munmap(va + 4 * MIB, SMALL_PAGE));
+	EXPECT_EQ(-EFAULT, map_flags(&self->rig, MAP_RW, va,
+				     4 * MIB + SMALL_PAGE));
+	EXPECT_EQ(self->base, pins_held());
+	EXPECT_EQ(0, map_flags(&self->rig, MAP_RW, va, 4 * MIB));
+}
+
+/* -- what happens to memory while it is pinned, and before -- */
+
+/* A child that does nothing but have a copy of the address space. */
+static pid_t fork_copy(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;)
+			pause();
+	return pid;
+}
+
+static int end_copy(pid_t pid)
+{
+	if (kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid)
+		return -errno;
+	return 0;
+}
+
+TEST_F(pin, memory_stays_the_parents_over_a_fork)
+{
+	struct memory mem;
+	pid_t pid;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, HUGE_PAGE));
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+	pid = fork_copy();
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(same_memory(&self->rig, mem.va, mem.length, MIB));
+	EXPECT_EQ(0, end_copy(pid));
+}
+
+TEST_F(pin, memory_shared_with_a_child_is_unshared)
+{
+	struct memory mem;
+	pid_t pid;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, MIB));
+	pid = fork_copy();
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RO, mem.va, mem.length));
+	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, mem.va, mem.length, MIB / 2));
+	EXPECT_EQ(0, end_copy(pid));
+}
+
+TEST_F(pin, pages_outlive_what_the_process_does_to_them)
+{
+	char old[64];
+	struct memory mem;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, HUGE_PAGE));
+	pattern_fill(mem.va + MIB, sizeof(old), 9);
+	memcpy(old, mem.va + MIB, sizeof(old));
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+
+	ASSERT_EQ(0, madvise(mem.va, mem.length, MADV_DONTNEED));
+	EXPECT_EQ(0, mem.va[MIB]);
+	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, old, sizeof(old)));
+	ASSERT_EQ(0, munmap(mem.va, mem.length));
+	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, old, sizeof(old)));
+	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
+	ASSERT_EQ(0, unmap(&self->rig, mem.length));
+	EXPECT_EQ(self->base, pins_held());
+}
+
+TEST_F(pin, small_pages_do_not_collapse_while_they_are_pinned)
+{
+	struct memory mem;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, HUGE_PAGE));
+	ASSERT_EQ(0, madvise(mem.va, mem.length, MADV_HUGEPAGE));
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+	EXPECT_NE(0, madvise(mem.va, mem.length, MADV_COLLAPSE));
+	EXPECT_TRUE(same_memory(&self->rig, mem.va, mem.length, MIB));
+	ASSERT_EQ(0, unmap(&self->rig, mem.length));
+
+	ASSERT_EQ(0, madvise(mem.va, mem.length, MADV_COLLAPSE));
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, mem.va, mem.length, MIB));
+}
+
+/* -- files by their descriptor -- */
+
+/* A mapping of the file, through which a test looks at it. */
+static char *view(int fd, size_t length)
+{
+	char *va = mmap(NULL, length, RW, MAP_SHARED, fd, 0);
+
+	return va == MAP_FAILED ? NULL : va;
+}
+
+TEST_F(pin, holes_of_a_file_are_filled)
+{
+	int fd = memfd_alloc(4 * MIB, false);
+	char *va = view(fd, 4 * MIB);
+
+	ASSERT_NE(NULL, va);
+	va[MIB] = 1;
+	ASSERT_EQ(0, map_file(&self->rig, MAP_RW, fd, MIB, 3 * MIB));
+	EXPECT_EQ(self->base + pages_of(3 * MIB), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va + MIB, 3 * MIB, MIB));
+	close(fd);
+	EXPECT_TRUE(same_page(&self->rig, IOVA, va + MIB, 77));
+	ASSERT_EQ(0, unmap(&self->rig, 3 * MIB));
+	EXPECT_EQ(self->base, pins_held());
+}
+
+TEST_F(pin, parts_of_huge_pages_of_a_file)
+{
+	const size_t offset = 3 * SMALL_PAGE;
+	const size_t length = 2 * HUGE_PAGE - 2 * offset;
+	char *va;
+	int fd;
+
+	ASSERT_EQ(0, hugetlb_reserve(2 * HUGE_PAGE));
+	fd = memfd_alloc(2 * HUGE_PAGE, true);
+	ASSERT_LE(0, fd);
+	va = view(fd, 2 * HUGE_PAGE);
+	ASSERT_NE(NULL, va);
+	ASSERT_EQ(0, map_file(&self->rig, MAP_RW, fd, offset, length));
+	EXPECT_EQ(self->base + pages_of(length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va + offset, length,
+				HUGE_PAGE - offset));
+	ASSERT_EQ(0, unmap(&self->rig, length));
+	EXPECT_EQ(self->base, pins_held());
+	munmap(va, 2 * HUGE_PAGE);
+	close(fd);
+	hugetlb_release();
+}
+
+TEST_F(pin, nothing_of_what_is_no_file_in_memory)
+{
+	int fd = open("/init", O_RDONLY), beyond = memfd_alloc(MIB, false);
+
+	ASSERT_LE(0, beyond);
+	EXPECT_EQ(-EINVAL, map_file(&self->rig, MAP_RW, beyond, 0,
+				    MIB + SMALL_PAGE));
+	EXPECT_EQ(self->base, pins_held());
+	close(fd);
+	fd = open("/proc/self/status", O_RDONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EINVAL, map_file(&self->rig, MAP_RO, fd, 0, SMALL_PAGE));
+}
+
+TEST_F(pin, no_writes_to_a_file_that_is_sealed_or_open_for_reading)
+{
+	char path[64];
+	int reader, fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, MIB));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	reader = open(path, O_RDONLY);
+	ASSERT_LE(0, reader);
+	EXPECT_EQ(-EPERM, map_file(&self->rig, MAP_RW, reader, 0, MIB));
+	EXPECT_EQ(0, map_file(&self->rig, MAP_RO, reader, 0, MIB));
+	EXPECT_EQ(0, unmap(&self->rig, MIB));
+
+	/* not as long as a device may write */
+	EXPECT_EQ(0, map_file(&self->rig, MAP_RW, fd, 0, MIB));
+	EXPECT_EQ(-1, fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	EXPECT_EQ(EBUSY, errno);
+	EXPECT_EQ(0, unmap(&self->rig, MIB));
+
+	EXPECT_EQ(0, fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	EXPECT_EQ(-EPERM, map_file(&self->rig, MAP_RW, fd, 0, MIB));
+	EXPECT_EQ(0, map_file(&self->rig, MAP_RO, fd, 0, MIB));
+	EXPECT_EQ(self->base + pages_of(MIB), pins_held());
+}
+
+TEST_HARNESS_MAIN
