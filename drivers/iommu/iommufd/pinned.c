@@ -413,23 +413,15 @@ void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 	walk_segment(cursor, first);
 }
 
-/**
- * iommufd_pinned_next - take the run at the cursor and step on
- * @cursor: the cursor
- * @run: receives the run
- *
- * Return: false when the walk is over.
- */
-bool iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
-			 struct iommufd_run *run)
+/* The part of iommufd_pinned_next() that enters the next segment */
+bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
+			   struct iommufd_run *run)
 {
-	while (!iommufd_run_cursor_next(&cursor->runs, run)) {
-		if (cursor->segment->last >= cursor->last)
-			return false;
-		cursor->segment = next_segment(cursor->segment);
-		walk_segment(cursor, cursor->segment->first);
-	}
-	return true;
+	if (cursor->segment->last >= cursor->last)
+		return false;
+	cursor->segment = next_segment(cursor->segment);
+	walk_segment(cursor, cursor->segment->first);
+	return iommufd_run_cursor_next(&cursor->runs, run);
 }
 
 /*

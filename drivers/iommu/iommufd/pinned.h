@@ -137,7 +137,43 @@ int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
 void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 			 unsigned long last,
 			 struct iommufd_pinned_cursor *cursor);
-bool iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
-			 struct iommufd_run *run);
+bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
+			   struct iommufd_run *run);
+
+/* On a copy, so that the compiler can keep the caller's cursor in registers */
+static __always_inline bool
+iommufd_pinned_turn(struct iommufd_pinned_cursor *cursor,
+		    struct iommufd_run *run)
+{
+	struct iommufd_pinned_cursor copy = *cursor;
+	struct iommufd_run taken;
+	bool found = __iommufd_pinned_next(&copy, &taken);
+
+	*cursor = copy;
+	*run = taken;
+	return found;
+}
+
+/**
+ * iommufd_pinned_next - take the run at the cursor and step on
+ * @cursor: the cursor
+ * @run: receives the run
+ *
+ * Return: false when the walk is over.
+ */
+static __always_inline bool
+iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
+		    struct iommufd_run *run)
+{
+	return likely(iommufd_run_cursor_next(&cursor->runs, run)) ||
+	       iommufd_pinned_turn(cursor, run);
+}
+
+/* Has the last run been taken? */
+static inline bool
+iommufd_pinned_is_over(const struct iommufd_pinned_cursor *cursor)
+{
+	return !cursor->runs.left && cursor->segment->last >= cursor->last;
+}
 
 #endif

@@ -220,15 +220,6 @@ static void skip_pages(struct iommufd_run *run, unsigned long npages)
 			   iommufd_run_npages(*run) - npages);
 }
 
-static void enter_chunk(struct iommufd_run_cursor *cursor, unsigned int index)
-{
-	const struct iommufd_run_chunk *chunk = &cursor->vec->chunks[index];
-
-	cursor->chunk = index;
-	cursor->next = chunk->runs;
-	cursor->end = chunk->runs + chunk->nr_runs;
-}
-
 /**
  * iommufd_run_slice_walk - begin to walk a part of a slice
  * @slice: the slice
@@ -240,6 +231,8 @@ void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 			    unsigned long skip, unsigned long npages,
 			    struct iommufd_run_cursor *cursor)
 {
+	const struct iommufd_run_chunk *chunk;
+
 	*cursor = (struct iommufd_run_cursor){
 		.vec = slice->vec,
 		.left = npages,
@@ -253,16 +246,45 @@ void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 	}
 
 	skip += slice->first_page;
-	enter_chunk(cursor, find_chunk(slice->vec, skip));
-	skip -= slice->vec->chunks[cursor->chunk].first_page;
+	cursor->chunk = find_chunk(slice->vec, skip);
+	chunk = &slice->vec->chunks[cursor->chunk];
+	skip -= chunk->first_page;
+	cursor->next = chunk->runs;
 	while (skip >= iommufd_run_npages(*cursor->next))
 		skip -= iommufd_run_npages(*cursor->next++);
-	cursor->run = *cursor->next++;
-	skip_pages(&cursor->run, skip);
+	cursor->end = cursor->next;
+	cursor->skip = skip;
 }
 
-/* The part of iommufd_run_cursor_next() that comes once a chunk */
-void __iommufd_run_cursor_next_chunk(struct iommufd_run_cursor *cursor)
+/* The part of iommufd_run_cursor_next() for what is not just the next run */
+bool __iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
+			       struct iommufd_run *run)
 {
-	enter_chunk(cursor, cursor->chunk + 1);
+	const struct iommufd_run_chunk *chunk;
+	unsigned long npages;
+
+	if (!cursor->left)
+		return false;
+
+	if (!cursor->vec) {
+		*run = iommufd_run(iommufd_run_pfn(cursor->run), cursor->left);
+		cursor->left = 0;
+		return true;
+	}
+
+	chunk = &cursor->vec->chunks[cursor->chunk];
+	if (cursor->next == chunk->runs + chunk->nr_runs) {
+		chunk++;
+		cursor->chunk++;
+		cursor->next = chunk->runs;
+	}
+	cursor->end = chunk->runs + chunk->nr_runs;
+
+	*run = *cursor->next++;
+	skip_pages(run, cursor->skip);
+	cursor->skip = 0;
+	npages = min(iommufd_run_npages(*run), cursor->left);
+	*run = iommufd_run(iommufd_run_pfn(*run), npages);
+	cursor->left -= npages;
+	return true;
 }

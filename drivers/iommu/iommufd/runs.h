@@ -108,19 +108,24 @@ struct iommufd_run_slice {
 /**
  * struct iommufd_run_cursor - a place in a slice
  * @vec: the vector, NULL when the slice is a single run
- * @chunk: index of the chunk
- * @next: the run in the chunk after the one at the cursor
- * @end: end of the runs in the chunk
  * @left: pages until the end of what is walked
- * @run: what remains of the run at the cursor
+ * @next: the next run in the chunk
+ * @end: the end of the chunk's runs; equal to @next where the chunk begins or
+ *       ends, and the next step needs a closer look
+ * @chunk: index of the chunk
+ * @skip: pages to skip at the start of the next run
+ * @run: what remains of the single run when @vec is NULL
  */
 struct iommufd_run_cursor {
-	struct iommufd_run_vec *vec;
-	unsigned int chunk;
+	const struct iommufd_run_vec *vec;
+	unsigned long left;
 	const struct iommufd_run *next;
 	const struct iommufd_run *end;
-	unsigned long left;
-	struct iommufd_run run;
+	unsigned int chunk;
+	union {
+		unsigned long skip;
+		struct iommufd_run run;
+	};
 };
 
 void iommufd_runs_init(struct iommufd_run_builder *runs, unsigned long npages);
@@ -161,7 +166,22 @@ void iommufd_run_slice_put(struct iommufd_run_slice *slice);
 void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 			    unsigned long skip, unsigned long npages,
 			    struct iommufd_run_cursor *cursor);
-void __iommufd_run_cursor_next_chunk(struct iommufd_run_cursor *cursor);
+bool __iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
+			       struct iommufd_run *run);
+
+/* On a copy, so that the compiler can keep the caller's cursor in registers */
+static __always_inline bool
+iommufd_run_cursor_turn(struct iommufd_run_cursor *cursor,
+			struct iommufd_run *run)
+{
+	struct iommufd_run_cursor copy = *cursor;
+	struct iommufd_run taken;
+	bool found = __iommufd_run_cursor_next(&copy, &taken);
+
+	*cursor = copy;
+	*run = taken;
+	return found;
+}
 
 /**
  * iommufd_run_cursor_next - take the run at the cursor and step on
@@ -170,26 +190,21 @@ void __iommufd_run_cursor_next_chunk(struct iommufd_run_cursor *cursor);
  *
  * Return: false when the walk is over.
  */
-static inline bool iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
-					   struct iommufd_run *run)
+static __always_inline bool
+iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
+			struct iommufd_run *run)
 {
-	unsigned long npages = iommufd_run_npages(cursor->run);
+	if (likely(cursor->next != cursor->end)) {
+		struct iommufd_run next = *cursor->next;
 
-	if (!cursor->left)
-		return false;
-
-	*run = cursor->run;
-	if (npages >= cursor->left) {
-		*run = iommufd_run(iommufd_run_pfn(*run), cursor->left);
-		cursor->left = 0;
-		return true;
+		if (likely(iommufd_run_npages(next) < cursor->left)) {
+			cursor->left -= iommufd_run_npages(next);
+			cursor->next++;
+			*run = next;
+			return true;
+		}
 	}
-
-	cursor->left -= npages;
-	if (cursor->next == cursor->end)
-		__iommufd_run_cursor_next_chunk(cursor);
-	cursor->run = *cursor->next++;
-	return true;
+	return iommufd_run_cursor_turn(cursor, run);
 }
 
 #endif
