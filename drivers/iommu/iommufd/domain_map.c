@@ -8,46 +8,208 @@
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
 
+#include "base.h"
 #include "domain_map.h"
 #include "iova_space.h"
 #include "pinned.h"
+#include "test_hooks.h"
 
 /*
- * Physical memory that goes into the page table in one call: as much as is
- * contiguous, across runs.
+ * A batch never crosses a multiple of this in IOVA: so much can be done without
+ * a look at the scheduler, and no entry of a page table is larger.
  */
-struct stretch {
-	phys_addr_t phys;
-	unsigned long length;
+#define BATCH_BYTES SZ_1G
+
+/* Stretches in a batch: as many as a table of a page table has entries, ... */
+#define BATCH_STRETCHES 512
+
+/* ... or as many as the stack has room for. */
+#define SMALL_BATCH_STRETCHES 32
+
+/**
+ * struct stretches - divides an area into physically contiguous stretches
+ * @cursor: the run after @next
+ * @next: the run that comes next, or its rest; empty at the end of the area
+ * @tail: bytes of the last page that are not in the area
+ */
+struct stretches {
+	struct iommufd_pinned_cursor cursor;
+	struct phys_vec next;
+	unsigned long tail;
 };
 
-static int map_stretch(struct iommu_domain *domain, unsigned long iova,
-		       const struct stretch *stretch, int prot,
+static __always_inline bool next_run(struct iommufd_pinned_cursor *cursor,
+				     unsigned long tail, struct phys_vec *next)
+{
+	struct iommufd_run run;
+
+	if (!iommufd_pinned_next(cursor, &run))
+		return false;
+	next->paddr = PFN_PHYS(iommufd_run_pfn(run));
+	next->len = iommufd_run_npages(run) << PAGE_SHIFT;
+	if (iommufd_pinned_is_over(cursor))
+		next->len -= tail;
+	return true;
+}
+
+static void start_stretches(struct stretches *stretches,
+			    const struct iommufd_area *area)
+{
+	unsigned long skip = offset_in_page(area->offset);
+
+	iommufd_pinned_walk(area->pinned, iommufd_area_first_page(area),
+			    iommufd_area_last_page(area), &stretches->cursor);
+	stretches->tail = -(skip + iommufd_area_length(area)) & ~PAGE_MASK;
+	next_run(&stretches->cursor, stretches->tail, &stretches->next);
+	stretches->next.paddr += skip;
+	stretches->next.len -= skip;
+}
+
+struct batch {
+	struct phys_vec *vec;
+	size_t nr_max;
+};
+
+/* Both return how many bytes the batch is for; 0 at the end of the area. */
+
+static unsigned long fill_batch(const struct batch *batch,
+				struct stretches *stretches, unsigned long iova)
+{
+	const struct phys_vec *end = batch->vec + batch->nr_max;
+	unsigned long room = BATCH_BYTES - (iova & (BATCH_BYTES - 1));
+	/* Copies that the compiler can keep in registers */
+	struct iommufd_pinned_cursor cursor = stretches->cursor;
+	const unsigned long tail = stretches->tail;
+	struct phys_vec next = stretches->next;
+	struct phys_vec *vec = batch->vec;
+	phys_addr_t end_of_last = ~(phys_addr_t)0;
+	unsigned long left = room;
+	bool more = next.len;
+
+	while (more) {
+		if (unlikely(next.len > left)) {
+			if (vec != batch->vec)
+				break;
+			*vec = (struct phys_vec){ next.paddr, left };
+			next.paddr += left;
+			next.len -= left;
+			left = 0;
+			break;
+		}
+
+		if (next.paddr == end_of_last) {
+			vec[-1].len += next.len;
+		} else {
+			if (vec == end)
+				break;
+			*vec++ = next;
+		}
+		end_of_last = next.paddr + next.len;
+		left -= next.len;
+		more = next_run(&cursor, tail, &next);
+	}
+	if (!more)
+		next.len = 0;
+
+	stretches->cursor = cursor;
+	stretches->next = next;
+	return room - left;
+}
+
+static unsigned long fill_batch_page_by_page(const struct batch *batch,
+					     struct stretches *stretches,
+					     unsigned long iova)
+{
+	struct phys_vec *next = &stretches->next;
+	unsigned long length = 0;
+	size_t i;
+
+	for (i = 0; i < batch->nr_max && next->len; i++) {
+		struct phys_vec *page = &batch->vec[i];
+
+		page->paddr = next->paddr;
+		page->len = min(next->len,
+				PAGE_SIZE - offset_in_page(iova + length));
+		length += page->len;
+
+		next->paddr += page->len;
+		next->len -= page->len;
+		if (!next->len)
+			next_run(&stretches->cursor, stretches->tail, next);
+	}
+	return length;
+}
+
+static int map_batches(struct iommu_domain *domain,
+		       const struct iommufd_area *area,
+		       struct stretches *stretches, const struct batch *batch,
 		       bool page_by_page)
 {
-	unsigned long done = 0;
+	unsigned long iova = area->iova;
+	unsigned long length;
 	int rc;
 
-	if (!page_by_page)
-		return iommu_map(domain, iova, stretch->phys, stretch->length,
-				 prot, GFP_KERNEL_ACCOUNT);
+	for (;;) {
+		if (page_by_page)
+			length = fill_batch_page_by_page(batch, stretches,
+							 iova);
+		else
+			length = fill_batch(batch, stretches, iova);
+		if (!length)
+			return 0;
 
-	while (done != stretch->length) {
-		unsigned long step = min(stretch->length - done,
-					 PAGE_SIZE - offset_in_page(iova +
-								    done));
-
-		rc = iommu_map(domain, iova + done, stretch->phys + done, step,
-			       prot, GFP_KERNEL_ACCOUNT);
-		if (rc) {
-			if (done)
-				iommu_unmap(domain, iova, done);
-			return rc;
-		}
-		done += step;
+		rc = iommu_map_phys_vec(domain, iova, length, batch->vec,
+					area->prot, GFP_KERNEL_ACCOUNT);
+		if (rc)
+			goto err_unmap;
+		iova += length;
+		cond_resched();
 	}
-	return 0;
+
+err_unmap:
+	if (iova != area->iova)
+		iommu_unmap(domain, area->iova, iova - area->iova);
+	return rc;
+}
+
+static noinline_for_stack int
+map_small_batches(struct iommu_domain *domain, const struct iommufd_area *area,
+		  struct stretches *stretches, size_t nr_max, bool page_by_page)
+{
+	struct phys_vec vec[SMALL_BATCH_STRETCHES] __uninitialized;
+	struct batch batch = {
+		.vec = vec,
+		.nr_max = min(nr_max, SMALL_BATCH_STRETCHES),
+	};
+
+	return map_batches(domain, area, stretches, &batch, page_by_page);
+}
+
+static int map_scattered(struct iommu_domain *domain,
+			 const struct iommufd_area *area,
+			 struct stretches *stretches, bool page_by_page)
+{
+	size_t npages = iommufd_area_last_page(area) -
+			iommufd_area_first_page(area) + 1;
+	size_t scratch = iommufd_scratch_limit() / sizeof(struct phys_vec);
+	struct batch batch = {
+		.nr_max = clamp(min(npages, scratch), 1, BATCH_STRETCHES),
+	};
+	int rc;
+
+	if (batch.nr_max > SMALL_BATCH_STRETCHES)
+		batch.vec = kmalloc_array(batch.nr_max, sizeof(*batch.vec),
+					  GFP_KERNEL | __GFP_NOWARN);
+	if (!batch.vec)
+		return map_small_batches(domain, area, stretches, batch.nr_max,
+					 page_by_page);
+
+	rc = map_batches(domain, area, stretches, &batch, page_by_page);
+	kfree(batch.vec);
+	return rc;
 }
 
 /**
@@ -64,50 +226,17 @@ static int map_stretch(struct iommu_domain *domain, unsigned long iova,
 int iommufd_domain_map_area(struct iommu_domain *domain,
 			    const struct iommufd_area *area, bool page_by_page)
 {
-	unsigned long skip = offset_in_page(area->offset);
-	unsigned long left = iommufd_area_length(area);
-	struct iommufd_pinned_cursor cursor;
-	unsigned long iova = area->iova;
-	struct stretch stretch = {};
-	struct iommufd_run run;
-	int rc;
+	struct stretches stretches;
+	struct phys_vec *next = &stretches.next;
+	unsigned long max = page_by_page ? PAGE_SIZE : BATCH_BYTES;
 
 	lockdep_assert_held(&area->pinned->mutex);
 
-	iommufd_pinned_walk(area->pinned, iommufd_area_first_page(area),
-			    iommufd_area_last_page(area), &cursor);
-	while (iommufd_pinned_next(&cursor, &run)) {
-		phys_addr_t phys = PFN_PHYS(iommufd_run_pfn(run)) + skip;
-		unsigned long length;
-
-		length = min((iommufd_run_npages(run) << PAGE_SHIFT) - skip,
-			     left);
-		skip = 0;
-		left -= length;
-		if (stretch.length && phys == stretch.phys + stretch.length) {
-			stretch.length += length;
-			continue;
-		}
-		if (stretch.length) {
-			rc = map_stretch(domain, iova, &stretch, area->prot,
-					 page_by_page);
-			if (rc)
-				goto err_unmap;
-			iova += stretch.length;
-		}
-		stretch.phys = phys;
-		stretch.length = length;
-	}
-
-	rc = map_stretch(domain, iova, &stretch, area->prot, page_by_page);
-	if (rc)
-		goto err_unmap;
-	return 0;
-
-err_unmap:
-	if (iova != area->iova)
-		iommu_unmap(domain, area->iova, iova - area->iova);
-	return rc;
+	start_stretches(&stretches, area);
+	if (!iommufd_pinned_is_over(&stretches.cursor) || next->len > max)
+		return map_scattered(domain, area, &stretches, page_by_page);
+	return iommu_map(domain, area->iova, next->paddr, next->len, area->prot,
+			 GFP_KERNEL_ACCOUNT);
 }
 
 /**

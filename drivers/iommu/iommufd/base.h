@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the base kernel may lack, in a slower way
+ *
+ * The base announces what it has by a macro of the same name.
+ */
+#ifndef __IOMMUFD_BASE_H
+#define __IOMMUFD_BASE_H
+
+#include <linux/iommu.h>
+#include <linux/types.h>
+
+#ifndef iommu_map_phys_vec
+/* A walk of the page table for each physical range */
+static inline int iommu_map_phys_vec(struct iommu_domain *domain,
+				     unsigned long iova, size_t size,
+				     const struct phys_vec *vec, int prot,
+				     gfp_t gfp)
+{
+	size_t mapped = 0;
+	int rc;
+
+	for (; mapped != size; vec++) {
+		rc = iommu_map(domain, iova + mapped, vec->paddr, vec->len,
+			       prot, gfp);
+		if (rc)
+			goto err_unmap;
+		mapped += vec->len;
+	}
+	return 0;
+
+err_unmap:
+	if (mapped)
+		iommu_unmap(domain, iova, mapped);
+	return rc;
+}
+#endif
+
+#endif
