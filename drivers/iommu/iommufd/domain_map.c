@@ -73,7 +73,28 @@ struct batch {
 	size_t nr_max;
 };
 
-/* Both return how many bytes the batch is for; 0 at the end of the area. */
+/*
+ * The run at @next reaches beyond the room of a batch. If its beginning is the
+ * end of the batch's last stretch, or all of the batch, it has to be cut.
+ */
+static void cut_run(const struct batch *batch, struct phys_vec *vec,
+		    bool contiguous, struct phys_vec *next, unsigned long *left)
+{
+	if (contiguous)
+		vec[-1].len += *left;
+	else if (vec == batch->vec)
+		*vec = (struct phys_vec){ .paddr = next->paddr, .len = *left };
+	else
+		return;
+	next->paddr += *left;
+	next->len -= *left;
+	*left = 0;
+}
+
+/*
+ * Both ways to fill a batch return how many bytes it is for. There must be a
+ * next run.
+ */
 
 static unsigned long fill_batch(const struct batch *batch,
 				struct stretches *stretches, unsigned long iova)
@@ -87,30 +108,25 @@ static unsigned long fill_batch(const struct batch *batch,
 	struct phys_vec *vec = batch->vec;
 	phys_addr_t end_of_last = ~(phys_addr_t)0;
 	unsigned long left = room;
-	bool more = next.len;
+	bool more = true;
 
-	while (more) {
+	do {
+		bool contiguous = next.paddr == end_of_last;
+
+		if (!contiguous && vec == end)
+			break;
 		if (unlikely(next.len > left)) {
-			if (vec != batch->vec)
-				break;
-			*vec = (struct phys_vec){ next.paddr, left };
-			next.paddr += left;
-			next.len -= left;
-			left = 0;
+			cut_run(batch, vec, contiguous, &next, &left);
 			break;
 		}
-
-		if (next.paddr == end_of_last) {
+		if (contiguous)
 			vec[-1].len += next.len;
-		} else {
-			if (vec == end)
-				break;
+		else
 			*vec++ = next;
-		}
 		end_of_last = next.paddr + next.len;
 		left -= next.len;
 		more = next_run(&cursor, tail, &next);
-	}
+	} while (more);
 	if (!more)
 		next.len = 0;
 
@@ -152,15 +168,12 @@ static int map_batches(struct iommu_domain *domain,
 	unsigned long length;
 	int rc;
 
-	for (;;) {
+	while (stretches->next.len) {
 		if (page_by_page)
 			length = fill_batch_page_by_page(batch, stretches,
 							 iova);
 		else
 			length = fill_batch(batch, stretches, iova);
-		if (!length)
-			return 0;
-
 		rc = iommu_map_phys_vec(domain, iova, length, batch->vec,
 					area->prot, GFP_KERNEL_ACCOUNT);
 		if (rc)
@@ -168,6 +181,7 @@ static int map_batches(struct iommu_domain *domain,
 		iova += length;
 		cond_resched();
 	}
+	return 0;
 
 err_unmap:
 	if (iova != area->iova)
