@@ -46,17 +46,31 @@ static bool is_nth_page(struct page *page, struct page *first, unsigned long n)
 	return page == first + n;
 }
 
+/* How many pages are physically contiguous with the first? */
+static unsigned long count_contiguous(struct page **pages, unsigned long npages)
+{
+	struct page *first = pages[0];
+	unsigned long n = 1;
+
+	/* With huge pages nothing else in a map is done as often. */
+	while (n + 4 <= npages && is_nth_page(pages[n], first, n) &&
+	       is_nth_page(pages[n + 1], first, n + 1) &&
+	       is_nth_page(pages[n + 2], first, n + 2) &&
+	       is_nth_page(pages[n + 3], first, n + 3))
+		n += 4;
+	while (n != npages && is_nth_page(pages[n], first, n))
+		n++;
+	return n;
+}
+
 /* Append pages, of which the physically contiguous ones become one run. */
 static int append_pages(struct iommufd_run_builder *runs, struct page **pages,
 			unsigned long npages)
 {
 	while (npages) {
-		unsigned long n = 1;
-		int rc;
+		unsigned long n = count_contiguous(pages, npages);
+		int rc = iommufd_runs_append(runs, page_to_pfn(pages[0]), n);
 
-		while (n != npages && is_nth_page(pages[n], pages[0], n))
-			n++;
-		rc = iommufd_runs_append(runs, page_to_pfn(pages[0]), n);
 		if (rc) {
 			unpin_user_pages(pages, npages);
 			return rc;
