@@ -14,7 +14,7 @@ CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 help:
 	@echo "make run      boot a VM and watch two devices do DMA through /dev/iommu"
 	@echo "make check    all tests: ours, KUnit, the base kernel's VFIO selftests"
-	@echo "              (SUITES='iommufd kunit vfio module' to choose)"
+	@echo "              (SUITES='iommufd kunit vfio module plain' to choose)"
 	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, uapi, scripts, Arm build"
 	@echo "              (CHECKS='checkpatch warnings kernel-doc uapi scripts arm64' to choose)"
 	@echo "make bench    instructions counted: ours beside the stock iommufd and type1"
