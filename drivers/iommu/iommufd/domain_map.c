@@ -240,17 +240,23 @@ static int map_scattered(struct iommu_domain *domain,
 int iommufd_domain_map_area(struct iommu_domain *domain,
 			    const struct iommufd_area *area, bool page_by_page)
 {
-	struct stretches stretches;
-	struct phys_vec *next = &stretches.next;
 	unsigned long max = page_by_page ? PAGE_SIZE : BATCH_BYTES;
+	unsigned long length = iommufd_area_length(area);
+	struct stretches stretches;
+	unsigned long pfn;
 
 	lockdep_assert_held(&area->pinned->mutex);
 
+	if (length <= max &&
+	    iommufd_pinned_is_one_run(area->pinned,
+				      iommufd_area_first_page(area),
+				      iommufd_area_last_page(area), &pfn))
+		return iommu_map(domain, area->iova,
+				 PFN_PHYS(pfn) + offset_in_page(area->offset),
+				 length, area->prot, GFP_KERNEL_ACCOUNT);
+
 	start_stretches(&stretches, area);
-	if (!iommufd_pinned_is_over(&stretches.cursor) || next->len > max)
-		return map_scattered(domain, area, &stretches, page_by_page);
-	return iommu_map(domain, area->iova, next->paddr, next->len, area->prot,
-			 GFP_KERNEL_ACCOUNT);
+	return map_scattered(domain, area, &stretches, page_by_page);
 }
 
 /**
@@ -266,8 +272,18 @@ void iommufd_domain_unmap_range(struct iommu_domain *domain,
 				unsigned long iova, unsigned long last,
 				struct iommu_iotlb_gather *gather)
 {
-	unsigned long length = last - iova + 1;
+	unsigned long left = last - iova + 1;
 
-	/* A driver that cannot unmap what it has mapped is broken. */
-	WARN_ON(iommu_unmap_fast(domain, iova, length, gather) != length);
+	for (;;) {
+		unsigned long step = BATCH_BYTES - (iova & (BATCH_BYTES - 1));
+
+		step = min(step, left);
+		/* A driver that cannot unmap what it has mapped is broken. */
+		WARN_ON(iommu_unmap_fast(domain, iova, step, gather) != step);
+		iova += step;
+		left -= step;
+		if (!left)
+			break;
+		cond_resched();
+	}
 }

@@ -121,6 +121,7 @@ static void unpin_runs(struct iommufd_pinned *pinned,
 		       struct iommufd_run_slice *runs, unsigned long npages)
 {
 	struct iommufd_run_cursor cursor;
+	unsigned int nr_runs = 0;
 	struct iommufd_run run;
 
 	/* The usual map */
@@ -132,7 +133,9 @@ static void unpin_runs(struct iommufd_pinned *pinned,
 	iommufd_run_slice_walk(runs, 0, npages, &cursor);
 	while (iommufd_run_cursor_next(&cursor, &run)) {
 		pinned->ops->unpin(pinned, run);
-		cond_resched();
+		/* A run of a page is not worth the question. */
+		if (!(++nr_runs % 32) || iommufd_run_npages(run) > SZ_2M / SZ_4K)
+			cond_resched();
 	}
 	iommufd_run_slice_put(runs);
 }

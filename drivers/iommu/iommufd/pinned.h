@@ -169,6 +169,24 @@ iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 	       iommufd_pinned_turn(cursor, run);
 }
 
+/*
+ * The usual map: one run, all that there is. Pages first..last are pinned. Tells
+ * where the first is, or false when it takes a walk.
+ */
+static inline bool iommufd_pinned_is_one_run(const struct iommufd_pinned *pinned,
+					     unsigned long first,
+					     unsigned long last,
+					     unsigned long *pfn)
+{
+	const struct iommufd_pin_segment *segment = &pinned->first_segment;
+
+	if (pinned->segments.rb_node != &segment->node || segment->runs.vec ||
+	    first < segment->first || last > segment->last)
+		return false;
+	*pfn = iommufd_run_pfn(segment->runs.run) + (first - segment->first);
+	return true;
+}
+
 /* Has the last run been taken? */
 static inline bool
 iommufd_pinned_is_over(const struct iommufd_pinned_cursor *cursor)
