@@ -1,0 +1,1085 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Drivers that reach an IOAS by software, by way of the test device: what they
+ * pin, read and write, and that they let go of it.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "checked_io.h"
+#include "mock_lib.h"
+#include "test_support.h"
+
+#define NR_PAGES 32
+#define LENGTH (NR_PAGES * SMALL_PAGE)
+#define IOVA ((__u64)MOCK_APERTURE_START)
+
+#define PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
+#define PIN_TO_WRITE MOCK_FLAGS_ACCESS_WRITE
+#define WRITE MOCK_ACCESS_RW_WRITE
+#define SLOWLY MOCK_ACCESS_RW_SLOW_PATH
+
+#define FD (self->iommufd)
+#define IOAS (self->ioas)
+#define ACCESS (self->access)
+
+/* -- memory of every source, pinned by a page table or not -- */
+
+FIXTURE(memory)
+{
+	long pins;
+	int iommufd;
+	__u32 ioas;
+	int access;
+	struct mock_device dev;
+	struct memory mem;
+};
+
+FIXTURE_VARIANT(memory)
+{
+	enum page_kind kind;
+	bool file;
+	bool device;		/* a page table has it pinned, too */
+};
+
+FIXTURE_VARIANT_ADD(memory, of_a_process)
+{
+	.kind = PAGES_SMALL_RANDOM,
+};
+
+FIXTURE_VARIANT_ADD(memory, of_a_process_with_a_device)
+{
+	.kind = PAGES_SMALL_RANDOM,
+	.device = true,
+};
+
+FIXTURE_VARIANT_ADD(memory, of_huge_pages)
+{
+	.kind = PAGES_THP,
+};
+
+FIXTURE_VARIANT_ADD(memory, of_a_file)
+{
+	.kind = PAGES_SMALL_RANDOM,
+	.file = true,
+};
+
+FIXTURE_VARIANT_ADD(memory, of_a_file_with_a_device)
+{
+	.kind = PAGES_SMALL_RANDOM,
+	.file = true,
+	.device = true,
+};
+
+static int map_memory(int iommufd, __u32 ioas, struct memory *mem, int file)
+{
+	__u64 iova = IOVA;
+	int rc;
+
+	if (file < 0)
+		return ioas_map_at(iommufd, ioas, mem->va, mem->length, iova);
+	rc = ioas_map_file(iommufd, ioas, MAP_RW | MAP_AT, file, 0,
+			   mem->length, &iova);
+	close(file);
+	return rc;
+}
+
+FIXTURE_SETUP(memory)
+{
+	int rc, file = -1;
+
+	self->pins = pins_held();
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	if (variant->file)
+		rc = memory_alloc_file(&self->mem, variant->kind, LENGTH,
+				       &file);
+	else
+		rc = memory_alloc(&self->mem, variant->kind, LENGTH);
+	ASSERT_EQ(0, rc);
+	pattern_fill(self->mem.va, LENGTH, 1);
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	if (variant->device)
+		ASSERT_EQ(0, mock_domain(FD, IOAS, &self->dev));
+	self->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, ACCESS);
+	ASSERT_EQ(0, map_memory(FD, IOAS, &self->mem, file));
+}
+
+/* The memory goes, too: pages of files count for as long as they exist. */
+FIXTURE_TEARDOWN(memory)
+{
+	close(ACCESS);
+	close(FD);
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+/* What a page table pins of the memory. */
+static long by_device(bool device, const struct memory *mem)
+{
+	return device ? mem->length : 0;
+}
+
+TEST_F(memory, is_pinned_where_the_process_has_it)
+{
+	long before = by_device(variant->device, &self->mem);
+	__u32 item;
+
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, PIN_TO_WRITE,
+				     IOVA + 3 * SMALL_PAGE, 5 * SMALL_PAGE,
+				     self->mem.va + 3 * SMALL_PAGE, &item));
+	EXPECT_EQ(variant->device ? before : 5 * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(-EBADE, mock_access_pin(FD, ACCESS, 0, IOVA, SMALL_PAGE,
+					  self->mem.va + SMALL_PAGE, &item));
+	EXPECT_EQ(0, mock_access_unpin(FD, ACCESS, item));
+	EXPECT_EQ(before, vm_pinned());
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, ACCESS, item));
+}
+
+TEST_F(memory, is_pinned_once_for_all)
+{
+	long before = by_device(variant->device, &self->mem);
+	__u32 items[3];
+
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, 6 * SMALL_PAGE,
+				     self->mem.va, &items[0]));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA + 4 * SMALL_PAGE,
+				     4 * SMALL_PAGE,
+				     self->mem.va + 4 * SMALL_PAGE,
+				     &items[1]));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, 6 * SMALL_PAGE,
+				     self->mem.va, &items[2]));
+	EXPECT_EQ(variant->device ? before : 8 * SMALL_PAGE, vm_pinned());
+	if (variant->kind != PAGES_THP)
+		EXPECT_EQ(0, mock_check_refs(FD, self->mem.va, 8 * SMALL_PAGE,
+					     1));
+	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[0]));
+	EXPECT_EQ(variant->device ? before : 8 * SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[2]));
+	EXPECT_EQ(variant->device ? before : 4 * SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[1]));
+	EXPECT_EQ(before, vm_pinned());
+	if (variant->kind != PAGES_THP)
+		EXPECT_EQ(0, mock_check_refs(FD, self->mem.va, 8 * SMALL_PAGE,
+					     variant->device));
+}
+
+/* All bytes of random ranges, in both directions. */
+static int copy_random_ranges(int iommufd, int access, struct memory *mem,
+			      __u32 how)
+{
+	unsigned char *bytes = malloc(LENGTH);
+	__u32 state = 1 + how;
+	int i, rc = 0;
+
+	for (i = 0; i < 100 && !rc; i++) {
+		size_t offset = random_next(&state) % LENGTH;
+		size_t length = 1 + random_next(&state) % (LENGTH - offset);
+
+		rc = mock_access_rw(iommufd, access, how, IOVA + offset, length,
+				    bytes);
+		if (!rc && memcmp(bytes, mem->va + offset, length))
+			rc = -EIO;
+		pattern_fill(bytes, length, i);
+		if (!rc)
+			rc = mock_access_rw(iommufd, access, how | WRITE,
+					    IOVA + offset, length, bytes);
+		if (!rc && !pattern_matches(mem->va + offset, length, i))
+			rc = -EIO;
+	}
+	free(bytes);
+	return rc;
+}
+
+TEST_F(memory, is_read_and_written)
+{
+	long before = by_device(variant->device, &self->mem);
+	__u32 item;
+
+	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, 0));
+	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, SLOWLY));
+	EXPECT_EQ(before, vm_pinned());
+
+	/* some of it is pinned */
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA + 5 * SMALL_PAGE,
+				     7 * SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, 0));
+	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, SLOWLY));
+}
+
+TEST_F(memory, is_read_and_written_by_small_steps)
+{
+	__u32 item;
+
+	ASSERT_EQ(0, mock_memory_limit(FD, MOCK_MEMORY_LIMIT_MIN));
+	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, SLOWLY));
+	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, self->mem.va,
+				     &item));
+	ASSERT_EQ(0, mock_memory_limit(FD, 0));
+}
+
+TEST_F(memory, is_let_go_when_it_is_unmapped)
+{
+	__u32 items[3], i;
+	__u64 unmapped;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE,
+				 IOVA + 16 * MIB));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, NULL,
+				     &items[0]));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA + SMALL_PAGE,
+				     SMALL_PAGE, NULL, &items[1]));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA + 16 * MIB,
+				     SMALL_PAGE, NULL, &items[2]));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, self->mem.length, &unmapped));
+	EXPECT_EQ(self->mem.length, unmapped);
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	for (i = 0; i < 2; i++) {
+		int rc = mock_access_unpin(FD, ACCESS, items[i]);
+
+		EXPECT_EQ(-ENOENT, rc);
+	}
+	EXPECT_EQ(-ENOENT, mock_access_pin(FD, ACCESS, 0, IOVA, SMALL_PAGE,
+					   NULL, &items[0]));
+	EXPECT_EQ(0, mock_access_unpin(FD, ACCESS, items[2]));
+}
+
+/* A hole, or an area that may not be written, anywhere in the range. */
+TEST_F(memory, is_reached_only_where_all_of_it_is)
+{
+	const __u64 end = IOVA + self->mem.length;
+	char bytes[2 * SMALL_PAGE] = {};
+	__u64 iova = end;
+	__u32 item;
+
+	EXPECT_EQ(-ENOENT, mock_access_pin(FD, ACCESS, 0, end - SMALL_PAGE,
+					   2 * SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(-ENOENT, mock_access_pin(FD, ACCESS, 0, IOVA - SMALL_PAGE,
+					   2 * SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(-ENOENT, mock_access_rw(FD, ACCESS, WRITE, end - 1, 2,
+					  bytes));
+	EXPECT_EQ(-ENOENT, mock_access_rw(FD, ACCESS, 0, IOVA - 1, 2, bytes));
+	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_RO | MAP_AT, self->mem.va,
+				    SMALL_PAGE, &iova));
+	EXPECT_EQ(-EPERM, mock_access_pin(FD, ACCESS, PIN_TO_WRITE,
+					  end - SMALL_PAGE, 2 * SMALL_PAGE,
+					  NULL, &item));
+	EXPECT_EQ(-EPERM, mock_access_rw(FD, ACCESS, WRITE, end - 1, 2,
+					 bytes));
+	EXPECT_EQ(by_device(variant->device, &self->mem) +
+		  (variant->device ? SMALL_PAGE : 0), vm_pinned());
+	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, 0, end - SMALL_PAGE,
+				     2 * SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, 0, end - SMALL_PAGE,
+				    2 * SMALL_PAGE, bytes));
+	EXPECT_EQ(0, memcmp(bytes + SMALL_PAGE, self->mem.va, SMALL_PAGE));
+}
+
+TEST_F(memory, shared_by_a_copy_is_pinned_once)
+{
+	__u64 copy = IOVA + 16 * MIB;
+	__u32 items[2];
+	long before;
+
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS,
+			       IOVA + SMALL_PAGE, 4 * SMALL_PAGE, &copy));
+	before = vm_pinned();
+	EXPECT_EQ(by_device(variant->device, &self->mem), before);
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, 4 * SMALL_PAGE, NULL,
+				     &items[0]));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, copy, 4 * SMALL_PAGE,
+				     self->mem.va + SMALL_PAGE, &items[1]));
+	EXPECT_EQ(variant->device ? before : 5 * SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, self->mem.length, NULL));
+	EXPECT_EQ(4 * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, ACCESS, items[0]));
+	EXPECT_EQ(0, mock_access_unpin(FD, ACCESS, items[1]));
+}
+
+/* -- one access on small pages -- */
+
+FIXTURE(access)
+{
+	long pins;
+	int iommufd;
+	__u32 ioas;
+	int access;
+	char *va;		/* LENGTH, mapped at IOVA */
+};
+
+FIXTURE_SETUP(access)
+{
+	struct memory mem;
+
+	self->pins = pins_held();
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, LENGTH));
+	self->va = mem.va;
+	pattern_fill(self->va, LENGTH, 1);
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	self->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, ACCESS);
+}
+
+FIXTURE_TEARDOWN(access)
+{
+	close(ACCESS);
+	close(FD);
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+static __u64 alignment_of(int iommufd, __u32 ioas)
+{
+	struct iommu_iova_range range;
+	__u64 alignment = 0;
+	__u32 count = 1;
+
+	ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment);
+	return alignment;
+}
+
+TEST_F(access, that_pins_needs_whole_pages)
+{
+	__u32 other, item;
+	int access;
+
+	EXPECT_EQ(SMALL_PAGE, alignment_of(FD, IOAS));
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
+				       IOVA + 16 * MIB + 2048));
+	EXPECT_EQ(-EINVAL, mock_access_pin(FD, ACCESS, 0, IOVA + 2048,
+					   SMALL_PAGE, NULL, &item));
+	ASSERT_EQ(0, close(ACCESS));
+	EXPECT_EQ(1, alignment_of(FD, IOAS));
+
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, ioas_map_at(FD, other, self->va + 1, 5, IOVA + 7));
+	EXPECT_EQ(-EADDRINUSE, mock_access(FD, other, PINS));
+	access = mock_access(FD, other, 0);
+	ASSERT_LE(0, access);
+	EXPECT_EQ(1, alignment_of(FD, other));
+	EXPECT_EQ(-EOPNOTSUPP, mock_access_pin(FD, access, 0, IOVA, SMALL_PAGE,
+					       NULL, &item));
+	self->access = access;
+}
+
+TEST_F(access, checks_lengths)
+{
+	char bytes[16] = {};
+	__u32 item;
+
+	EXPECT_EQ(-EINVAL, mock_access_pin(FD, ACCESS, 0, IOVA, 0, NULL,
+					   &item));
+	EXPECT_EQ(-EINVAL, mock_access_rw(FD, ACCESS, 0, IOVA, 0, bytes));
+	EXPECT_EQ(-EOVERFLOW, mock_access_pin(FD, ACCESS, 0, -SMALL_PAGE,
+					      2 * SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(-EOVERFLOW, mock_access_rw(FD, ACCESS, 0, UINT64_MAX, 2,
+					     bytes));
+	EXPECT_EQ(-ENOENT, mock_access_rw(FD, ACCESS, 0, UINT64_MAX, 1,
+					  bytes));
+	EXPECT_EQ(-ENOMEM, mock_access_pin(FD, ACCESS, 0, IOVA, 16 * MIB + 1,
+					   NULL, &item));
+	EXPECT_EQ(-ENOENT, mock_access_pin(FD, ACCESS, 0, IOVA, 16 * MIB,
+					   NULL, &item));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+TEST_F(access, reads_and_writes_across_maps)
+{
+	unsigned char bytes[3000];
+	__u64 iova = IOVA + 16 * MIB;
+	size_t i;
+	int rc;
+
+	/* 1000 bytes of each third page, next to each other */
+	ASSERT_EQ(0, close(ACCESS));
+	for (i = 0; i < 3; i++) {
+		rc = ioas_map_at(FD, IOAS, self->va + 3 * i * SMALL_PAGE + 77,
+				 1000, iova + 1000 * i);
+		ASSERT_EQ(0, rc);
+	}
+	self->access = mock_access(FD, IOAS, 0);
+	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, 0, iova, 3000, bytes));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, memcmp(bytes + 1000 * i,
+				    self->va + 3 * i * SMALL_PAGE + 77, 1000));
+	pattern_fill(bytes, 3000, 2);
+	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, WRITE | SLOWLY, iova, 3000,
+				    bytes));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, memcmp(bytes + 1000 * i,
+				    self->va + 3 * i * SMALL_PAGE + 77, 1000));
+}
+
+TEST_F(access, reads_only_what_may_be_read)
+{
+	__u64 iova = IOVA + 16 * MIB;
+	char bytes[8] = {};
+	__u32 item;
+
+	ASSERT_EQ(0, ioas_map_flags(FD, IOAS,
+				    IOMMU_IOAS_MAP_WRITEABLE | MAP_AT,
+				    self->va, SMALL_PAGE, &iova));
+	EXPECT_EQ(-EPERM, mock_access_rw(FD, ACCESS, 0, iova, 8, bytes));
+	EXPECT_EQ(-EPERM, mock_access_pin(FD, ACCESS, 0, iova, SMALL_PAGE, NULL,
+					  &item));
+	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, WRITE, iova, 8, bytes));
+	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, PIN_TO_WRITE, iova, SMALL_PAGE,
+				     self->va, &item));
+	EXPECT_TRUE(memory_is(self->va, 0, 8));
+}
+
+TEST_F(access, needs_memory_that_is_there)
+{
+	char bytes[64];
+	__u32 item;
+
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, SMALL_PAGE, NULL,
+				     &item));
+	ASSERT_EQ(0, munmap(self->va, 4 * SMALL_PAGE));
+	EXPECT_EQ(-EFAULT, mock_access_pin(FD, ACCESS, 0, IOVA,
+					   2 * SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(-EFAULT, mock_access_rw(FD, ACCESS, 0, IOVA + SMALL_PAGE, 64,
+					  bytes));
+	EXPECT_EQ(-EFAULT, mock_access_rw(FD, ACCESS, SLOWLY,
+					  IOVA + SMALL_PAGE, 64, bytes));
+	/* what is pinned is there */
+	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, 0, IOVA, 64, bytes));
+	EXPECT_TRUE(pattern_matches(bytes, 64, 1));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(access, belongs_to_its_driver_and_keeps_its_ioas)
+{
+	__u32 next;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &next));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, next - 1));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, IOAS));
+	ASSERT_EQ(0, close(ACCESS));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, next - 1));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+	self->access = -1;
+}
+
+TEST_F(access, outlives_the_file_and_its_maps)
+{
+	__u32 item;
+
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, NULL, &item));
+	ASSERT_EQ(0, close(FD));
+	EXPECT_EQ(LENGTH, vm_pinned());
+	ASSERT_EQ(0, munmap(self->va, LENGTH));
+	ASSERT_EQ(0, close(ACCESS));
+	EXPECT_EQ(0, vm_pinned());
+	self->iommufd = -1;
+	self->access = -1;
+}
+
+TEST_F(access, may_be_one_of_many)
+{
+	int accesses[20], i, rc = 0;
+	__u32 item;
+
+	for (i = 0; i < 20; i++) {
+		accesses[i] = mock_access(FD, IOAS, PINS);
+		ASSERT_LE(0, accesses[i]);
+		rc = mock_access_pin(FD, accesses[i], 0, IOVA + i * SMALL_PAGE,
+				     2 * SMALL_PAGE, NULL, &item);
+		ASSERT_EQ(0, rc);
+	}
+	EXPECT_EQ(21 * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(0, mock_check_refs(FD, self->va, 21 * SMALL_PAGE, 1));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(0, vm_pinned());
+	for (i = 0; i < 20; i++)
+		close(accesses[i]);
+}
+
+TEST_F(access, moves_to_another_ioas)
+{
+	__u32 other, unfit, item, left;
+	char bytes[64];
+
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, ioas_alloc(FD, &unfit));
+	ASSERT_EQ(0, ioas_map_at(FD, unfit, self->va + 1, 5, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, other, self->va + 2 * SMALL_PAGE,
+				 SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, NULL,
+				     &item));
+	EXPECT_EQ(-ENOENT, mock_access_replace(FD, ACCESS, NO_SUCH_ID));
+	EXPECT_EQ(-EADDRINUSE, mock_access_replace(FD, ACCESS, unfit));
+	EXPECT_EQ(0, mock_access_replace(FD, ACCESS, IOAS));
+	EXPECT_EQ(LENGTH, vm_pinned());
+	EXPECT_EQ(0, mock_access_replace(FD, ACCESS, other));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, ACCESS, item));
+	EXPECT_EQ(1, alignment_of(FD, IOAS));
+	EXPECT_EQ(SMALL_PAGE, alignment_of(FD, other));
+	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, 0, IOVA, 64, bytes));
+	EXPECT_EQ(0, memcmp(bytes, self->va + 2 * SMALL_PAGE, 64));
+	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, SMALL_PAGE,
+				     self->va + 2 * SMALL_PAGE, &left));
+	EXPECT_EQ(-ENOENT, mock_access_rw(FD, ACCESS, 0, IOVA + SMALL_PAGE, 64,
+					  bytes));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, other));
+}
+
+/* -- other processes -- */
+
+TEST_F(access, reaches_memory_of_another_process)
+{
+	int pipes[2], status;
+	char *va = self->va;
+	__u64 iova = IOVA + 16 * MIB;
+	char bytes[5000];
+	__u32 item;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(pipes));
+	pid = fork();
+	if (!pid) {
+		char byte;
+
+		close(pipes[1]);
+		pattern_fill(va, LENGTH, 5);
+		if (ioas_map_at(FD, IOAS, va, LENGTH, iova))
+			_exit(1);
+		/* until the parent has looked, and written */
+		if (kill(getpid(), SIGSTOP) || read(pipes[0], &byte, 1))
+			_exit(2);
+		_exit(pattern_matches(va + 100, 5000, 6) ? 0 : 3);
+	}
+	close(pipes[0]);
+	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, 0, iova, 5000, bytes));
+	EXPECT_TRUE(pattern_matches(bytes, 5000, 5));
+	pattern_fill(bytes, 5000, 6);
+	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, WRITE, iova + 100, 5000,
+				    bytes));
+	EXPECT_TRUE(pattern_matches(va, SMALL_PAGE, 1));
+	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, iova + SMALL_PAGE,
+				     SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(0, vm_pinned());
+	kill(pid, SIGCONT);
+	close(pipes[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+
+	/* it has ended; what is pinned remains */
+	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, 0, iova + SMALL_PAGE, 1000,
+				    bytes));
+	EXPECT_EQ(-EFAULT, mock_access_rw(FD, ACCESS, 0, iova, 100, bytes));
+	EXPECT_EQ(-EFAULT, mock_access_rw(FD, ACCESS, SLOWLY, iova, 100,
+					  bytes));
+	EXPECT_EQ(-EFAULT, mock_access_pin(FD, ACCESS, 0, iova, SMALL_PAGE,
+					   NULL, &item));
+}
+
+/* -- dma-bufs -- */
+
+#define BUFFER_LENGTH (4 * SMALL_PAGE)
+
+static int map_dmabuf(int iommufd, __u32 ioas, int dmabuf, __u64 iova)
+{
+	return ioas_map_file(iommufd, ioas, MAP_RW | MAP_AT, dmabuf, 0,
+			     BUFFER_LENGTH, &iova);
+}
+
+TEST_F(access, does_not_reach_memory_of_devices)
+{
+	const __u64 iova = IOVA + LENGTH;
+	int dmabuf = mock_dmabuf(FD, BUFFER_LENGTH, O_RDWR | O_CLOEXEC);
+	char bytes[8] = {};
+	__u32 item;
+
+	ASSERT_LE(0, dmabuf);
+	ASSERT_EQ(0, map_dmabuf(FD, IOAS, dmabuf, iova));
+	EXPECT_EQ(-EINVAL, mock_access_pin(FD, ACCESS, 0, iova, SMALL_PAGE,
+					   NULL, &item));
+	EXPECT_EQ(-EINVAL, mock_access_pin(FD, ACCESS, 0, iova - SMALL_PAGE,
+					   2 * SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(-EINVAL, mock_access_rw(FD, ACCESS, 0, iova, 8, bytes));
+	EXPECT_EQ(-EINVAL, mock_access_rw(FD, ACCESS, WRITE, iova - 4, 8,
+					  bytes));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_TRUE(pattern_matches(self->va, LENGTH, 1));
+	close(dmabuf);
+}
+
+TEST_F(access, sees_no_revoked_memory_in_any_page_table)
+{
+	const __u64 iova = IOVA + LENGTH;
+	int dmabuf = mock_dmabuf(FD, BUFFER_LENGTH, O_RDWR | O_CLOEXEC);
+	struct mock_device first, second, third;
+	__u32 other, unpinned;
+	__u64 copy = iova;
+	char *va;
+
+	ASSERT_LE(0, dmabuf);
+	va = mmap(NULL, BUFFER_LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED,
+		  dmabuf, 0);
+	if (va == MAP_FAILED)
+		SKIP(return, "the buffer cannot be looked at");
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, ioas_alloc(FD, &unpinned));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &first));
+	ASSERT_EQ(0, mock_domain(FD, other, &second));
+	ASSERT_EQ(0, map_dmabuf(FD, IOAS, dmabuf, iova));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, other, IOAS,
+			       iova + SMALL_PAGE, SMALL_PAGE, &copy));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, unpinned, IOAS, IOVA,
+			       LENGTH + BUFFER_LENGTH, &(__u64){ IOVA }));
+	EXPECT_EQ(0, mock_check_map(FD, first.hwpt, iova, BUFFER_LENGTH, va));
+	EXPECT_EQ(0, mock_check_map(FD, second.hwpt, copy, SMALL_PAGE,
+				    va + SMALL_PAGE));
+
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, true));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, first.hwpt, iova, SMALL_PAGE,
+					  va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, second.hwpt, copy, SMALL_PAGE,
+					  va + SMALL_PAGE));
+	EXPECT_EQ(0, mock_check_map(FD, first.hwpt, IOVA, LENGTH, self->va));
+	ASSERT_EQ(0, mock_domain(FD, unpinned, &third));
+	EXPECT_EQ(0, mock_check_map(FD, third.hwpt, IOVA, LENGTH, self->va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, third.hwpt, iova, SMALL_PAGE,
+					  va));
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, false));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, first.hwpt, iova, SMALL_PAGE,
+					  va));
+	EXPECT_EQ(0, mock_destroy(FD, &first));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, iova, BUFFER_LENGTH, NULL));
+	close(dmabuf);
+}
+
+/* -- at the same time -- */
+
+struct pinner {
+	pthread_t thread;
+	int iommufd;
+	int access;
+	bool stop;
+	unsigned int done;
+	int rc;
+};
+
+static void *pin_and_unpin(void *data)
+{
+	struct pinner *pinner = data;
+	__u32 item;
+	char byte;
+	int rc;
+
+	while (!__atomic_load_n(&pinner->stop, __ATOMIC_RELAXED)) {
+		rc = mock_access_pin(pinner->iommufd, pinner->access, 0,
+				     IOVA + SMALL_PAGE, 8 * SMALL_PAGE, NULL,
+				     &item);
+		if (!rc) {
+			pinner->done++;
+			rc = mock_access_unpin(pinner->iommufd, pinner->access,
+					       item);
+		}
+		/* the map is not there, or being taken away */
+		if (rc && rc != -ENOENT && rc != -EINVAL)
+			pinner->rc = rc;
+		rc = mock_access_rw(pinner->iommufd, pinner->access, 0, IOVA,
+				    1, &byte);
+		if (rc && rc != -ENOENT && rc != -EINVAL)
+			pinner->rc = rc;
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
+{
+	struct pinner pinners[2] = {};
+	int i, rc = 0;
+
+	for (i = 0; i < 2; i++) {
+		pinners[i].iommufd = FD;
+		pinners[i].access = mock_access(FD, IOAS, PINS);
+		rc = pthread_create(&pinners[i].thread, NULL, pin_and_unpin,
+				    &pinners[i]);
+		ASSERT_EQ(0, rc);
+	}
+	for (i = 0; i < 500; i++) {
+		rc = ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
+		/* a driver has pinned, and not noted yet what to let go of */
+		if (rc == -EDEADLOCK)
+			continue;
+		ASSERT_EQ(0, rc);
+		rc = ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA);
+		ASSERT_EQ(0, rc);
+	}
+	for (i = 0; i < 2; i++) {
+		__atomic_store_n(&pinners[i].stop, true, __ATOMIC_RELAXED);
+		pthread_join(pinners[i].thread, NULL);
+		EXPECT_EQ(0, pinners[i].rc);
+		EXPECT_LT(0, pinners[i].done);
+		close(pinners[i].access);
+	}
+	EXPECT_EQ(0, vm_pinned());
+}
+
+/* -- every point of every call fails in turn -- */
+
+#define NR_AREAS 40
+#define MAX_TRIES 2000
+
+FIXTURE(failing)
+{
+	long pins;
+	int iommufd;
+	__u32 ioas;		/* a device is on it */
+	__u32 filled;		/* NR_AREAS areas, at IOVA */
+	__u32 empty;
+	struct mock_device dev;
+	int access;		/* on @filled */
+	char *va;
+	int file;
+	int dmabuf;
+	int fail_nth;
+	int new_fd;
+	struct mock_device new_dev;
+	__u32 item;
+};
+
+/* Failures that may be slept on too, and no stack in the log for each. */
+static void arm(const char *what)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose", what);
+	file_write(path, "0");
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/ignore-gfp-wait",
+		 what);
+	file_write(path, "N");
+}
+
+FIXTURE_SETUP(failing)
+{
+	struct memory mem;
+	int i, rc;
+
+	self->pins = pins_held();
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	self->fail_nth = open("/proc/thread-self/fail-nth",
+			      O_RDWR | O_CLOEXEC);
+	if (self->fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	arm("fail_iommufd");
+	arm("failslab");
+	arm("fail_page_alloc");
+	arm("fail_usercopy");
+	file_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	file_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
+		   "N");
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM,
+				  NR_AREAS * SMALL_PAGE));
+	self->va = mem.va;
+	self->file = memfd_alloc(LENGTH, false);
+	ASSERT_LE(0, self->file);
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	ASSERT_EQ(0, ioas_alloc(FD, &self->filled));
+	ASSERT_EQ(0, ioas_alloc(FD, &self->empty));
+	for (i = 0; i < NR_AREAS; i++) {
+		rc = ioas_map_at(FD, self->filled, self->va + i * SMALL_PAGE,
+				 SMALL_PAGE, IOVA + i * SMALL_PAGE);
+		ASSERT_EQ(0, rc);
+	}
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &self->dev));
+	self->access = mock_access(FD, self->filled, PINS);
+	ASSERT_LE(0, ACCESS);
+	self->dmabuf = mock_dmabuf(FD, BUFFER_LENGTH, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->dmabuf);
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+	close(self->dmabuf);
+	close(ACCESS);
+	close(FD);
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+static void fail_from_now(int fail_nth, int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", nth);
+
+	if (write(fail_nth, text, length) != length)
+		abort();
+}
+
+/*
+ * Has something failed since? The question itself may be what fails, and
+ * then nothing has failed before.
+ */
+static bool has_failed(int fail_nth)
+{
+	char text[16] = "";
+	bool failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
+		      atoi(text) == 0;
+
+	/* fails if the counter gets to its end here, and is 0 then anyway */
+	if (write(fail_nth, "0", 1) < 0)
+		return false;
+	return failed;
+}
+
+static bool is_failure(int rc)
+{
+	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
+}
+
+/* What a call that has failed must have left as it was. */
+struct state {
+	long pinned;
+	__u64 alignments[3];
+	__u32 next_id;
+	int next_fd;
+};
+
+static struct state state_now(FIXTURE_DATA(failing) *self)
+{
+	struct state state;
+
+	memset(&state, 0, sizeof(state));
+	state.pinned = vm_pinned();
+	state.alignments[0] = alignment_of(FD, IOAS);
+	state.alignments[1] = alignment_of(FD, self->filled);
+	state.alignments[2] = alignment_of(FD, self->empty);
+	state.next_fd = dup(FD);
+	close(state.next_fd);
+	if (!ioas_alloc(FD, &state.next_id))
+		iommufd_destroy(FD, state.next_id);
+	return state;
+}
+
+static int run_copy(FIXTURE_DATA(failing) *self)
+{
+	__u64 iova = IOVA;
+
+	return ioas_copy(FD, MAP_RW | MAP_AT, IOAS, self->filled,
+			 IOVA + SMALL_PAGE, (NR_AREAS - 2) * SMALL_PAGE, &iova);
+}
+
+static int undo_copy(FIXTURE_DATA(failing) *self)
+{
+	const size_t length = (NR_AREAS - 2) * SMALL_PAGE;
+	int rc;
+
+	rc = mock_check_map(FD, self->dev.hwpt, IOVA, length,
+			    self->va + SMALL_PAGE);
+	return rc ? rc : ioas_unmap(FD, IOAS, IOVA, length, NULL);
+}
+
+static int run_copy_without_device(FIXTURE_DATA(failing) *self)
+{
+	__u64 iova;
+
+	return ioas_copy(FD, MAP_RW, self->empty, self->filled, IOVA,
+			 5 * SMALL_PAGE, &iova);
+}
+
+static int empty_again(FIXTURE_DATA(failing) *self)
+{
+	return ioas_unmap_all(FD, self->empty, NULL);
+}
+
+static int run_map_file(FIXTURE_DATA(failing) *self)
+{
+	__u64 iova = IOVA;
+
+	return ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, self->file, 0, LENGTH,
+			     &iova);
+}
+
+static int undo_map_file(FIXTURE_DATA(failing) *self)
+{
+	return ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
+}
+
+static int run_map_dmabuf(FIXTURE_DATA(failing) *self)
+{
+	return map_dmabuf(FD, IOAS, self->dmabuf, IOVA);
+}
+
+static int undo_map_dmabuf(FIXTURE_DATA(failing) *self)
+{
+	return ioas_unmap(FD, IOAS, IOVA, BUFFER_LENGTH, NULL);
+}
+
+/* A page table of its own is made, and filled. */
+static int run_attach(FIXTURE_DATA(failing) *self)
+{
+	return mock_domain(FD, self->filled, &self->new_dev);
+}
+
+static int undo_attach(FIXTURE_DATA(failing) *self)
+{
+	int rc = mock_check_map(FD, self->new_dev.hwpt, IOVA,
+				NR_AREAS * SMALL_PAGE, self->va);
+
+	return rc ? rc : mock_destroy(FD, &self->new_dev);
+}
+
+static int run_access(FIXTURE_DATA(failing) *self)
+{
+	self->new_fd = mock_access(FD, self->empty, PINS);
+	return self->new_fd < 0 ? self->new_fd : 0;
+}
+
+static int undo_access(FIXTURE_DATA(failing) *self)
+{
+	return close(self->new_fd);
+}
+
+static int run_pin(FIXTURE_DATA(failing) *self)
+{
+	return mock_access_pin(FD, ACCESS, 0, IOVA, NR_AREAS * SMALL_PAGE,
+			       self->va, &self->item);
+}
+
+static int undo_pin(FIXTURE_DATA(failing) *self)
+{
+	return mock_access_unpin(FD, ACCESS, self->item);
+}
+
+static int run_read(FIXTURE_DATA(failing) *self)
+{
+	static char bytes[20 * SMALL_PAGE];
+
+	return mock_access_rw(FD, ACCESS, 0, IOVA + 77, sizeof(bytes), bytes);
+}
+
+static int run_slow_write(FIXTURE_DATA(failing) *self)
+{
+	static char bytes[20 * SMALL_PAGE];
+
+	return mock_access_rw(FD, ACCESS, WRITE | SLOWLY, IOVA + 77,
+			      sizeof(bytes), bytes);
+}
+
+static int run_replace(FIXTURE_DATA(failing) *self)
+{
+	return mock_access_replace(FD, ACCESS, self->empty);
+}
+
+static int undo_replace(FIXTURE_DATA(failing) *self)
+{
+	return mock_access_replace(FD, ACCESS, self->filled);
+}
+
+static int nothing_to_undo(FIXTURE_DATA(failing) *self)
+{
+	return 0;
+}
+
+static int run_change_process(FIXTURE_DATA(failing) *self)
+{
+	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
+
+	return checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
+}
+
+/* A call and what undoes it, which looks at what has been done. */
+struct call {
+	const char *name;
+	int (*run)(FIXTURE_DATA(failing) *self);
+	int (*undo)(FIXTURE_DATA(failing) *self);
+};
+
+static const struct call calls[] = {
+	{ "IOAS_COPY", run_copy, undo_copy },
+	{ "IOAS_COPY without device", run_copy_without_device, empty_again },
+	{ "IOAS_MAP_FILE", run_map_file, undo_map_file },
+	{ "IOAS_MAP_FILE of a dma-buf", run_map_dmabuf, undo_map_dmabuf },
+	{ "attach to many areas", run_attach, undo_attach },
+	{ "CREATE_ACCESS", run_access, undo_access },
+	{ "ACCESS_PAGES", run_pin, undo_pin },
+	{ "ACCESS_RW", run_read, nothing_to_undo },
+	{ "ACCESS_RW by pins", run_slow_write, nothing_to_undo },
+	{ "ACCESS_REPLACE_IOAS", run_replace, undo_replace },
+};
+
+/* Returns how often the call failed, or an error if it did so badly. */
+static int fail_each_point(FIXTURE_DATA(failing) *self,
+			   const struct call *call)
+{
+	int failures = 0, nth, rc;
+	bool failed = true;
+
+	/* once without, so that what is made only once is there */
+	if (call->run(self) || call->undo(self))
+		return -EIO;
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		struct state before = state_now(self), after;
+
+		fail_from_now(self->fail_nth, nth);
+		rc = call->run(self);
+		failed = has_failed(self->fail_nth);
+		if (rc) {
+			failures++;
+			after = state_now(self);
+			if (!failed || !is_failure(rc) ||
+			    memcmp(&before, &after, sizeof(before)) ||
+			    call->run(self)) {
+				printf("# %s: point %d, %d, pinned %ld, %ld\n",
+				       call->name, nth, rc, before.pinned,
+				       after.pinned);
+				return -EIO;
+			}
+		}
+		rc = call->undo(self);
+		if (rc) {
+			printf("# %s: undo after point %d: %d\n", call->name,
+			       nth, rc);
+			return -EIO;
+		}
+	}
+	return failed ? -E2BIG : failures;
+}
+
+TEST_F_TIMEOUT(failing, calls_change_nothing_and_work_the_next_time, 300)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		rc = fail_each_point(self, &calls[i]);
+		EXPECT_LT(0, rc);
+		TH_LOG("%s: %d failures", calls[i].name, rc);
+	}
+}
+
+TEST_F_TIMEOUT(failing, changes_of_process_change_nothing, 60)
+{
+	const struct call call = {
+		"IOAS_CHANGE_PROCESS", run_change_process, nothing_to_undo,
+	};
+	__u64 iova;
+
+	ASSERT_EQ(0, ioas_unmap_all(FD, self->filled, NULL));
+	ASSERT_EQ(0, run_map_file(self));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW, self->empty, IOAS, IOVA, LENGTH,
+			       &iova));
+	EXPECT_LT(0, fail_each_point(self, &call));
+	EXPECT_EQ(LENGTH, vm_pinned());
+}
+
+TEST_HARNESS_MAIN
