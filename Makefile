@@ -8,19 +8,22 @@ export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run check lint arm64 bench bench-refresh clean distclean
+.PHONY: help deps tree kernel run check coverage lint arm64 bench bench-refresh clean distclean
 .NOTPARALLEL:
 
 help:
 	@echo "make run      boot a VM and watch two devices do DMA through /dev/iommu"
 	@echo "make check    all tests: ours, KUnit, the base kernel's VFIO selftests"
-	@echo "              (SUITES='iommufd kunit vfio module plain' to choose)"
+	@echo "              (SUITES='iommufd kunit vfio module plain' to choose; by that name"
+	@echo "              only: stress, for minutes, and kcsan, which looks for data races)"
+	@echo "make coverage which lines of the engine our tests and KUnit reach"
 	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, uapi, scripts, Arm build"
 	@echo "              (CHECKS='checkpatch warnings kernel-doc uapi scripts arm64' to choose)"
 	@echo "make bench    instructions counted: ours beside the stock iommufd and type1"
 	@echo "make bench-refresh   the same, into Documentation/userspace-api"
 	@echo "make tree     a kernel source tree with this repository on it, ready to build"
-	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64)"
+	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64,"
+	@echo "              coverage, kcsan)"
 	@echo "make arm64    only compile what uses iommufd on Arm"
 	@echo "make clean    remove builds; the unpacked base and downloads stay (distclean: all)"
 	@echo
@@ -44,6 +47,9 @@ run: deps
 
 check: deps
 	@scripts/check $(SUITES)
+
+coverage: deps
+	@scripts/coverage $(TESTS)
 
 lint:
 	@scripts/install-deps --for build,lint,arm64

@@ -17,6 +17,14 @@ SUPPORTED_SERIES=(7.3 7.2)
 # Folders of the repository that are laid over the base kernel.
 OVERLAY_DIRS=(drivers include tools Documentation)
 
+# For run-vm: two devices that the IOMMU cannot tell apart.
+TWO_DEVICES_OF_A_GROUP=(
+	--device 'pcie-root-port,id=rp1,chassis=2,slot=2'
+	--device 'pcie-pci-bridge,id=bridge,bus=rp1'
+	--device 'pci-testdev,bus=bridge,addr=1'
+	--device 'pci-testdev,bus=bridge,addr=2'
+)
+
 export LC_ALL=C.UTF-8
 
 say() { printf '%s\n' "$*" >&2; }
