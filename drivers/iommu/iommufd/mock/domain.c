@@ -299,6 +299,7 @@ static int invalidate_entry(struct nested_domain *nested,
 			    struct iommu_user_data_array *array, u32 index)
 {
 	struct iommu_test_hwpt_invalidate entry;
+	unsigned int i;
 	int rc;
 
 	rc = iommu_copy_struct_from_user_array(&entry, array,
@@ -311,10 +312,10 @@ static int invalidate_entry(struct nested_domain *nested,
 	if (entry.iotlb_id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
 		return -EINVAL;
 
-	if (entry.flags & IOMMU_TEST_INVALIDATE_FLAG_ALL)
-		memset(nested->iotlb, 0, sizeof(nested->iotlb));
-	else
-		nested->iotlb[entry.iotlb_id] = 0;
+	for (i = 0; i != MOCK_NESTED_DOMAIN_IOTLB_NUM; i++)
+		if (i == entry.iotlb_id ||
+		    entry.flags & IOMMU_TEST_INVALIDATE_FLAG_ALL)
+			WRITE_ONCE(nested->iotlb[i], 0);
 	return 0;
 }
 
