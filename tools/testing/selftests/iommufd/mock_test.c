@@ -1,0 +1,1383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The test device, operation by operation: what each promises to those who
+ * test with it, and each of its errors.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <linux/udmabuf.h>
+
+#include "kselftest_harness.h"
+#include "checked_io.h"
+#include "mock_lib.h"
+#include "test_support.h"
+
+#define NR_PAGES 64
+#define LENGTH (NR_PAGES * SMALL_PAGE)
+#define IOVA ((__u64)MOCK_APERTURE_START)
+#define DEVICES "/sys/bus/iommufd_mock/devices"
+
+FIXTURE(mock)
+{
+	int iommufd;
+	__u32 ioas;
+	char *va;		/* NR_PAGES */
+	long pins;
+};
+
+FIXTURE_SETUP(mock)
+{
+	struct memory mem;
+
+	self->pins = pins_held();
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	if (!mock_available(self->iommufd))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, LENGTH));
+	self->va = mem.va;
+}
+
+FIXTURE_TEARDOWN(mock)
+{
+	close(self->iommufd);
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+#define FD (self->iommufd)
+#define IOAS (self->ioas)
+
+static int count_devices(void)
+{
+	struct dirent *entry;
+	int count = 0;
+	DIR *dir;
+
+	dir = opendir(DEVICES);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static int sized_ioctl(int iommufd, __u32 size, void *buffer)
+{
+	struct iommu_test_cmd cmd = {
+		.size = size,
+		.op = IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT,
+		.memory_limit.limit = MOCK_MEMORY_LIMIT_DEFAULT,
+	};
+
+	memcpy(buffer, &cmd, sizeof(cmd));
+	return checked_ioctl(iommufd, IOMMU_TEST_CMD, buffer);
+}
+
+/*
+ * The ioctl
+ */
+
+TEST_F(mock, takes_structures_that_are_long_enough)
+{
+	char buffer[sizeof(struct iommu_test_cmd) + 8] = {};
+
+	EXPECT_EQ(72, sizeof(struct iommu_test_cmd));
+	EXPECT_EQ(-EINVAL, sized_ioctl(FD, 0, buffer));
+	EXPECT_EQ(-EINVAL, sized_ioctl(FD, 67, buffer));
+	EXPECT_EQ(0, sized_ioctl(FD, 68, buffer));
+	EXPECT_EQ(0, sized_ioctl(FD, 72, buffer));
+	EXPECT_EQ(0, sized_ioctl(FD, 80, buffer));
+	buffer[79] = 1;
+	EXPECT_EQ(0, sized_ioctl(FD, 79, buffer));
+	EXPECT_EQ(-E2BIG, sized_ioctl(FD, 80, buffer));
+	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_TEST_CMD, NULL));
+}
+
+TEST_F(mock, refuses_unknown_operations)
+{
+	const __u32 ops[] = { 0, 24, 1 << 20, UINT32_MAX };
+	struct iommu_test_cmd cmd = {};
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(ops); i++) {
+		cmd.op = ops[i];
+		EXPECT_EQ(-EOPNOTSUPP, mock_ioctl(FD, &cmd));
+	}
+}
+
+TEST_F(mock, is_not_there_under_neighbouring_numbers)
+{
+	struct iommu_test_cmd cmd = { .size = sizeof(cmd) };
+
+	EXPECT_EQ(-ENOTTY, checked_ioctl(FD, IOMMU_TEST_CMD - 1, &cmd));
+	EXPECT_EQ(-ENOTTY, checked_ioctl(FD, IOMMU_TEST_CMD + 1, &cmd));
+	EXPECT_EQ(-ENOTTY, checked_ioctl(FD, IOMMU_TEST_CMD | 1 << 30, &cmd));
+}
+
+/*
+ * Devices
+ */
+
+TEST_F(mock, makes_and_removes_devices)
+{
+	struct mock_device dev, other;
+
+	EXPECT_TRUE(exists("/sys/class/iommu/iommufd_selftest_iommu"));
+	ASSERT_EQ(0, count_devices());
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0/iommu_group"));
+	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0/iommu"));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
+	EXPECT_TRUE(exists(DEVICES "/iommufd_mock1"));
+	EXPECT_NE(dev.stdev, other.stdev);
+	EXPECT_NE(dev.idev, other.idev);
+
+	ASSERT_EQ(0, mock_destroy(FD, &dev));
+	EXPECT_FALSE(exists(DEVICES "/iommufd_mock0"));
+	EXPECT_TRUE(exists(DEVICES "/iommufd_mock1"));
+	/* the lowest free number */
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0"));
+	EXPECT_EQ(2, count_devices());
+
+	ASSERT_EQ(0, mock_destroy(FD, &dev));
+	ASSERT_EQ(0, mock_destroy(FD, &other));
+	EXPECT_EQ(0, count_devices());
+	EXPECT_EQ(-ENOENT, mock_destroy(FD, &dev));
+}
+
+TEST_F(mock, removes_devices_when_the_file_closes)
+{
+	struct mock_device dev;
+	int i;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	for (i = 0; i != 3; i++)
+		ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(3, count_devices());
+	close(FD);
+	EXPECT_EQ(0, count_devices());
+	EXPECT_EQ(self->pins, pins_held());
+	FD = iommufd_open();
+}
+
+TEST_F(mock, refuses_bad_devices)
+{
+	struct mock_device dev, bad;
+	__u32 flags;
+
+	EXPECT_EQ(-ENOENT, mock_domain(FD, NO_SUCH_ID, &bad));
+	for (flags = 1; flags; flags <<= 1) {
+		if (flags == MOCK_FLAGS_DEVICE_NO_DIRTY ||
+		    flags == MOCK_FLAGS_DEVICE_PASID)
+			continue;
+		EXPECT_EQ(-EINVAL, mock_domain_flags(FD, IOAS, flags, &bad));
+	}
+	EXPECT_EQ(0, count_devices());
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(-EINVAL, mock_domain(FD, dev.idev, &bad));
+	EXPECT_EQ(-EINVAL, mock_domain(FD, dev.stdev, &bad));
+	EXPECT_EQ(1, count_devices());
+}
+
+TEST_F(mock, reads_device_flags_only_where_they_are)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN,
+		.id = IOAS,
+		.mock_domain.dev_flags = UINT32_MAX,
+	};
+	struct mock_device dev;
+
+	EXPECT_EQ(0, mock_ioctl(FD, &cmd));
+	EXPECT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_NO_DIRTY |
+				       MOCK_FLAGS_DEVICE_PASID, &dev));
+	EXPECT_EQ(2, count_devices());
+}
+
+TEST_F(mock, devices_share_a_page_table_of_the_ioas)
+{
+	struct mock_device dev, other, third;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
+	EXPECT_EQ(dev.hwpt, other.hwpt);
+	ASSERT_EQ(0, mock_domain(FD, dev.hwpt, &third));
+	EXPECT_EQ(dev.hwpt, third.hwpt);
+
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, IOAS));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, dev.hwpt));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, dev.idev));
+	ASSERT_EQ(0, mock_destroy(FD, &dev));
+	ASSERT_EQ(0, mock_destroy(FD, &other));
+	ASSERT_EQ(0, mock_destroy(FD, &third));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, third.hwpt));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+}
+
+TEST_F(mock, restricts_the_ioas_while_attached)
+{
+	struct iommu_iova_range range;
+	struct mock_device dev;
+	__u64 alignment;
+	__u32 count = 1;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, &range, &count, &alignment));
+	EXPECT_EQ(MOCK_APERTURE_START, range.start);
+	EXPECT_EQ(MOCK_APERTURE_LAST, range.last);
+	EXPECT_EQ(MOCK_PAGE_SIZE, alignment);
+	ASSERT_EQ(0, mock_destroy(FD, &dev));
+	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, &range, &count, &alignment));
+	EXPECT_EQ(0, range.start);
+	EXPECT_EQ(UINT64_MAX, range.last);
+	EXPECT_EQ(1, alignment);
+}
+
+TEST_F(mock, replaces_by_what_is_there)
+{
+	struct mock_device dev;
+	__u32 pt;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	pt = dev.hwpt;
+	EXPECT_EQ(0, mock_domain_replace(FD, dev.stdev, &pt));
+	EXPECT_EQ(dev.hwpt, pt);
+	pt = IOAS;
+	EXPECT_EQ(0, mock_domain_replace(FD, dev.stdev, &pt));
+	EXPECT_EQ(dev.hwpt, pt);
+
+	EXPECT_EQ(-ENOENT, mock_domain_replace(FD, dev.idev, &pt));
+	EXPECT_EQ(-ENOENT, mock_domain_replace(FD, IOAS, &pt));
+	EXPECT_EQ(-ENOENT, mock_domain_replace(FD, NO_SUCH_ID, &pt));
+	pt = NO_SUCH_ID;
+	EXPECT_EQ(-ENOENT, mock_domain_replace(FD, dev.stdev, &pt));
+	pt = dev.idev;
+	EXPECT_EQ(-EINVAL, mock_domain_replace(FD, dev.stdev, &pt));
+}
+
+/* The device's own page table is the one without PASID. */
+TEST_F(mock, detaches_once_however_often_it_is_asked)
+{
+	struct mock_device dev;
+	__u32 pt = IOAS;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(0, mock_pasid_check(FD, dev.stdev, 0, dev.hwpt));
+	EXPECT_EQ(-EINVAL, mock_pasid_check(FD, dev.stdev, 0, 0));
+	EXPECT_EQ(0, mock_pasid_check(FD, dev.stdev, 7, 0));
+	EXPECT_EQ(-EINVAL, mock_pasid_check(FD, dev.stdev, 7, dev.hwpt));
+	EXPECT_EQ(-ENOENT, mock_pasid_check(FD, dev.stdev, 0, NO_SUCH_ID));
+	EXPECT_EQ(-ENOENT, mock_pasid_check(FD, dev.stdev, 0, IOAS));
+	EXPECT_EQ(-ENOENT, mock_pasid_check(FD, dev.idev, 0, dev.hwpt));
+
+	EXPECT_EQ(-EBUSY, mock_pasid_attach(FD, dev.stdev, 0, &pt));
+	EXPECT_EQ(-ENOENT, mock_pasid_attach(FD, dev.idev, 0, &pt));
+	EXPECT_EQ(-ENOENT, mock_pasid_replace(FD, dev.idev, 0, &pt));
+	EXPECT_EQ(-ENOENT, mock_pasid_detach(FD, dev.idev, 0));
+
+	EXPECT_EQ(0, mock_pasid_detach(FD, dev.stdev, 7));
+	EXPECT_EQ(0, mock_pasid_detach(FD, dev.stdev, 0));
+	EXPECT_EQ(0, mock_pasid_check(FD, dev.stdev, 0, 0));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, dev.hwpt));
+	EXPECT_EQ(0, mock_pasid_detach(FD, dev.stdev, 0));
+	EXPECT_EQ(-EINVAL, mock_domain_replace(FD, dev.stdev, &pt));
+
+	EXPECT_EQ(0, mock_pasid_attach(FD, dev.stdev, 0, &pt));
+	EXPECT_EQ(0, mock_pasid_check(FD, dev.stdev, 0, pt));
+	EXPECT_EQ(0, mock_destroy(FD, &dev));
+	EXPECT_EQ(0, count_devices());
+}
+
+TEST_F(mock, has_cache_words_with_a_default)
+{
+	const __u32 value = IOMMU_TEST_DEV_CACHE_DEFAULT;
+	struct mock_device dev;
+	__u32 i;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	for (i = 0; i <= MOCK_DEV_CACHE_ID_MAX; i++)
+		EXPECT_EQ(0, mock_check_cache(FD, dev.idev, i, value));
+	EXPECT_EQ(-EINVAL, mock_check_cache(FD, dev.idev, i, value));
+	EXPECT_EQ(-EINVAL, mock_check_cache(FD, dev.idev, UINT32_MAX, value));
+	EXPECT_EQ(-EINVAL, mock_check_cache(FD, dev.idev, 0, value + 1));
+	EXPECT_EQ(-ENOENT, mock_check_cache(FD, dev.stdev, 0, value));
+	EXPECT_EQ(-ENOENT, mock_check_cache(FD, NO_SUCH_ID, 0, value));
+	EXPECT_EQ(-ENOENT, mock_check_iotlb(FD, dev.hwpt, 0, value));
+}
+
+TEST_F(mock, requests_pages_that_nobody_handles)
+{
+	struct mock_device dev;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(0, mock_trigger_iopf(FD, dev.idev, 0, 1, 3, IOVA));
+	EXPECT_EQ(0, mock_trigger_iopf(FD, dev.idev, 9, 1, 3, IOVA));
+	EXPECT_EQ(0, mock_trigger_iopf(FD, dev.idev, UINT32_MAX, UINT32_MAX,
+				       UINT32_MAX, UINT64_MAX));
+	EXPECT_EQ(-ENOENT, mock_trigger_iopf(FD, dev.stdev, 0, 1, 3, IOVA));
+	EXPECT_EQ(-ENOENT, mock_trigger_vevent(FD, dev.idev));
+	EXPECT_EQ(-ENOENT, mock_trigger_vevent(FD, NO_SUCH_ID));
+}
+
+/*
+ * Looking into page tables and pages
+ */
+
+TEST_F(mock, sees_what_is_mapped)
+{
+	struct mock_device dev;
+	char *va = self->va;
+	__u64 iova = IOVA + MIB;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, LENGTH, iova));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, LENGTH, va));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, 0, va));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova + 3 * MOCK_PAGE_SIZE,
+				    MOCK_PAGE_SIZE, va + 3 * MOCK_PAGE_SIZE));
+
+	/* other memory, less of it, none */
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE,
+					  va + SMALL_PAGE));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova, MOCK_PAGE_SIZE,
+					  va + MOCK_PAGE_SIZE));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova + LENGTH,
+					  SMALL_PAGE, va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova - SMALL_PAGE,
+					  SMALL_PAGE, va));
+	EXPECT_EQ(-EFAULT, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE,
+					  NULL));
+
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, iova, LENGTH, NULL));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE, va));
+}
+
+TEST_F(mock, checks_what_it_is_to_look_at)
+{
+	const char *va = self->va, *top = (char *)-SMALL_PAGE;
+	struct mock_device dev;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, LENGTH, IOVA));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA + 1024, 2048, va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, 1024, va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, 2048, va + 1));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, -SMALL_PAGE,
+					  2 * SMALL_PAGE, va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, 2 * SMALL_PAGE,
+					  top));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, -2048UL, va));
+	/* beyond what the page table can translate */
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, 1ULL << 60, 2048, va));
+	EXPECT_EQ(-ENOENT, mock_check_map(FD, IOAS, IOVA, LENGTH, va));
+	EXPECT_EQ(-ENOENT, mock_check_map(FD, NO_SUCH_ID, IOVA, LENGTH, va));
+}
+
+TEST_F(mock, maps_half_pages)
+{
+	const __u64 length = 3 * MOCK_PAGE_SIZE;
+	char *va = self->va + MOCK_PAGE_SIZE;
+	struct mock_device dev;
+	__u64 iova = IOVA + MOCK_PAGE_SIZE;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, length, iova));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, length, va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, MOCK_PAGE_SIZE,
+					  self->va));
+	/* the other half of the same page, elsewhere */
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MOCK_PAGE_SIZE, IOVA));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, 4 * MOCK_PAGE_SIZE,
+				    self->va));
+}
+
+TEST_F(mock, sees_what_was_mapped_before_the_device_came)
+{
+	struct mock_device dev;
+	int i;
+
+	for (i = 0; i != NR_PAGES; i += 2)
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va + i * SMALL_PAGE,
+					 SMALL_PAGE, IOVA + i * SMALL_PAGE));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	for (i = 0; i != NR_PAGES; i++)
+		EXPECT_EQ(i % 2 ? -EINVAL : 0,
+			  mock_check_map(FD, dev.hwpt, IOVA + i * SMALL_PAGE,
+					 SMALL_PAGE,
+					 self->va + i * SMALL_PAGE));
+}
+
+TEST_F(mock, counts_pins)
+{
+	struct mock_device dev, other;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 1));
+	EXPECT_EQ(-EIO, mock_check_refs(FD, self->va, LENGTH, 0));
+	EXPECT_EQ(-EIO, mock_check_refs(FD, self->va, LENGTH, 2));
+
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, mock_domain(FD, ioas, &other));
+	ASSERT_EQ(0, ioas_map_at(FD, ioas, self->va, SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, mock_check_refs(FD, self->va, SMALL_PAGE, 2));
+	EXPECT_EQ(0, mock_check_refs(FD, self->va + SMALL_PAGE,
+				     LENGTH - SMALL_PAGE, 1));
+	EXPECT_EQ(-EIO, mock_check_refs(FD, self->va, LENGTH, 1));
+
+	ASSERT_EQ(0, mock_destroy(FD, &dev));
+	ASSERT_EQ(0, ioas_unmap_all(FD, ioas, NULL));
+	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+
+	EXPECT_EQ(-EINVAL, mock_check_refs(FD, self->va + 2048, SMALL_PAGE, 0));
+	EXPECT_EQ(-EINVAL, mock_check_refs(FD, self->va, 2048, 0));
+	EXPECT_EQ(-EINVAL, mock_check_refs(FD, self->va, -SMALL_PAGE, 0));
+	EXPECT_EQ(-EFAULT, mock_check_refs(FD, NULL, SMALL_PAGE, 0));
+}
+
+TEST_F(mock, maps_in_steps_of_little_memory)
+{
+	struct mock_device dev;
+	__u32 limit;
+
+	EXPECT_EQ(-EINVAL, mock_memory_limit(FD, 11));
+	EXPECT_EQ(-EINVAL, mock_memory_limit(FD, 1));
+	EXPECT_EQ(0, mock_memory_limit(FD, UINT32_MAX));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	for (limit = MOCK_MEMORY_LIMIT_MIN; limit < 1024; limit += 37) {
+		ASSERT_EQ(0, mock_memory_limit(FD, limit));
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+		EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, LENGTH,
+					    self->va));
+		EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 1));
+		ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+		EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+	}
+	EXPECT_EQ(0, mock_memory_limit(FD, 0));
+}
+
+TEST_F(mock, makes_no_page_dirty_without_tracking)
+{
+	struct mock_device dev;
+	__u64 bits = 1;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+#define DIRTY(hwpt, length, size, map)					\
+	mock_dirty(FD, hwpt, IOVA, length, size, map, NULL)
+	EXPECT_EQ(-EINVAL, DIRTY(dev.hwpt, LENGTH, SMALL_PAGE, &bits));
+	EXPECT_EQ(-EINVAL, DIRTY(dev.hwpt, LENGTH, 0, &bits));
+	EXPECT_EQ(-EINVAL, DIRTY(dev.hwpt, 0, SMALL_PAGE, &bits));
+	EXPECT_EQ(-EINVAL, DIRTY(dev.hwpt, LENGTH + 1, SMALL_PAGE, &bits));
+	EXPECT_EQ(-EINVAL, DIRTY(dev.hwpt, LENGTH, SMALL_PAGE, NULL));
+	EXPECT_EQ(-EINVAL, mock_dirty(FD, dev.hwpt, IOVA + 1, LENGTH,
+				      SMALL_PAGE, &bits, NULL));
+	EXPECT_EQ(-EOVERFLOW, DIRTY(dev.hwpt, (1ULL << 27) + 1, 1, &bits));
+	EXPECT_EQ(-EOVERFLOW, DIRTY(NO_SUCH_ID, UINT64_MAX, 1, &bits));
+	EXPECT_EQ(-ENOENT, DIRTY(NO_SUCH_ID, LENGTH, SMALL_PAGE, &bits));
+	EXPECT_EQ(-ENOENT, DIRTY(IOAS, LENGTH, SMALL_PAGE, &bits));
+}
+
+/*
+ * Reserved IOVA
+ */
+
+TEST_F(mock, reserves_iova_for_as_long_as_the_ioas_lives)
+{
+	const struct iommu_iova_range allowed = { 32 * MIB, 33 * MIB };
+	struct iommu_iova_range ranges[2];
+	struct mock_device dev;
+	__u32 count = 2;
+
+	EXPECT_EQ(-EINVAL, mock_add_reserved(FD, IOAS, IOVA, 0));
+	EXPECT_EQ(-EOVERFLOW, mock_add_reserved(FD, IOAS, UINT64_MAX, 2));
+	EXPECT_EQ(-ENOENT, mock_add_reserved(FD, NO_SUCH_ID, IOVA, 1));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	EXPECT_EQ(-EADDRINUSE, mock_add_reserved(FD, IOAS, IOVA + 1, 1));
+	EXPECT_EQ(-EADDRINUSE, mock_add_reserved(FD, IOAS, 0, UINT64_MAX));
+	ASSERT_EQ(0, ioas_allow_iovas(FD, IOAS, &allowed, 1));
+	EXPECT_EQ(-EADDRINUSE, mock_add_reserved(FD, IOAS, 33 * MIB, MIB));
+
+	ASSERT_EQ(0, mock_add_reserved(FD, IOAS, 40 * MIB, MIB));
+	ASSERT_EQ(0, mock_add_reserved(FD, IOAS, 40 * MIB, 2 * MIB));
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
+				       42 * MIB - SMALL_PAGE));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, 42 * MIB));
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, mock_destroy(FD, &dev));
+	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, ranges, &count, NULL));
+	EXPECT_EQ(2, count);
+	EXPECT_EQ(40 * MIB - 1, ranges[0].last);
+	EXPECT_EQ(42 * MIB, ranges[1].start);
+}
+
+/*
+ * Accesses
+ */
+
+TEST_F(mock, refuses_bad_accesses)
+{
+	__u32 item;
+
+	EXPECT_EQ(-EOPNOTSUPP, mock_access(FD, IOAS, 2));
+	EXPECT_EQ(-EOPNOTSUPP, mock_access(FD, IOAS, UINT32_MAX));
+
+	EXPECT_EQ(-ENOMEM, mock_access_pin(FD, FD, 0, IOVA, 16 * MIB + 1, NULL,
+					   &item));
+	EXPECT_EQ(-EOPNOTSUPP, mock_access_pin(FD, FD, 2, IOVA, SMALL_PAGE,
+					       NULL, &item));
+	EXPECT_EQ(-EBADFD, mock_access_pin(FD, FD, 0, IOVA, SMALL_PAGE, NULL,
+					   &item));
+	EXPECT_EQ(-EBADFD, mock_access_unpin(FD, FD, 0));
+	EXPECT_EQ(-EBADFD, mock_access_replace(FD, FD, IOAS));
+	EXPECT_EQ(-ENOMEM, mock_access_rw(FD, FD, 0, IOVA, 16 * MIB + 1,
+					  self->va));
+	EXPECT_EQ(-EOPNOTSUPP, mock_access_rw(FD, FD, 2, IOVA, 1, self->va));
+	EXPECT_EQ(-EBADFD, mock_access_rw(FD, FD, 0, IOVA, 1, self->va));
+	EXPECT_EQ(-EBADFD, mock_access_rw(FD, -1, 0, IOVA, 1, self->va));
+}
+
+#define NEEDS_PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
+
+TEST_F(mock, access_pins_what_is_mapped)
+{
+	char *va = self->va;
+	__u32 item, other;
+	int access;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, LENGTH, IOVA));
+	access = mock_access(FD, IOAS, NEEDS_PINS);
+	if (access == -EOPNOTSUPP)
+		SKIP(return, "the kernel has no accesses");
+	ASSERT_LE(0, access);
+	EXPECT_NE(0, fcntl(access, F_GETFD) & FD_CLOEXEC);
+	EXPECT_EQ(-ENOENT, mock_access(FD, NO_SUCH_ID, NEEDS_PINS));
+#define PIN(flags, iova, length, at, item)				\
+	mock_access_pin(FD, access, flags, iova, length, at, item)
+	ASSERT_EQ(0, PIN(0, IOVA, SMALL_PAGE, va, &item));
+	EXPECT_EQ(0, item);
+	EXPECT_EQ(0, mock_check_refs(FD, va, SMALL_PAGE, 1));
+	ASSERT_EQ(0, PIN(MOCK_FLAGS_ACCESS_WRITE, IOVA, LENGTH, NULL, &other));
+	EXPECT_EQ(1, other);
+	EXPECT_EQ(0, mock_check_refs(FD, va + SMALL_PAGE, LENGTH - SMALL_PAGE,
+				     1));
+
+	EXPECT_EQ(-EBADE, PIN(0, IOVA, SMALL_PAGE, va + SMALL_PAGE, &item));
+	EXPECT_EQ(-EBADE, PIN(0, IOVA, SMALL_PAGE, (char *)SMALL_PAGE, &item));
+	EXPECT_EQ(-ENOENT, PIN(0, IOVA + LENGTH, SMALL_PAGE, NULL, &item));
+	EXPECT_EQ(-EINVAL, PIN(0, IOVA, 0, NULL, &item));
+	EXPECT_EQ(-EOVERFLOW, PIN(0, -SMALL_PAGE, 2 * SMALL_PAGE, NULL, &item));
+
+	EXPECT_EQ(0, mock_access_unpin(FD, access, 1));
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, access, 1));
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, access, 2));
+	EXPECT_EQ(0, mock_check_refs(FD, va, SMALL_PAGE, 1));
+	EXPECT_EQ(0, mock_check_refs(FD, va + SMALL_PAGE, LENGTH - SMALL_PAGE,
+				     0));
+	/* the map of what is pinned goes, and the pin with it */
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(0, mock_check_refs(FD, va, LENGTH, 0));
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, access, 0));
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, LENGTH, IOVA));
+	ASSERT_EQ(0, PIN(0, IOVA, LENGTH, va, &item));
+	EXPECT_EQ(2, item);
+	close(access);
+	EXPECT_EQ(0, mock_check_refs(FD, va, LENGTH, 0));
+}
+
+TEST_F(mock, access_without_pins_copies)
+{
+	char *bytes = self->va + LENGTH / 2;
+	__u32 item;
+	int access;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH / 2, IOVA));
+	access = mock_access(FD, IOAS, 0);
+	if (access == -EOPNOTSUPP)
+		SKIP(return, "the kernel has no accesses");
+	ASSERT_LE(0, access);
+	EXPECT_EQ(-EOPNOTSUPP, PIN(0, IOVA, SMALL_PAGE, NULL, &item));
+
+#define RW(flags, iova, length, at)					\
+	mock_access_rw(FD, access, flags, iova, length, at)
+	pattern_fill(self->va, LENGTH / 2, 1);
+	EXPECT_EQ(0, RW(0, IOVA + 3, LENGTH / 2 - 3, bytes));
+	EXPECT_EQ(0, memcmp(bytes, self->va + 3, LENGTH / 2 - 3));
+	pattern_fill(bytes, LENGTH / 2, 2);
+	EXPECT_EQ(0, RW(MOCK_ACCESS_RW_WRITE, IOVA, LENGTH / 2, bytes));
+	EXPECT_EQ(0, memcmp(bytes, self->va, LENGTH / 2));
+	pattern_fill(bytes, LENGTH / 2, 3);
+	EXPECT_EQ(0, RW(MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH, IOVA,
+			LENGTH / 2, bytes));
+	EXPECT_EQ(0, memcmp(bytes, self->va, LENGTH / 2));
+
+	EXPECT_EQ(-EFAULT, RW(0, IOVA, 1, NULL));
+	EXPECT_EQ(-EFAULT, RW(MOCK_ACCESS_RW_WRITE, IOVA, 1, NULL));
+	EXPECT_EQ(-EINVAL, RW(0, IOVA, 0, bytes));
+	EXPECT_EQ(-ENOENT, RW(0, IOVA + LENGTH / 2 - 1, 2, bytes));
+	close(access);
+}
+
+TEST_F(mock, access_finds_the_nth_map)
+{
+	char bytes[2];
+	int access;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va + SMALL_PAGE, SMALL_PAGE,
+				 IOVA + MIB));
+	access = mock_access(FD, IOAS, 0);
+	if (access == -EOPNOTSUPP)
+		SKIP(return, "the kernel has no accesses");
+	ASSERT_LE(0, access);
+	self->va[5] = 'a';
+	self->va[SMALL_PAGE + 6] = 'b';
+	EXPECT_EQ(0, RW(MOCK_FLAGS_ACCESS_SYZ, 5ULL << 32, 1, bytes));
+	EXPECT_EQ(0, RW(MOCK_FLAGS_ACCESS_SYZ, 6ULL << 32 | 1, 1, bytes + 1));
+	EXPECT_EQ('a', bytes[0]);
+	EXPECT_EQ('b', bytes[1]);
+	EXPECT_EQ(-ENOENT, RW(MOCK_FLAGS_ACCESS_SYZ, 2, 1, bytes));
+	close(access);
+}
+
+TEST_F(mock, access_moves_to_another_ioas)
+{
+	__u32 ioas, item;
+	int access;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	access = mock_access(FD, IOAS, NEEDS_PINS);
+	if (access == -EOPNOTSUPP)
+		SKIP(return, "the kernel has no accesses");
+	ASSERT_LE(0, access);
+	ASSERT_EQ(0, PIN(0, IOVA, LENGTH, self->va, &item));
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	EXPECT_EQ(-ENOENT, mock_access_replace(FD, access, NO_SUCH_ID));
+	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 1));
+	EXPECT_EQ(0, mock_access_replace(FD, access, ioas));
+	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+	EXPECT_EQ(-ENOENT, PIN(0, IOVA, LENGTH, self->va, &item));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, ioas));
+	close(access);
+	EXPECT_EQ(0, iommufd_destroy(FD, ioas));
+}
+
+/*
+ * dma-bufs
+ */
+
+TEST_F(mock, exports_dmabufs)
+{
+	int dmabuf;
+	char *va;
+
+	EXPECT_EQ(-EINVAL, mock_dmabuf(FD, 0, O_CLOEXEC));
+	EXPECT_EQ(-EINVAL, mock_dmabuf(FD, 512 * SMALL_PAGE + 1, O_CLOEXEC));
+	EXPECT_EQ(-EINVAL, mock_dmabuf(FD, UINT32_MAX, O_CLOEXEC));
+	dmabuf = mock_dmabuf(FD, 512 * SMALL_PAGE, O_RDWR);
+	ASSERT_LE(0, dmabuf);
+	EXPECT_EQ(0, fcntl(dmabuf, F_GETFD) & FD_CLOEXEC);
+	close(dmabuf);
+
+	dmabuf = mock_dmabuf(FD, SMALL_PAGE + 1, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, dmabuf);
+	EXPECT_NE(0, fcntl(dmabuf, F_GETFD) & FD_CLOEXEC);
+	EXPECT_EQ(2 * SMALL_PAGE, lseek(dmabuf, 0, SEEK_END));
+	va = mmap(NULL, 2 * SMALL_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		  dmabuf, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	EXPECT_TRUE(memory_is(va, 0, 2 * SMALL_PAGE));
+	pattern_fill(va, 2 * SMALL_PAGE, 1);
+	munmap(va, 2 * SMALL_PAGE);
+	va = mmap(NULL, SMALL_PAGE, PROT_READ, MAP_PRIVATE, dmabuf, SMALL_PAGE);
+	EXPECT_EQ(MAP_FAILED, va);
+	close(dmabuf);
+}
+
+static int udmabuf_create(void)
+{
+	struct udmabuf_create create = { .size = SMALL_PAGE };
+	int device, rc;
+
+	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return -errno;
+	create.memfd = memfd_create("udmabuf", MFD_ALLOW_SEALING);
+	if (ftruncate(create.memfd, SMALL_PAGE) ||
+	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		return -errno;
+	rc = checked_ioctl(device, UDMABUF_CREATE, &create);
+	close(create.memfd);
+	close(device);
+	return rc;
+}
+
+TEST_F(mock, revokes_its_own_dmabufs)
+{
+	int dmabuf, foreign;
+
+	EXPECT_EQ(-EBADF, mock_dmabuf_revoke(FD, -1, true));
+	EXPECT_EQ(-EINVAL, mock_dmabuf_revoke(FD, FD, true));
+	foreign = udmabuf_create();
+	ASSERT_LE(0, foreign);
+	EXPECT_EQ(-EOPNOTSUPP, mock_dmabuf_revoke(FD, foreign, true));
+	close(foreign);
+
+	dmabuf = mock_dmabuf(FD, SMALL_PAGE, O_CLOEXEC);
+	ASSERT_LE(0, dmabuf);
+	EXPECT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, false));
+	EXPECT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, true));
+	EXPECT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, true));
+	EXPECT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, false));
+	close(dmabuf);
+}
+
+TEST_F(mock, maps_dmabufs_until_they_are_revoked)
+{
+	const __u64 length = 4 * SMALL_PAGE;
+	struct mock_device dev;
+	__u64 iova = IOVA;
+	int dmabuf, rc;
+	char *va;
+
+	dmabuf = mock_dmabuf(FD, length, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, dmabuf);
+	va = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, dmabuf, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+#define MAP_DMABUF() \
+	ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, dmabuf, 0, length, &iova)
+	rc = MAP_DMABUF();
+	if (rc == -ENOTTY)
+		SKIP(return, "the kernel does not map files");
+	ASSERT_EQ(0, rc);
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, length, va));
+
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, true));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova, length, va));
+	iova += MIB;
+	EXPECT_EQ(-ENODEV, MAP_DMABUF());
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, false));
+	/* what was revoked does not come back by itself */
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, length, va));
+	EXPECT_EQ(0, MAP_DMABUF());
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, length, va));
+}
+
+/*
+ * Anything, by several threads at once: what must hold is that the kernel does
+ * not complain, and that nothing is left when the file is closed.
+ */
+
+#define NR_THREADS 3
+#define NR_ROUNDS 6
+#define NR_CALLS 400
+#define NR_FILES 48
+
+struct chaos {
+	pthread_t thread;
+	int iommufd;
+	char *va;
+	__u32 seed;
+};
+
+/* Mostly what makes sense somewhere, now and then what never does */
+static __u64 random_value(struct chaos *chaos, __u32 *state)
+{
+	switch (random_next(state) % 8) {
+	case 0:
+		return UINT64_MAX - random_next(state) % 3 * MOCK_PAGE_SIZE;
+	case 1:
+		return (__u64)random_next(state) << 32 | random_next(state);
+	case 2:
+		return (uintptr_t)chaos->va + random_next(state) % LENGTH;
+	case 3:
+	case 4:
+		return IOVA + random_next(state) % NR_PAGES * MOCK_PAGE_SIZE;
+	case 5:
+		return random_next(state) % (4 * NR_PAGES) * MOCK_PAGE_SIZE;
+	default:
+		return random_next(state) % 12;
+	}
+}
+
+static void random_test_ioctl(struct chaos *chaos, __u32 *state)
+{
+	struct iommu_test_cmd cmd = {
+		.op = random_next(state) % 25,
+		.id = random_next(state) % 12,
+	};
+	__u64 *words = &cmd.add_reserved.start;
+	unsigned int i;
+
+	for (i = 0; i != 6; i++)
+		words[i] = random_value(chaos, state);
+	/* some must have a chance to work */
+	if (cmd.op == IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS && random_next(state) % 2)
+		cmd.mock_domain.dev_flags = MOCK_FLAGS_DEVICE_PASID;
+	if (cmd.op == IOMMU_TEST_OP_CREATE_ACCESS && random_next(state) % 2)
+		cmd.create_access.flags = NEEDS_PINS;
+	if (cmd.op == IOMMU_TEST_OP_ACCESS_RW) {
+		/* it may write here, and nowhere else */
+		cmd.access_rw.uptr = (uintptr_t)chaos->va;
+		cmd.access_rw.length %= LENGTH;
+		cmd.access_rw.flags = random_next(state) % 2;
+	}
+	mock_ioctl(chaos->iommufd, &cmd);
+}
+
+static void random_call(struct chaos *chaos, __u32 *state)
+{
+	__u64 iova = IOVA + random_next(state) % NR_PAGES * MOCK_PAGE_SIZE;
+	__u64 length = random_next(state) % 9 * MOCK_PAGE_SIZE;
+	__u32 id = random_next(state) % 12;
+	struct mock_device dev;
+
+	switch (random_next(state) % 8) {
+	case 0:
+		iommufd_destroy(chaos->iommufd, id);
+		break;
+	case 1:
+		ioas_unmap(chaos->iommufd, id, iova, length, NULL);
+		break;
+	case 2:
+		ioas_map_at(chaos->iommufd, id, chaos->va, length, iova);
+		break;
+	case 3:
+		mock_domain(chaos->iommufd, id, &dev);
+		break;
+	default:
+		random_test_ioctl(chaos, state);
+		break;
+	}
+}
+
+static void *cause_chaos(void *data)
+{
+	struct chaos *chaos = data;
+	int i;
+
+	for (i = 0; i != NR_CALLS; i++)
+		random_call(chaos, &chaos->seed);
+	return NULL;
+}
+
+static void start_chaos(struct chaos *chaos, int iommufd, char *va, __u32 seed)
+{
+	chaos->iommufd = iommufd;
+	chaos->va = va;
+	chaos->seed = seed;
+	if (pthread_create(&chaos->thread, NULL, cause_chaos, chaos))
+		abort();
+}
+
+TEST_F_TIMEOUT(mock, leaves_nothing_whatever_is_called, 300)
+{
+	const struct rlimit limit = { NR_FILES, NR_FILES };
+	struct chaos chaos[NR_THREADS];
+	int round, i, iommufd;
+	__u32 ioas;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	for (round = 0; round != NR_ROUNDS; round++) {
+		iommufd = iommufd_open();
+		ASSERT_LE(0, iommufd);
+		for (i = 0; i != 3; i++)
+			ASSERT_EQ(0, ioas_alloc(iommufd, &ioas));
+		for (i = 0; i != NR_THREADS; i++)
+			start_chaos(&chaos[i], iommufd, self->va,
+				    round * NR_THREADS + i + 1);
+		for (i = 0; i != NR_THREADS; i++)
+			pthread_join(chaos[i].thread, NULL);
+		/* accesses and dma-bufs, which have files of their own */
+		for (i = iommufd; i != NR_FILES; i++)
+			close(i);
+		EXPECT_EQ(0, count_devices());
+		EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+	}
+	EXPECT_EQ(0, mock_memory_limit(FD, 0));
+}
+
+/*
+ * Fault injection: every call with each of its points failing in turn. The
+ * call fails and leaves everything as it was, and works the next time.
+ */
+
+#define MAX_TRIES 2000
+#define TIMEOUT 300
+
+#define DEBUGFS "/sys/kernel/debug/"
+
+/* A device on an IOAS, and memory */
+struct mock_rig {
+	int iommufd;
+	__u32 ioas;
+	struct mock_device dev;
+	char *va;		/* NR_PAGES */
+};
+
+FIXTURE(failing)
+{
+	struct mock_rig rig;
+	int fail_nth;
+	long pins;
+};
+
+/* Failures that may be slept on too, and no stack in the log for each. */
+static int arm_points(void)
+{
+	int rc;
+
+	rc = file_write(DEBUGFS "fail_iommufd/verbose", "0");
+	if (rc)
+		return rc;
+	file_write(DEBUGFS "failslab/verbose", "0");
+	file_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	file_write(DEBUGFS "fail_page_alloc/verbose", "0");
+	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+	file_write(DEBUGFS "fail_page_alloc/min-order", "0");
+	file_write(DEBUGFS "fail_usercopy/verbose", "0");
+	return 0;
+}
+
+FIXTURE_SETUP(failing)
+{
+	struct memory mem;
+
+	self->pins = pins_held();
+	self->rig.iommufd = iommufd_open();
+	ASSERT_LE(0, self->rig.iommufd);
+	if (!mock_available(self->rig.iommufd))
+		SKIP(return, "the kernel has no test device");
+	self->fail_nth = open("/proc/thread-self/fail-nth",
+			      O_RDWR | O_CLOEXEC);
+	if (self->fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, arm_points());
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM, LENGTH));
+	self->rig.va = mem.va;
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &self->rig.ioas));
+	ASSERT_EQ(0, mock_domain(self->rig.iommufd, self->rig.ioas,
+				 &self->rig.dev));
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+	close(self->rig.iommufd);
+	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, count_devices());
+}
+
+static void fail_from_now(int fail_nth, int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", nth);
+
+	if (write(fail_nth, text, length) != length)
+		abort();
+}
+
+/*
+ * Has something failed since? The question itself may be what fails, and
+ * then nothing has failed before.
+ */
+static bool has_failed(int fail_nth)
+{
+	char text[16] = "";
+	bool failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
+		      atoi(text) == 0;
+
+	/* fails if the counter gets to its end here, and is 0 then anyway */
+	if (write(fail_nth, "0", 1) < 0)
+		return false;
+	return failed;
+}
+
+static bool is_failure(int rc)
+{
+	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
+}
+
+/* What a call that has failed must have left as it was */
+struct state {
+	long pinned;
+	__u32 next_id;
+	int next_fd;
+	int nr_devices;
+	__u32 nr_ranges;
+	__u64 first;
+	__u64 alignment;
+};
+
+static struct state current_state(struct mock_rig *rig)
+{
+	struct iommu_iova_range range = {};
+	struct state state = {};
+
+	state.nr_ranges = 1;
+	ioas_iova_ranges(rig->iommufd, rig->ioas, &range, &state.nr_ranges,
+			 &state.alignment);
+	state.first = range.start;
+	state.pinned = vm_pinned();
+	state.nr_devices = count_devices();
+	state.next_fd = dup(rig->iommufd);
+	close(state.next_fd);
+	if (!ioas_alloc(rig->iommufd, &state.next_id))
+		iommufd_destroy(rig->iommufd, state.next_id);
+	return state;
+}
+
+/* A call and what undoes it; either may be repeated. */
+struct call {
+	const char *name;
+	int (*run)(struct mock_rig *rig);
+	int (*undo)(struct mock_rig *rig);
+	int error;		/* must be among its failures, if not 0 */
+};
+
+static __u32 new_id;
+static int new_fd;
+static struct mock_device new_dev;
+
+static int nothing_to_undo(struct mock_rig *rig)
+{
+	return 0;
+}
+
+static int run_ioas_alloc(struct mock_rig *rig)
+{
+	return ioas_alloc(rig->iommufd, &new_id);
+}
+
+static int undo_id(struct mock_rig *rig)
+{
+	return iommufd_destroy(rig->iommufd, new_id);
+}
+
+static int run_map(struct mock_rig *rig)
+{
+	return ioas_map_at(rig->iommufd, rig->ioas, rig->va, LENGTH, IOVA);
+}
+
+static int undo_map(struct mock_rig *rig)
+{
+	if (mock_check_map(rig->iommufd, rig->dev.hwpt, IOVA, LENGTH, rig->va))
+		return -EINVAL;
+	return ioas_unmap(rig->iommufd, rig->ioas, IOVA, LENGTH, NULL);
+}
+
+static int run_map_with_little_memory(struct mock_rig *rig)
+{
+	int rc = mock_memory_limit(rig->iommufd, 256);
+
+	return rc ? rc : run_map(rig);
+}
+
+static int undo_map_with_little_memory(struct mock_rig *rig)
+{
+	mock_memory_limit(rig->iommufd, 0);
+	return undo_map(rig);
+}
+
+static int run_iova_ranges(struct mock_rig *rig)
+{
+	struct iommu_iova_range range;
+	__u32 count = 1;
+
+	return ioas_iova_ranges(rig->iommufd, rig->ioas, &range, &count, NULL);
+}
+
+static int run_allow(struct mock_rig *rig)
+{
+	const struct iommu_iova_range ranges[] = {
+		{ IOVA, IOVA + MIB },
+		{ IOVA + 4 * MIB, IOVA + 5 * MIB },
+	};
+
+	return ioas_allow_iovas(rig->iommufd, rig->ioas, ranges,
+				ARRAY_SIZE(ranges));
+}
+
+static int undo_allow(struct mock_rig *rig)
+{
+	return ioas_allow_iovas(rig->iommufd, rig->ioas, NULL, 0);
+}
+
+static int run_option_get(struct mock_rig *rig)
+{
+	__u64 value;
+
+	return iommufd_option_get(rig->iommufd, IOMMU_OPTION_HUGE_PAGES,
+				  rig->ioas, &value);
+}
+
+static int run_option_set(struct mock_rig *rig)
+{
+	return iommufd_option_set(rig->iommufd, IOMMU_OPTION_HUGE_PAGES,
+				  rig->ioas, 1);
+}
+
+static int vfio_ioas(struct mock_rig *rig, __u16 op)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = rig->ioas,
+		.op = op,
+	};
+
+	return checked_ioctl(rig->iommufd, IOMMU_VFIO_IOAS, &cmd);
+}
+
+static int run_vfio_ioas(struct mock_rig *rig)
+{
+	return vfio_ioas(rig, IOMMU_VFIO_IOAS_SET);
+}
+
+static int undo_vfio_ioas(struct mock_rig *rig)
+{
+	return vfio_ioas(rig, IOMMU_VFIO_IOAS_CLEAR);
+}
+
+static int run_mock_domain(struct mock_rig *rig)
+{
+	return mock_domain(rig->iommufd, rig->ioas, &new_dev);
+}
+
+static int run_mock_domain_of_pt(struct mock_rig *rig)
+{
+	return mock_domain_flags(rig->iommufd, rig->dev.hwpt,
+				 MOCK_FLAGS_DEVICE_PASID, &new_dev);
+}
+
+static int undo_device(struct mock_rig *rig)
+{
+	return mock_destroy(rig->iommufd, &new_dev);
+}
+
+static __u32 filled_ioas;
+
+/* A page table of its own is made and filled. */
+static int run_mock_domain_of_new_pt(struct mock_rig *rig)
+{
+	return mock_domain(rig->iommufd, filled_ioas, &new_dev);
+}
+
+static int run_replace(struct mock_rig *rig)
+{
+	__u32 pt = rig->ioas;
+
+	return mock_domain_replace(rig->iommufd, rig->dev.stdev, &pt);
+}
+
+static int run_check_map(struct mock_rig *rig)
+{
+	return mock_check_map(rig->iommufd, rig->dev.hwpt, IOVA, 0, rig->va);
+}
+
+static int run_check_refs(struct mock_rig *rig)
+{
+	return mock_check_refs(rig->iommufd, rig->va, LENGTH, 0);
+}
+
+static int run_check_cache(struct mock_rig *rig)
+{
+	return mock_check_cache(rig->iommufd, rig->dev.idev, 0,
+				IOMMU_TEST_DEV_CACHE_DEFAULT);
+}
+
+static int run_iopf(struct mock_rig *rig)
+{
+	return mock_trigger_iopf(rig->iommufd, rig->dev.idev, 0, 0, 0, 0);
+}
+
+static int run_pasid_check(struct mock_rig *rig)
+{
+	return mock_pasid_check(rig->iommufd, rig->dev.stdev, 0, rig->dev.hwpt);
+}
+
+static int run_dmabuf(struct mock_rig *rig)
+{
+	new_fd = mock_dmabuf(rig->iommufd, 3 * SMALL_PAGE, O_CLOEXEC);
+	return new_fd < 0 ? new_fd : 0;
+}
+
+static int undo_fd(struct mock_rig *rig)
+{
+	return close(new_fd);
+}
+
+static const struct call calls[] = {
+	{ "IOAS_ALLOC", run_ioas_alloc, undo_id, -ENOMEM },
+	{ "IOAS_MAP", run_map, undo_map, -ENOENT },
+	{ "IOAS_MAP, little memory", run_map_with_little_memory,
+	  undo_map_with_little_memory, -ENOENT },
+	{ "IOAS_IOVA_RANGES", run_iova_ranges, nothing_to_undo, -ENOENT },
+	{ "IOAS_ALLOW_IOVAS", run_allow, undo_allow, -ENOENT },
+	{ "OPTION get", run_option_get, nothing_to_undo, -ENOENT },
+	{ "OPTION set", run_option_set, nothing_to_undo, -ENOENT },
+	{ "VFIO_IOAS", run_vfio_ioas, undo_vfio_ioas, -ENOENT },
+	{ "MOCK_DOMAIN", run_mock_domain, undo_device, -ENOMEM },
+	{ "MOCK_DOMAIN of a page table", run_mock_domain_of_pt, undo_device,
+	  -ENOMEM },
+	{ "MOCK_DOMAIN, a new page table", run_mock_domain_of_new_pt,
+	  undo_device, -ENOMEM },
+	{ "MOCK_DOMAIN_REPLACE", run_replace, nothing_to_undo, -ENOENT },
+	{ "MD_CHECK_MAP", run_check_map, nothing_to_undo, -ENOENT },
+	{ "MD_CHECK_REFS", run_check_refs, nothing_to_undo, 0 },
+	{ "DEV_CHECK_CACHE", run_check_cache, nothing_to_undo, -ENOENT },
+	{ "TRIGGER_IOPF", run_iopf, nothing_to_undo, -ENOENT },
+	{ "PASID_CHECK_HWPT", run_pasid_check, nothing_to_undo, -ENOENT },
+	{ "DMABUF_GET", run_dmabuf, undo_fd, -ENOMEM },
+};
+
+TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
+{
+	struct mock_rig *rig = &self->rig;
+	const struct call *call;
+
+	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &filled_ioas));
+	ASSERT_EQ(0, ioas_map_at(rig->iommufd, filled_ioas, rig->va, LENGTH,
+				 IOVA));
+	for (call = calls; call != calls + ARRAY_SIZE(calls); call++) {
+		int nth = 0, nr_failures = 0;
+		bool failed = true, seen = !call->error;
+
+		/* once without, so that what is made only once is there */
+		ASSERT_EQ(0, call->run(rig)) TH_LOG("%s", call->name);
+		ASSERT_EQ(0, call->undo(rig)) TH_LOG("%s", call->name);
+		while (failed && ++nth < MAX_TRIES) {
+			struct state before = current_state(rig), after;
+			int rc;
+
+			fail_from_now(self->fail_nth, nth);
+			rc = call->run(rig);
+			failed = has_failed(self->fail_nth);
+			if (rc) {
+				ASSERT_TRUE(failed && is_failure(rc))
+					TH_LOG("%s, %d: %d", call->name, nth,
+					       rc);
+				nr_failures++;
+				seen |= rc == call->error;
+				after = current_state(rig);
+				EXPECT_EQ(0, memcmp(&before, &after,
+						    sizeof(before)))
+					TH_LOG("%s, %d: %d", call->name, nth,
+					       rc);
+				ASSERT_EQ(0, call->run(rig))
+					TH_LOG("%s, %d", call->name, nth);
+			}
+			ASSERT_EQ(0, call->undo(rig))
+				TH_LOG("%s, %d", call->name, nth);
+		}
+		EXPECT_FALSE(failed);
+		EXPECT_TRUE(seen) TH_LOG("%s", call->name);
+		TH_LOG("%s: %d of %d failures are errors", call->name,
+		       nr_failures, nth - 1);
+	}
+}
+
+/* Only a result that cannot be told is an error; the map is gone then. */
+TEST_F_TIMEOUT(failing, unmap_is_done_or_not_begun, TIMEOUT)
+{
+	struct mock_rig *rig = &self->rig;
+	bool failed = true;
+	int rc, nth;
+
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, run_map(rig));
+		fail_from_now(self->fail_nth, nth);
+		rc = ioas_unmap(rig->iommufd, rig->ioas, IOVA, LENGTH, NULL);
+		failed = has_failed(self->fail_nth);
+		EXPECT_TRUE(!rc || (failed && (rc == -EFAULT ||
+					       rc == -ENOENT)))
+			TH_LOG("%d: %d", nth, rc);
+		ioas_unmap(rig->iommufd, rig->ioas, IOVA, LENGTH, NULL);
+		EXPECT_EQ(0, mock_check_refs(rig->iommufd, rig->va, LENGTH, 0));
+	}
+	EXPECT_FALSE(failed);
+}
+
+TEST_F_TIMEOUT(failing, devices_go_without_memory, TIMEOUT)
+{
+	struct mock_rig *rig = &self->rig;
+	bool failed = true;
+	int rc, nth;
+
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, run_map(rig));
+		ASSERT_EQ(0, mock_domain(rig->iommufd, rig->ioas, &new_dev));
+		fail_from_now(self->fail_nth, nth);
+		rc = mock_destroy(rig->iommufd, &new_dev);
+		failed = has_failed(self->fail_nth);
+		EXPECT_TRUE(!rc || (failed && rc == -EFAULT))
+			TH_LOG("%d: %d", nth, rc);
+		if (rc)
+			ASSERT_EQ(0, mock_destroy(rig->iommufd, &new_dev));
+		ASSERT_EQ(1, count_devices());
+		ASSERT_EQ(0, ioas_unmap_all(rig->iommufd, rig->ioas, NULL));
+	}
+	EXPECT_FALSE(failed);
+}
+
+/* Our own points, after so many of them, as often as that. */
+static int fail_points(const char *after, const char *times)
+{
+	int rc;
+
+	rc = file_write("/proc/thread-self/make-it-fail", "1");
+	if (!rc)
+		rc = file_write(DEBUGFS "fail_iommufd/task-filter", "Y");
+	if (!rc)
+		rc = file_write(DEBUGFS "fail_iommufd/space", after);
+	if (!rc)
+		rc = file_write(DEBUGFS "fail_iommufd/times", times);
+	return rc ? rc : file_write(DEBUGFS "fail_iommufd/probability", "100");
+}
+
+static int fail_no_points(void)
+{
+	file_write(DEBUGFS "fail_iommufd/task-filter", "N");
+	return file_write(DEBUGFS "fail_iommufd/probability", "0");
+}
+
+TEST_F(failing, objects_are_not_found_when_told_so)
+{
+	ASSERT_EQ(0, fail_points("0", "2"));
+	EXPECT_EQ(-ENOENT, run_iova_ranges(&self->rig));
+	EXPECT_EQ(-ENOENT, run_map(&self->rig));
+	EXPECT_EQ(0, run_map(&self->rig));
+	EXPECT_EQ(0, undo_map(&self->rig));
+	EXPECT_EQ(0, fail_no_points());
+}
+
+/* The page table is found first. */
+TEST_F(failing, regions_are_not_reserved_when_told_so)
+{
+	ASSERT_EQ(0, fail_points("2", "1"));
+	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(&self->rig));
+	EXPECT_EQ(1, count_devices());
+	EXPECT_EQ(0, run_mock_domain_of_pt(&self->rig));
+	EXPECT_EQ(0, fail_no_points());
+}
+
+TEST_HARNESS_MAIN
