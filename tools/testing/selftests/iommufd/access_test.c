@@ -704,7 +704,7 @@ static void *pin_and_unpin(void *data)
 TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 {
 	struct pinner pinners[2] = {};
-	int i, rc = 0;
+	int refused = 0, i, rc = 0;
 
 	for (i = 0; i < 2; i++) {
 		pinners[i].iommufd = FD;
@@ -716,8 +716,10 @@ TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 	for (i = 0; i < 500; i++) {
 		rc = ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 		/* a driver has pinned, and not noted yet what to let go of */
-		if (rc == -EDEADLOCK)
+		if (rc == -EDEADLOCK) {
+			refused++;
 			continue;
+		}
 		ASSERT_EQ(0, rc);
 		rc = ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA);
 		ASSERT_EQ(0, rc);
@@ -730,6 +732,8 @@ TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 		close(pinners[i].access);
 	}
 	EXPECT_EQ(0, vm_pinned());
+	EXPECT_GT(50, refused);
+	TH_LOG("%d unmaps refused", refused);
 }
 
 /* -- every point of every call fails in turn -- */
@@ -737,9 +741,8 @@ TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 #define NR_AREAS 40
 #define MAX_TRIES 2000
 
-FIXTURE(failing)
-{
-	long pins;
+/* What the calls are about. */
+struct subject {
 	int iommufd;
 	__u32 ioas;		/* a device is on it */
 	__u32 filled;		/* NR_AREAS areas, at IOVA */
@@ -755,6 +758,12 @@ FIXTURE(failing)
 	__u32 item;
 };
 
+FIXTURE(failing)
+{
+	long pins;
+	struct subject subject;
+};
+
 /* Failures that may be slept on too, and no stack in the log for each. */
 static void arm(const char *what)
 {
@@ -767,20 +776,8 @@ static void arm(const char *what)
 	file_write(path, "N");
 }
 
-FIXTURE_SETUP(failing)
+static void arm_all(void)
 {
-	struct memory mem;
-	int i, rc;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(FD))
-		SKIP(return, "the kernel has no test device");
-	self->fail_nth = open("/proc/thread-self/fail-nth",
-			      O_RDWR | O_CLOEXEC);
-	if (self->fail_nth < 0)
-		SKIP(return, "the kernel cannot inject failures");
 	arm("fail_iommufd");
 	arm("failslab");
 	arm("fail_page_alloc");
@@ -788,31 +785,76 @@ FIXTURE_SETUP(failing)
 	file_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
 	file_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
 		   "N");
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM,
-				  NR_AREAS * SMALL_PAGE));
+}
+
+static int make_memory(struct subject *self)
+{
+	struct memory mem;
+	int rc;
+
+	rc = memory_alloc(&mem, PAGES_SMALL_RANDOM, NR_AREAS * SMALL_PAGE);
+	if (rc)
+		return rc;
 	self->va = mem.va;
 	self->file = memfd_alloc(LENGTH, false);
-	ASSERT_LE(0, self->file);
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
-	ASSERT_EQ(0, ioas_alloc(FD, &self->filled));
-	ASSERT_EQ(0, ioas_alloc(FD, &self->empty));
-	for (i = 0; i < NR_AREAS; i++) {
+	if (self->file < 0)
+		return self->file;
+	self->dmabuf = mock_dmabuf(FD, BUFFER_LENGTH, O_RDWR | O_CLOEXEC);
+	return self->dmabuf < 0 ? self->dmabuf : 0;
+}
+
+static int fill_ioas(struct subject *self)
+{
+	int i, rc = 0;
+
+	for (i = 0; i < NR_AREAS && !rc; i++)
 		rc = ioas_map_at(FD, self->filled, self->va + i * SMALL_PAGE,
 				 SMALL_PAGE, IOVA + i * SMALL_PAGE);
-		ASSERT_EQ(0, rc);
-	}
-	ASSERT_EQ(0, mock_domain(FD, IOAS, &self->dev));
+	return rc;
+}
+
+static int make_objects(struct subject *self)
+{
+	int rc;
+
+	rc = ioas_alloc(FD, &IOAS);
+	if (!rc)
+		rc = ioas_alloc(FD, &self->filled);
+	if (!rc)
+		rc = ioas_alloc(FD, &self->empty);
+	if (!rc)
+		rc = fill_ioas(self);
+	if (!rc)
+		rc = mock_domain(FD, IOAS, &self->dev);
+	if (rc)
+		return rc;
 	self->access = mock_access(FD, self->filled, PINS);
-	ASSERT_LE(0, ACCESS);
-	self->dmabuf = mock_dmabuf(FD, BUFFER_LENGTH, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->dmabuf);
+	return ACCESS < 0 ? ACCESS : 0;
+}
+
+FIXTURE_SETUP(failing)
+{
+	struct subject *subject = &self->subject;
+
+	self->pins = pins_held();
+	subject->iommufd = iommufd_open();
+	ASSERT_LE(0, subject->iommufd);
+	if (!mock_available(subject->iommufd))
+		SKIP(return, "the kernel has no test device");
+	subject->fail_nth = open("/proc/thread-self/fail-nth",
+				 O_RDWR | O_CLOEXEC);
+	if (subject->fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	arm_all();
+	ASSERT_EQ(0, make_memory(subject));
+	ASSERT_EQ(0, make_objects(subject));
 }
 
 FIXTURE_TEARDOWN(failing)
 {
-	close(self->dmabuf);
-	close(ACCESS);
-	close(FD);
+	close(self->subject.dmabuf);
+	close(self->subject.access);
+	close(self->subject.iommufd);
 	EXPECT_EQ(self->pins, pins_held());
 }
 
@@ -854,7 +896,7 @@ struct state {
 	int next_fd;
 };
 
-static struct state state_now(FIXTURE_DATA(failing) *self)
+static struct state state_now(struct subject *self)
 {
 	struct state state;
 
@@ -870,7 +912,7 @@ static struct state state_now(FIXTURE_DATA(failing) *self)
 	return state;
 }
 
-static int run_copy(FIXTURE_DATA(failing) *self)
+static int run_copy(struct subject *self)
 {
 	__u64 iova = IOVA;
 
@@ -878,7 +920,7 @@ static int run_copy(FIXTURE_DATA(failing) *self)
 			 IOVA + SMALL_PAGE, (NR_AREAS - 2) * SMALL_PAGE, &iova);
 }
 
-static int undo_copy(FIXTURE_DATA(failing) *self)
+static int undo_copy(struct subject *self)
 {
 	const size_t length = (NR_AREAS - 2) * SMALL_PAGE;
 	int rc;
@@ -888,7 +930,7 @@ static int undo_copy(FIXTURE_DATA(failing) *self)
 	return rc ? rc : ioas_unmap(FD, IOAS, IOVA, length, NULL);
 }
 
-static int run_copy_without_device(FIXTURE_DATA(failing) *self)
+static int run_copy_without_device(struct subject *self)
 {
 	__u64 iova;
 
@@ -896,12 +938,12 @@ static int run_copy_without_device(FIXTURE_DATA(failing) *self)
 			 5 * SMALL_PAGE, &iova);
 }
 
-static int empty_again(FIXTURE_DATA(failing) *self)
+static int empty_again(struct subject *self)
 {
 	return ioas_unmap_all(FD, self->empty, NULL);
 }
 
-static int run_map_file(FIXTURE_DATA(failing) *self)
+static int run_map_file(struct subject *self)
 {
 	__u64 iova = IOVA;
 
@@ -909,28 +951,28 @@ static int run_map_file(FIXTURE_DATA(failing) *self)
 			     &iova);
 }
 
-static int undo_map_file(FIXTURE_DATA(failing) *self)
+static int undo_map_file(struct subject *self)
 {
 	return ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 }
 
-static int run_map_dmabuf(FIXTURE_DATA(failing) *self)
+static int run_map_dmabuf(struct subject *self)
 {
 	return map_dmabuf(FD, IOAS, self->dmabuf, IOVA);
 }
 
-static int undo_map_dmabuf(FIXTURE_DATA(failing) *self)
+static int undo_map_dmabuf(struct subject *self)
 {
 	return ioas_unmap(FD, IOAS, IOVA, BUFFER_LENGTH, NULL);
 }
 
 /* A page table of its own is made, and filled. */
-static int run_attach(FIXTURE_DATA(failing) *self)
+static int run_attach(struct subject *self)
 {
 	return mock_domain(FD, self->filled, &self->new_dev);
 }
 
-static int undo_attach(FIXTURE_DATA(failing) *self)
+static int undo_attach(struct subject *self)
 {
 	int rc = mock_check_map(FD, self->new_dev.hwpt, IOVA,
 				NR_AREAS * SMALL_PAGE, self->va);
@@ -938,36 +980,36 @@ static int undo_attach(FIXTURE_DATA(failing) *self)
 	return rc ? rc : mock_destroy(FD, &self->new_dev);
 }
 
-static int run_access(FIXTURE_DATA(failing) *self)
+static int run_access(struct subject *self)
 {
 	self->new_fd = mock_access(FD, self->empty, PINS);
 	return self->new_fd < 0 ? self->new_fd : 0;
 }
 
-static int undo_access(FIXTURE_DATA(failing) *self)
+static int undo_access(struct subject *self)
 {
 	return close(self->new_fd);
 }
 
-static int run_pin(FIXTURE_DATA(failing) *self)
+static int run_pin(struct subject *self)
 {
 	return mock_access_pin(FD, ACCESS, 0, IOVA, NR_AREAS * SMALL_PAGE,
 			       self->va, &self->item);
 }
 
-static int undo_pin(FIXTURE_DATA(failing) *self)
+static int undo_pin(struct subject *self)
 {
 	return mock_access_unpin(FD, ACCESS, self->item);
 }
 
-static int run_read(FIXTURE_DATA(failing) *self)
+static int run_read(struct subject *self)
 {
 	static char bytes[20 * SMALL_PAGE];
 
 	return mock_access_rw(FD, ACCESS, 0, IOVA + 77, sizeof(bytes), bytes);
 }
 
-static int run_slow_write(FIXTURE_DATA(failing) *self)
+static int run_slow_write(struct subject *self)
 {
 	static char bytes[20 * SMALL_PAGE];
 
@@ -975,22 +1017,22 @@ static int run_slow_write(FIXTURE_DATA(failing) *self)
 			      sizeof(bytes), bytes);
 }
 
-static int run_replace(FIXTURE_DATA(failing) *self)
+static int run_replace(struct subject *self)
 {
 	return mock_access_replace(FD, ACCESS, self->empty);
 }
 
-static int undo_replace(FIXTURE_DATA(failing) *self)
+static int undo_replace(struct subject *self)
 {
 	return mock_access_replace(FD, ACCESS, self->filled);
 }
 
-static int nothing_to_undo(FIXTURE_DATA(failing) *self)
+static int nothing_to_undo(struct subject *self)
 {
 	return 0;
 }
 
-static int run_change_process(FIXTURE_DATA(failing) *self)
+static int run_change_process(struct subject *self)
 {
 	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
 
@@ -1000,8 +1042,8 @@ static int run_change_process(FIXTURE_DATA(failing) *self)
 /* A call and what undoes it, which looks at what has been done. */
 struct call {
 	const char *name;
-	int (*run)(FIXTURE_DATA(failing) *self);
-	int (*undo)(FIXTURE_DATA(failing) *self);
+	int (*run)(struct subject *self);
+	int (*undo)(struct subject *self);
 };
 
 static const struct call calls[] = {
@@ -1018,7 +1060,7 @@ static const struct call calls[] = {
 };
 
 /* Returns how often the call failed, or an error if it did so badly. */
-static int fail_each_point(FIXTURE_DATA(failing) *self,
+static int fail_each_point(struct subject *self,
 			   const struct call *call)
 {
 	int failures = 0, nth, rc;
@@ -1061,7 +1103,7 @@ TEST_F_TIMEOUT(failing, calls_change_nothing_and_work_the_next_time, 300)
 	int rc;
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		rc = fail_each_point(self, &calls[i]);
+		rc = fail_each_point(&self->subject, &calls[i]);
 		EXPECT_LT(0, rc);
 		TH_LOG("%s: %d failures", calls[i].name, rc);
 	}
@@ -1072,13 +1114,15 @@ TEST_F_TIMEOUT(failing, changes_of_process_change_nothing, 60)
 	const struct call call = {
 		"IOAS_CHANGE_PROCESS", run_change_process, nothing_to_undo,
 	};
+	struct subject *subject = &self->subject;
+	int iommufd = subject->iommufd;
 	__u64 iova;
 
-	ASSERT_EQ(0, ioas_unmap_all(FD, self->filled, NULL));
-	ASSERT_EQ(0, run_map_file(self));
-	ASSERT_EQ(0, ioas_copy(FD, MAP_RW, self->empty, IOAS, IOVA, LENGTH,
-			       &iova));
-	EXPECT_LT(0, fail_each_point(self, &call));
+	ASSERT_EQ(0, ioas_unmap_all(iommufd, subject->filled, NULL));
+	ASSERT_EQ(0, run_map_file(subject));
+	ASSERT_EQ(0, ioas_copy(iommufd, MAP_RW, subject->empty, subject->ioas,
+			       IOVA, LENGTH, &iova));
+	EXPECT_LT(0, fail_each_point(subject, &call));
 	EXPECT_EQ(LENGTH, vm_pinned());
 }
 
