@@ -5,6 +5,7 @@
  * Owns the areas, and the lists of page tables and of drivers that reach the
  * memory by software. Called by the IOAS and HWPT objects.
  */
+#include <linux/delay.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/rculist.h>
@@ -17,8 +18,9 @@
 #include "pinned.h"
 #include "revocable.h"
 
-/* How often an unmap asks drivers to let go of pages */
+/* How often an unmap asks drivers to let go of pages, the first times at once */
 #define UNMAP_ROUNDS 100
+#define UNMAP_QUICK_ROUNDS 10
 
 DEFINE_STATIC_SRCU(iommufd_reacher_srcu);
 
@@ -684,6 +686,9 @@ int iommufd_address_space_unmap(struct iommufd_address_space *as,
 			rc = -EDEADLOCK;
 			break;
 		}
+		/* A driver may have pinned what it has not noted down yet. */
+		if (rounds > UNMAP_QUICK_ROUNDS)
+			fsleep(USEC_PER_MSEC);
 		ask_reachers(as, &req);
 	}
 	if (rc && rounds)
