@@ -18,7 +18,7 @@
 #include "pinned.h"
 #include "revocable.h"
 
-/* How often an unmap asks drivers to let go of pages, the first times at once */
+/* How often an unmap asks drivers to let go of pages, at first without a pause */
 #define UNMAP_ROUNDS 100
 #define UNMAP_QUICK_ROUNDS 10
 
