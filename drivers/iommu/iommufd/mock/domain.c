@@ -5,13 +5,21 @@
  * Owns the struct iommu_domain of each kind that a mock device can be attached
  * to. Called by the IOMMU core, with the lock of the device's iommu_group held
  * for attach; check.c looks into them.
+ *
+ * Counts the flushes of IOTLBs, which cost real hardware more than anything
+ * else does, in iommufd_mock/iotlb_syncs of debugfs.
  */
+#include <linux/atomic.h>
+#include <linux/debugfs.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/slab.h>
 
 #include "../../iommu-pages.h"
 #include "mock.h"
+
+static atomic_t nr_iotlb_syncs;
+static struct dentry *debugfs_dir;
 
 /*
  * Attach
@@ -142,6 +150,7 @@ static int paging_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 static void paging_iotlb_sync(struct iommu_domain *domain,
 			      struct iommu_iotlb_gather *gather)
 {
+	atomic_inc(&nr_iotlb_syncs);
 	iommu_put_pages_list(&gather->freelist);
 }
 
@@ -390,4 +399,16 @@ int mock_domain_check_iotlb(struct iommu_domain *domain, u32 id, u32 value)
 	if (domain->ops != &nested_ops || id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
 		return -EINVAL;
 	return READ_ONCE(to_nested(domain)->iotlb[id]) == value ? 0 : -EINVAL;
+}
+
+void mock_domain_init(void)
+{
+	debugfs_dir = debugfs_create_dir("iommufd_mock", NULL);
+	debugfs_create_atomic_t("iotlb_syncs", 0400, debugfs_dir,
+				&nr_iotlb_syncs);
+}
+
+void mock_domain_exit(void)
+{
+	debugfs_remove_recursive(debugfs_dir);
 }

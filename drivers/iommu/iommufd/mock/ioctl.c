@@ -76,6 +76,7 @@ int iommufd_test_init(void)
 	rc = mock_iommu_init();
 	if (rc)
 		return rc;
+	mock_domain_init();
 	mock_hooks_init();
 	return 0;
 }
@@ -83,6 +84,7 @@ int iommufd_test_init(void)
 void iommufd_test_exit(void)
 {
 	mock_hooks_exit();
+	mock_domain_exit();
 	mock_iommu_exit();
 }
 

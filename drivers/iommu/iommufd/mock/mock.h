@@ -93,6 +93,8 @@ bool mock_domain_is_paging(struct iommu_domain *domain);
 bool mock_domain_is_tracking(struct iommu_domain *domain);
 int mock_domain_set_dirty(struct iommu_domain *domain, unsigned long iova);
 int mock_domain_check_iotlb(struct iommu_domain *domain, u32 id, u32 value);
+void mock_domain_init(void);
+void mock_domain_exit(void);
 
 /* test_object.c */
 void mock_test_object_destroy(struct iommufd_ctx *ctx,

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "checked_io.h"
 #include "mock_lib.h"
@@ -123,6 +124,16 @@ int mock_memory_limit(int iommufd, __u32 limit)
 	};
 
 	return mock_ioctl(iommufd, &cmd);
+}
+
+long mock_iotlb_syncs(void)
+{
+	char text[32];
+	int rc;
+
+	rc = file_read("/sys/kernel/debug/iommufd_mock/iotlb_syncs", text,
+		       sizeof(text));
+	return rc ? rc : strtol(text, NULL, 10);
 }
 
 int mock_access(int iommufd, __u32 ioas, __u32 flags)

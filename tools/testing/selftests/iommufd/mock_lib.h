@@ -56,6 +56,9 @@ int mock_memory_limit(int iommufd, __u32 limit);
 #define MOCK_MEMORY_LIMIT_DEFAULT 65536
 #define MOCK_MEMORY_LIMIT_MIN 12
 
+/* How often an IOTLB of the mock IOMMU was flushed; needs debugfs. */
+long mock_iotlb_syncs(void);
+
 /* Returns the access. @flags are MOCK_FLAGS_ACCESS_CREATE_*. */
 int mock_access(int iommufd, __u32 ioas, __u32 flags);
 int mock_access_replace(int iommufd, int access, __u32 ioas);

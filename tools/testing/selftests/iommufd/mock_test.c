@@ -472,6 +472,26 @@ TEST_F(mock, maps_in_steps_of_little_memory)
 	EXPECT_EQ(0, mock_memory_limit(FD, 0));
 }
 
+TEST_F(mock, counts_flushes_of_the_iotlb)
+{
+	struct mock_device dev;
+	long before;
+	int i;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	before = mock_iotlb_syncs();
+	ASSERT_LE(0, before);
+	for (i = 0; i != NR_PAGES; i++)
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va + i * SMALL_PAGE,
+					 SMALL_PAGE, IOVA + i * SMALL_PAGE));
+	EXPECT_EQ(before, mock_iotlb_syncs());
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
+	EXPECT_EQ(before + 1, mock_iotlb_syncs());
+	/* however many maps it is */
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(before + 2, mock_iotlb_syncs());
+}
+
 TEST_F(mock, makes_no_page_dirty_without_tracking)
 {
 	struct mock_device dev;
