@@ -33,13 +33,11 @@
  * struct file_memory - a range of a file
  * @pinned: the common part
  * @file: the file
- * @start: where the range begins, in bytes, page-aligned
  * @account: who is charged
  */
 struct file_memory {
 	struct iommufd_pinned pinned;
 	struct file *file;
-	loff_t start;
 	struct iommufd_account account;
 };
 
@@ -136,8 +134,8 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	int rc;
 
 	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
-	rc = pin_range(mem, mem->start + ((loff_t)first << PAGE_SHIFT), npages,
-		       &scratch, runs);
+	rc = pin_range(mem, pinned->start + ((loff_t)first << PAGE_SHIFT),
+		       npages, &scratch, runs);
 	iommufd_scratch_free(&scratch);
 	return rc;
 }
@@ -253,7 +251,6 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 	}
 	iommufd_pinned_init(&mem->pinned, &file_memory_ops, start, writable);
 	mem->file = get_file(file);
-	mem->start = start;
 	iommufd_account_init(&mem->account, account_mode);
 	return &mem->pinned;
 }

@@ -22,12 +22,10 @@ static struct kmem_cache *user_memory_cache;
 /**
  * struct user_memory - a range of a process's address space
  * @pinned: the common part
- * @va: page-aligned user address of the first page
  * @account: who is charged; its mm is where the memory is
  */
 struct user_memory {
 	struct iommufd_pinned pinned;
-	unsigned long va;
 	struct iommufd_account account;
 };
 
@@ -189,8 +187,8 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 		return -EFAULT;
 	iommufd_scratch_init(&scratch, npages, borrowed ? sizeof(struct page *) :
 							  OWN_ENTRY_SIZE);
-	rc = pin_range(mem, mem->va + (first << PAGE_SHIFT), npages, borrowed,
-		       &scratch, runs);
+	rc = pin_range(mem, pinned->start + (first << PAGE_SHIFT), npages,
+		       borrowed, &scratch, runs);
 	iommufd_scratch_free(&scratch);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
@@ -212,7 +210,7 @@ static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 			    void *data, size_t length, bool write, bool kthread)
 {
 	struct user_memory *mem = to_user_memory(pinned);
-	void __user *va = (void __user *)(mem->va + offset);
+	void __user *va = (void __user *)(pinned->start + offset);
 	struct mm_struct *mm = mem->account.mm;
 	bool copied;
 
@@ -283,7 +281,6 @@ iommufd_user_memory_alloc(unsigned long va, bool writable,
 		return NULL;
 
 	iommufd_pinned_init(&mem->pinned, &user_memory_ops, va, writable);
-	mem->va = va;
 	iommufd_account_init(&mem->account, account_mode);
 	return &mem->pinned;
 }
