@@ -8,7 +8,7 @@
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "base.h"
@@ -180,6 +180,10 @@ static int map_batches(struct iommu_domain *domain,
 			goto err_unmap;
 		iova += length;
 		cond_resched();
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			goto err_unmap;
+		}
 	}
 	return 0;
 
@@ -235,7 +239,8 @@ static int map_scattered(struct iommu_domain *domain,
  * Context: caller holds the mutex of the area's pinned-memory object, where all
  * pages of the area are pinned; may sleep.
  *
- * Return: 0, or an error of the IOMMU driver with nothing mapped.
+ * Return: 0; with nothing mapped an error of the IOMMU driver, or -EINTR on a
+ * fatal signal.
  */
 int iommufd_domain_map_area(struct iommu_domain *domain,
 			    const struct iommufd_area *area, bool page_by_page)
