@@ -276,7 +276,7 @@ struct iommu_test_hwpt {
 #define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID 0xdadbeef
 
 /* iommu_test_hwpt_invalidate::flags, iommu_test_viommu_invalidate::flags */
-#define IOMMU_TEST_INVALIDATE_FLAG_ALL (1 << 0)
+#define IOMMU_TEST_INVALIDATE_FLAG_ALL 1
 
 /**
  * struct iommu_test_hwpt_invalidate - HWPT_INVALIDATE of a nested page table
