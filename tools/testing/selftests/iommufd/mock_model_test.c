@@ -18,7 +18,7 @@
 #include "mock_lib.h"
 #include "test_support.h"
 
-#define CALLS 200000UL
+#define CALLS 100000UL
 /* So many calls, then everything is compared. */
 #define ROUND 2000
 
