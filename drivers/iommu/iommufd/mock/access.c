@@ -3,9 +3,9 @@
  * The test device: accesses, as drivers without hardware DMA have them
  *
  * Owns struct mock_access, which lives as long as its file, and its items. Its
- * mutex guards the items. Called by the ioctl, and by iommufd when it wants
- * pages back; the mutex is not held while something is pinned, since that may
- * have to wait for just this.
+ * mutex guards the items, and is held from before a pin until the item for it
+ * is there: whoever wants pages back finds all that are pinned. Called by the
+ * ioctl, and by iommufd when it wants pages back.
  */
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
@@ -104,7 +104,8 @@ static void drop_range(struct mock_access *mock, unsigned long iova,
 
 static u32 add_item(struct mock_access *mock, struct mock_access_item *item)
 {
-	guard(mutex)(&mock->mutex);
+	lockdep_assert_held(&mock->mutex);
+
 	item->id = mock->next_id++;
 	list_add_tail(&item->node, &mock->items);
 	return item->id;
@@ -345,6 +346,8 @@ static int pin_item(struct mock_access *mock, struct iommu_test_cmd *cmd)
 		return -ENOMEM;
 	item->iova = iova;
 	item->length = cmd->access_pages.length;
+
+	guard(mutex)(&mock->mutex);
 	rc = pin_and_compare(mock, item, cmd->access_pages.uptr,
 			     flags & MOCK_FLAGS_ACCESS_WRITE ?
 				     IOMMUFD_ACCESS_RW_WRITE :
