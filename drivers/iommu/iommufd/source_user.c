@@ -94,6 +94,24 @@ static void unpin_ranges(struct gup_range *range, unsigned int nr)
 
 #define OWN_ENTRY_SIZE sizeof(struct gup_range)
 
+/* For a page the arrangements for ranges cost more than they bring. */
+static long pin_own_page(struct user_memory *mem, unsigned long va,
+			 struct iommufd_run_builder *runs)
+{
+	struct page *page;
+	int rc;
+
+	rc = pin_user_pages_fast(va, 1, gup_flags(mem), &page);
+	if (rc != 1)
+		return rc;
+	rc = iommufd_runs_append(runs, page_to_pfn(page), 1);
+	if (rc) {
+		unpin_user_page(page);
+		return rc;
+	}
+	return 1;
+}
+
 /* Pin memory of the caller; returns how many pages that were. */
 static long pin_own(struct user_memory *mem, unsigned long va,
 		    unsigned long npages, struct iommufd_scratch *scratch,
@@ -103,6 +121,8 @@ static long pin_own(struct user_memory *mem, unsigned long va,
 	unsigned int nr = scratch->nr_max;
 	long pinned;
 
+	if (npages == 1)
+		return pin_own_page(mem, va, runs);
 	pinned = pin_user_ranges_fast(va, npages, gup_flags(mem), range, &nr);
 	for (; nr; nr--, range++) {
 		int rc = iommufd_runs_append(runs, range->pfn, range->nr_pages);
