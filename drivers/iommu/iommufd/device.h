@@ -67,6 +67,16 @@ struct iommufd_device {
 	bool enforce_cache_coherency;
 };
 
+static inline struct iommufd_device *
+iommufd_device_get(struct iommufd_ctx *ctx, u32 id)
+{
+	struct iommufd_object *obj = iommufd_object_get(ctx, id,
+							IOMMUFD_OBJ_DEVICE);
+
+	return IS_ERR(obj) ? ERR_CAST(obj) :
+			     container_of(obj, struct iommufd_device, obj);
+}
+
 void iommufd_device_destroy(struct iommufd_ctx *ctx,
 			    struct iommufd_object *obj);
 

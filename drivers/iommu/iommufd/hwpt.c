@@ -207,18 +207,17 @@ static int alloc_for_device(struct iommufd_call *call,
 int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call)
 {
 	struct iommu_hwpt_alloc *cmd = call->arg;
-	struct iommufd_object *obj;
+	struct iommufd_device *idev;
 	int rc;
 
 	rc = check_alloc(cmd);
 	if (rc)
 		return rc;
-	obj = iommufd_object_get(call->ctx, cmd->dev_id, IOMMUFD_OBJ_DEVICE);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	rc = alloc_for_device(call, container_of(obj, struct iommufd_device,
-						 obj));
-	iommufd_object_put(call->ctx, obj);
+	idev = iommufd_device_get(call->ctx, cmd->dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = alloc_for_device(call, idev);
+	iommufd_object_put(call->ctx, &idev->obj);
 	return rc;
 }
 

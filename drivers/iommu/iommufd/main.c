@@ -19,6 +19,7 @@
 #include "change_process.h"
 #include "ctx.h"
 #include "device.h"
+#include "hw_info.h"
 #include "ioas.h"
 #include "iommufd_test.h"
 #include "object.h"
@@ -38,6 +39,7 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
 /* All structures that commands[] knows, for their size */
 union iommufd_arg {
 	struct iommu_destroy destroy;
+	struct iommu_hw_info hw_info;
 	struct iommu_hwpt_alloc hwpt_alloc;
 	struct iommu_ioas_alloc ioas_alloc;
 	struct iommu_ioas_allow_iovas allow_iovas;
@@ -78,6 +80,8 @@ struct iommufd_command {
 
 static const struct iommufd_command commands[] = {
 	COMMAND(DESTROY, struct iommu_destroy, id, iommufd_destroy_ioctl),
+	COMMAND(GET_HW_INFO, struct iommu_hw_info, __reserved,
+		iommufd_get_hw_info_ioctl),
 	COMMAND(HWPT_ALLOC, struct iommu_hwpt_alloc, __reserved,
 		iommufd_hwpt_alloc_ioctl),
 	COMMAND(IOAS_ALLOC, struct iommu_ioas_alloc, out_ioas_id,

@@ -543,7 +543,6 @@ static const struct {
 	const char *name;
 	unsigned long request;
 } later_commands[] = {
-	{ "GET_HW_INFO", IOMMU_GET_HW_INFO },
 	{ "HWPT_SET_DIRTY_TRACKING", IOMMU_HWPT_SET_DIRTY_TRACKING },
 	{ "HWPT_GET_DIRTY_BITMAP", IOMMU_HWPT_GET_DIRTY_BITMAP },
 	{ "HWPT_INVALIDATE", IOMMU_HWPT_INVALIDATE },

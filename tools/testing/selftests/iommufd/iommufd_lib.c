@@ -175,16 +175,27 @@ int iommufd_option_set(int iommufd, __u32 option_id, __u32 id, __u64 value)
 	return option(iommufd, IOMMU_OPTION_OP_SET, option_id, id, &value);
 }
 
+int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_HWPT_ALLOC, cmd);
+}
+
+int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_GET_HW_INFO, cmd);
+}
+
 int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
 	       __u32 *hwpt)
 {
 	struct iommu_hwpt_alloc cmd = {
-		.size = sizeof(cmd),
 		.flags = flags,
 		.dev_id = dev_id,
 		.pt_id = ioas,
 	};
-	int rc = checked_ioctl(iommufd, IOMMU_HWPT_ALLOC, &cmd);
+	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
 
 	if (!rc)
 		*hwpt = cmd.out_hwpt_id;

@@ -64,4 +64,8 @@ int iommufd_option_set(int iommufd, __u32 option, __u32 id, __u64 value);
 int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
 	       __u32 *hwpt);
 
+/* The ioctls themselves; these set the size, the kernel writes to *cmd. */
+int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
+int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
+
 #endif

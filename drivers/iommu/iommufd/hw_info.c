@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What user space can ask about the hardware behind a device
+ *
+ * Owns nothing. Passes on what the IOMMU driver tells, and what is the same for
+ * all of them.
+ */
+#include <linux/iommu.h>
+#include <linux/log2.h>
+#include <linux/pci-ats.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "../iommu-priv.h"
+
+#include "call.h"
+#include "device.h"
+#include "hw_info.h"
+#include "object.h"
+
+/* A PCI device can only use PASIDs when they are switched on in it. */
+static bool describe_pci_pasids(struct pci_dev *pdev, u64 *capabilities)
+{
+	int status = pci_pasid_status(pdev);
+
+	if (status < 0 || !(status & PCI_PASID_CTRL_ENABLE))
+		return false;
+	if (status & PCI_PASID_CTRL_EXEC)
+		*capabilities |= IOMMU_HW_CAP_PCI_PASID_EXEC;
+	if (status & PCI_PASID_CTRL_PRIV)
+		*capabilities |= IOMMU_HW_CAP_PCI_PASID_PRIV;
+	return true;
+}
+
+static void describe_pasids(struct device *dev, struct iommu_hw_info *cmd)
+{
+	u32 max_pasids = dev->iommu->max_pasids;
+
+	cmd->out_max_pasid_log2 = 0;
+	if (!max_pasids)
+		return;
+	if (dev_is_pci(dev) &&
+	    !describe_pci_pasids(to_pci_dev(dev), &cmd->out_capabilities))
+		return;
+	cmd->out_max_pasid_log2 = ilog2(max_pasids);
+}
+
+static void describe_device(struct device *dev, struct iommu_hw_info *cmd)
+{
+	cmd->out_capabilities = 0;
+	if (device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING))
+		cmd->out_capabilities |= IOMMU_HW_CAP_DIRTY_TRACKING;
+	if (!device_iommu_capable(dev, IOMMU_CAP_PCI_ATS_SUPPORTED))
+		cmd->out_capabilities |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+	describe_pasids(dev, cmd);
+}
+
+/* The rest of the buffer says that the kernel knows no more. */
+static int write_data(struct iommu_hw_info *cmd, const void *data, u32 length)
+{
+	void __user *user = u64_to_user_ptr(cmd->data_uptr);
+	u32 common = min(cmd->data_len, length);
+
+	if (copy_to_user(user, data, common) ||
+	    clear_user(user + common, cmd->data_len - common))
+		return -EFAULT;
+	cmd->data_len = length;
+	return 0;
+}
+
+static int describe_hardware(struct device *dev, struct iommu_hw_info *cmd)
+{
+	enum iommu_hw_info_type type = IOMMU_HW_INFO_TYPE_DEFAULT;
+	const struct iommu_ops *ops = dev_iommu_ops(dev);
+	u32 length = 0;
+	void *data;
+	int rc;
+
+	if (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE)
+		type = cmd->in_data_type;
+
+	if (!ops->hw_info) {
+		if (type != IOMMU_HW_INFO_TYPE_DEFAULT)
+			return -EOPNOTSUPP;
+		cmd->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
+		return write_data(cmd, NULL, 0);
+	}
+
+	data = ops->hw_info(dev, &length, &type);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	cmd->out_data_type = type;
+	rc = write_data(cmd, data, length);
+	kfree(data);
+	return rc;
+}
+
+static bool is_known(const struct iommu_hw_info *cmd)
+{
+	return !(cmd->flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE) &&
+	       !memchr_inv(cmd->__reserved, 0, sizeof(cmd->__reserved));
+}
+
+int iommufd_get_hw_info_ioctl(struct iommufd_call *call)
+{
+	struct iommu_hw_info *cmd = call->arg;
+	struct iommufd_device *idev;
+	int rc;
+
+	if (!is_known(cmd))
+		return -EOPNOTSUPP;
+
+	idev = iommufd_device_get(call->ctx, cmd->dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = describe_hardware(idev->dev, cmd);
+	if (!rc)
+		describe_device(idev->dev, cmd);
+	iommufd_object_put(call->ctx, &idev->obj);
+	return rc ?: iommufd_call_reply(call);
+}
