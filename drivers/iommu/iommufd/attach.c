@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attach and detach: which page table a device uses
+ * Attach, replace and detach: which page table a device uses
  *
  * Owns struct iommufd_attachment; the lock of the group guards it. The entry
  * points are the in-kernel API that vfio calls.
+ *
+ * An attachment is made complete before hardware learns of it, and does not
+ * change afterwards but for the devices that join and leave. Moving a group to
+ * another page table is a new attachment in the place of the old one.
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -14,145 +18,40 @@
 #include "ctx.h"
 #include "device.h"
 #include "ioas.h"
-#include "test_hooks.h"
 
-/*
- * Reserved regions
+/**
+ * struct change - a device is to use another page table
+ * @idev: the device
+ * @pasid: which DMA of the device
+ * @replace: it uses one now, rather than none
+ * @left: a page table of which the long-term reference is left to be dropped,
+ *        when no lock is held
  */
-
-/* What the reserved regions of a device say about its MSIs */
-struct msi_regions {
-	unsigned int nr_hw;
-	unsigned int nr_sw;
-	phys_addr_t sw_start;
+struct change {
+	struct iommufd_device *idev;
+	ioasid_t pasid;
+	bool replace;
+	struct iommufd_hw_pagetable *left;
 };
 
-static void count_msi_region(struct msi_regions *msi,
-			     const struct iommu_resv_region *region)
+static struct iommufd_ioas *ioas_of(struct iommufd_hw_pagetable *hwpt)
 {
-	if (region->type == IOMMU_RESV_MSI)
-		msi->nr_hw++;
-	if (region->type == IOMMU_RESV_SW_MSI) {
-		msi->nr_sw++;
-		msi->sw_start = region->start;
-	}
+	return to_hwpt_paging(hwpt)->ioas;
 }
 
-static int reserve_regions(struct iommufd_iova_space *space,
-			   struct iommufd_device *idev,
-			   struct list_head *regions, struct msi_regions *msi)
+static struct iommufd_attachment *
+current_attachment(const struct change *change)
 {
-	struct iommu_resv_region *region;
-	int rc;
+	struct iommufd_group *group = change->idev->group;
 
-	list_for_each_entry(region, regions, list) {
-		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
-			continue;
-		count_msi_region(msi, region);
-		rc = iommufd_iova_reserve(space, region->start,
-					  region->start + region->length - 1,
-					  idev);
-		if (rc)
-			return rc;
-	}
-	/* A device cannot have both kinds, nor two windows. */
-	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1)
-		return -EINVAL;
-	return 0;
-}
+	lockdep_assert_held(&group->lock);
 
-static void unreserve_device(struct iommufd_hwpt_paging *hwpt,
-			     struct iommufd_device *idev)
-{
-	struct iommufd_iova_space *space = &hwpt->ioas->as.space;
-
-	down_write(&space->lock);
-	iommufd_iova_unreserve(space, idev);
-	up_write(&space->lock);
-}
-
-static void set_msi_window(struct iommufd_group *group, phys_addr_t start)
-{
-	mutex_lock(&group->ctx->sw_msi_lock);
-	group->sw_msi_start = start;
-	mutex_unlock(&group->ctx->sw_msi_lock);
-}
-
-/* Keep user space off what the device cannot have as IOVA. */
-static int reserve_device(struct iommufd_hwpt_paging *hwpt,
-			  struct iommufd_device *idev)
-{
-	struct iommufd_iova_space *space = &hwpt->ioas->as.space;
-	struct msi_regions msi = {};
-	LIST_HEAD(regions);
-	int rc;
-
-	if (iommufd_should_fail())
-		return -EINVAL;
-
-	iommu_get_resv_regions(idev->dev, &regions);
-	down_write(&space->lock);
-	rc = reserve_regions(space, idev, &regions, &msi);
-	if (rc)
-		iommufd_iova_unreserve(space, idev);
-	up_write(&space->lock);
-	iommu_put_resv_regions(idev->dev, &regions);
-
-	if (!rc && msi.nr_sw)
-		set_msi_window(idev->group, msi.sw_start);
-	return rc;
+	return xa_load(&group->attachments, change->pasid);
 }
 
 /*
- * Attach
+ * Attachments
  */
-
-static struct iommufd_attachment *
-create_attachment(struct iommufd_group *group, ioasid_t pasid,
-		  struct iommufd_hw_pagetable *hwpt)
-{
-	struct iommufd_attachment *attachment;
-	int rc;
-
-	attachment = kzalloc_obj(*attachment, GFP_KERNEL_ACCOUNT);
-	if (!attachment)
-		return ERR_PTR(-ENOMEM);
-	attachment->group = group;
-	attachment->hwpt = hwpt;
-	xa_init(&attachment->devices);
-
-	rc = xa_insert(&group->attachments, pasid, attachment,
-		       GFP_KERNEL_ACCOUNT);
-	if (rc)
-		goto err_free;
-	rc = iommufd_sw_msi_prepare(group, to_hwpt_paging(hwpt));
-	if (rc)
-		goto err_erase;
-	rc = iommu_attach_group_handle(hwpt->domain, group->group,
-				       &attachment->handle);
-	if (rc)
-		goto err_erase;
-	iommufd_object_hold(&hwpt->obj);
-	return attachment;
-
-err_erase:
-	xa_erase(&group->attachments, pasid);
-err_free:
-	kfree(attachment);
-	return ERR_PTR(rc);
-}
-
-/* The caller drops the reference of the page table, without the lock. */
-static void destroy_attachment(struct iommufd_attachment *attachment,
-			       ioasid_t pasid)
-{
-	struct iommufd_group *group = attachment->group;
-
-	iommu_detach_group_handle(attachment->hwpt->domain, group->group);
-	xa_erase(&group->attachments, pasid);
-	xa_destroy(&attachment->devices);
-	kfree(attachment);
-}
 
 static int add_device(struct iommufd_attachment *attachment,
 		      struct iommufd_device *idev)
@@ -161,48 +60,136 @@ static int add_device(struct iommufd_attachment *attachment,
 			 GFP_KERNEL_ACCOUNT);
 }
 
-static int join_attachment(struct iommufd_attachment *attachment,
-			   struct iommufd_hw_pagetable *hwpt,
-			   struct iommufd_device *idev)
+static bool has_device(struct iommufd_attachment *attachment,
+		       struct iommufd_device *idev)
 {
-	int rc;
-
-	if (attachment->hwpt != hwpt)
-		return -EINVAL;
-	rc = add_device(attachment, idev);
-	if (rc)
-		return rc;
-	rc = reserve_device(to_hwpt_paging(hwpt), idev);
-	if (rc)
-		xa_erase(&attachment->devices, idev->obj.id);
-	return rc;
+	return xa_load(&attachment->devices, idev->obj.id);
 }
 
-static int start_attachment(struct iommufd_hw_pagetable *hwpt,
-			    struct iommufd_device *idev, ioasid_t pasid)
+static void free_attachment(struct iommufd_attachment *attachment)
+{
+	xa_destroy(&attachment->devices);
+	kfree(attachment);
+}
+
+static struct iommufd_attachment *
+alloc_attachment(const struct change *change, struct iommufd_hw_pagetable *hwpt)
 {
 	struct iommufd_attachment *attachment;
 	int rc;
 
-	rc = reserve_device(to_hwpt_paging(hwpt), idev);
+	attachment = kzalloc_obj(*attachment, GFP_KERNEL_ACCOUNT);
+	if (!attachment)
+		return ERR_PTR(-ENOMEM);
+	attachment->group = change->idev->group;
+	attachment->pasid = change->pasid;
+	attachment->hwpt = hwpt;
+	xa_init(&attachment->devices);
+
+	rc = add_device(attachment, change->idev);
+	if (rc) {
+		free_attachment(attachment);
+		return ERR_PTR(rc);
+	}
+	return attachment;
+}
+
+/* All devices of the group move together. */
+static struct iommufd_attachment *
+clone_attachment(const struct change *change,
+		 struct iommufd_attachment *old,
+		 struct iommufd_hw_pagetable *hwpt)
+{
+	struct iommufd_attachment *attachment;
+	struct iommufd_device *idev;
+	unsigned long index;
+	int rc;
+
+	attachment = alloc_attachment(change, hwpt);
+	if (IS_ERR(attachment))
+		return attachment;
+
+	xa_for_each(&old->devices, index, idev) {
+		if (idev == change->idev)
+			continue;
+		rc = add_device(attachment, idev);
+		if (rc) {
+			free_attachment(attachment);
+			return ERR_PTR(rc);
+		}
+	}
+	return attachment;
+}
+
+/*
+ * Reserved regions of the devices of an attachment
+ */
+
+static void unreserve(struct iommufd_attachment *attachment)
+{
+	struct iommufd_ioas *ioas = ioas_of(attachment->hwpt);
+	struct iommufd_device *idev;
+	unsigned long index;
+
+	xa_for_each(&attachment->devices, index, idev)
+		iommufd_device_unreserve(idev, ioas);
+}
+
+static int reserve(struct iommufd_attachment *attachment)
+{
+	struct iommufd_ioas *ioas = ioas_of(attachment->hwpt);
+	struct iommufd_device *idev;
+	unsigned long index;
+	int rc;
+
+	xa_for_each(&attachment->devices, index, idev) {
+		rc = iommufd_device_reserve(idev, ioas);
+		if (rc) {
+			unreserve(attachment);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/*
+ * The IOMMU core
+ */
+
+static int switch_on(struct iommufd_attachment *attachment)
+{
+	struct iommufd_hw_pagetable *hwpt = attachment->hwpt;
+	struct iommufd_group *group = attachment->group;
+	int rc;
+
+	rc = iommufd_sw_msi_prepare(group, to_hwpt_paging(hwpt));
 	if (rc)
 		return rc;
+	rc = iommu_attach_group_handle(hwpt->domain, group->group,
+				       &attachment->handle);
+	iommufd_sw_msi_settle(group);
+	return rc;
+}
 
-	attachment = create_attachment(idev->group, pasid, hwpt);
-	if (IS_ERR(attachment)) {
-		rc = PTR_ERR(attachment);
-		goto err_unreserve;
-	}
-	rc = add_device(attachment, idev);
+static void switch_off(struct iommufd_attachment *attachment)
+{
+	iommu_detach_group_handle(attachment->hwpt->domain,
+				  attachment->group->group);
+}
+
+/* From another attachment of the same group */
+static int switch_over(struct iommufd_attachment *attachment)
+{
+	struct iommufd_hw_pagetable *hwpt = attachment->hwpt;
+	struct iommufd_group *group = attachment->group;
+	int rc;
+
+	rc = iommufd_sw_msi_prepare(group, to_hwpt_paging(hwpt));
 	if (rc)
-		goto err_destroy;
-	return 0;
-
-err_destroy:
-	destroy_attachment(attachment, pasid);
-	iommufd_object_release(&hwpt->obj);
-err_unreserve:
-	unreserve_device(to_hwpt_paging(hwpt), idev);
+		return rc;
+	rc = iommu_replace_group_handle(group->group, hwpt->domain,
+					&attachment->handle);
+	iommufd_sw_msi_settle(group);
 	return rc;
 }
 
@@ -210,114 +197,269 @@ err_unreserve:
  * All devices of a group share one page table for each PASID: the first attach
  * decides, and puts the group on it; later ones join.
  */
-static int attach_hwpt(struct iommufd_hw_pagetable *hwpt,
-		       struct iommufd_device *idev, ioasid_t pasid)
+
+static int start(struct change *change, struct iommufd_hw_pagetable *hwpt)
 {
-	struct iommufd_group *group = idev->group;
+	struct iommufd_group *group = change->idev->group;
 	struct iommufd_attachment *attachment;
 	int rc;
 
-	mutex_lock(&group->lock);
-	attachment = xa_load(&group->attachments, pasid);
-	if (attachment)
-		rc = join_attachment(attachment, hwpt, idev);
-	else
-		rc = start_attachment(hwpt, idev, pasid);
-	mutex_unlock(&group->lock);
+	attachment = alloc_attachment(change, hwpt);
+	if (IS_ERR(attachment))
+		return PTR_ERR(attachment);
+	rc = xa_reserve(&group->attachments, change->pasid, GFP_KERNEL_ACCOUNT);
+	if (rc)
+		goto err_free;
+	rc = reserve(attachment);
+	if (rc)
+		goto err_release;
+	rc = switch_on(attachment);
+	if (rc)
+		goto err_unreserve;
+	iommufd_object_hold(&hwpt->obj);
+	/* There is memory for it. */
+	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
+	return 0;
+
+err_unreserve:
+	unreserve(attachment);
+err_release:
+	xa_release(&group->attachments, change->pasid);
+err_free:
+	free_attachment(attachment);
 	return rc;
 }
 
-static int attach_new_auto(struct iommufd_ioas *ioas,
-			   struct iommufd_device *idev, ioasid_t pasid,
-			   u32 *pt_id)
+static int join(struct change *change, struct iommufd_attachment *attachment,
+		struct iommufd_hw_pagetable *hwpt)
 {
+	struct iommufd_device *idev = change->idev;
+	int rc;
+
+	if (attachment->hwpt != hwpt)
+		return -EINVAL;
+	rc = add_device(attachment, idev);
+	if (rc)
+		return rc;
+	rc = iommufd_device_reserve(idev, ioas_of(hwpt));
+	if (rc)
+		xa_erase(&attachment->devices, idev->obj.id);
+	return rc;
+}
+
+static int move(struct change *change, struct iommufd_attachment *old,
+		struct iommufd_hw_pagetable *hwpt)
+{
+	bool other_ioas = ioas_of(hwpt) != ioas_of(old->hwpt);
+	struct iommufd_group *group = old->group;
+	struct iommufd_attachment *attachment;
+	int rc;
+
+	if (old->hwpt == hwpt)
+		return 0;
+	attachment = clone_attachment(change, old, hwpt);
+	if (IS_ERR(attachment))
+		return PTR_ERR(attachment);
+	if (other_ioas) {
+		rc = reserve(attachment);
+		if (rc)
+			goto err_free;
+	}
+	rc = switch_over(attachment);
+	if (rc)
+		goto err_unreserve;
+	iommufd_object_hold(&hwpt->obj);
+	/* No memory is needed to store in the place of another. */
+	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
+	if (other_ioas)
+		unreserve(old);
+	change->left = old->hwpt;
+	free_attachment(old);
+	return 0;
+
+err_unreserve:
+	if (other_ioas)
+		unreserve(attachment);
+err_free:
+	free_attachment(attachment);
+	return rc;
+}
+
+static int use_hwpt_locked(struct change *change,
+			   struct iommufd_hw_pagetable *hwpt)
+{
+	struct iommufd_attachment *attachment = current_attachment(change);
+
+	if (change->replace) {
+		if (!attachment || !has_device(attachment, change->idev))
+			return -EINVAL;
+		return move(change, attachment, hwpt);
+	}
+	if (attachment)
+		return join(change, attachment, hwpt);
+	return start(change, hwpt);
+}
+
+static int use_hwpt(struct change *change, struct iommufd_hw_pagetable *hwpt,
+		    u32 *pt_id)
+{
+	struct mutex *lock = &change->idev->group->lock;
+	int rc;
+
+	mutex_lock(lock);
+	rc = use_hwpt_locked(change, hwpt);
+	mutex_unlock(lock);
+	if (!rc)
+		*pt_id = hwpt->obj.id;
+	return rc;
+}
+
+static int use_new_auto(struct change *change, struct iommufd_ioas *ioas,
+			u32 *pt_id)
+{
+	struct iommufd_ctx *ctx = change->idev->ctx;
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	hwpt = iommufd_hwpt_create(ioas, idev, 0, NULL);
+	hwpt = iommufd_hwpt_create(ioas, change->idev, 0, NULL);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 
-	rc = attach_hwpt(&hwpt->common, idev, pasid);
+	rc = use_hwpt(change, &hwpt->common, pt_id);
 	if (rc) {
-		iommufd_object_abort(idev->ctx, &hwpt->common.obj);
+		iommufd_object_abort(ctx, &hwpt->common.obj);
 		return rc;
 	}
 	list_add_tail(&hwpt->auto_node, &ioas->auto_hwpts);
-	*pt_id = hwpt->common.obj.id;
-	iommufd_object_publish(idev->ctx, &hwpt->common.obj);
+	iommufd_object_publish(ctx, &hwpt->common.obj);
 	return 0;
 }
 
-/*
- * A group that is attached already decides: the device can join, if that is in
- * the IOAS, and no other page table needs to be looked at, or filled.
- * Return: 1 if the group is not attached.
- */
-static int join_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev,
-		     ioasid_t pasid, u32 *pt_id)
+static bool is_auto_of(struct iommufd_hw_pagetable *hwpt,
+		       struct iommufd_ioas *ioas)
 {
-	struct iommufd_group *group = idev->group;
-	struct iommufd_attachment *attachment;
-	int rc = 1;
+	return !hwpt->user_made && ioas_of(hwpt) == ioas;
+}
 
-	mutex_lock(&group->lock);
-	attachment = xa_load(&group->attachments, pasid);
+/*
+ * What can be told without looking at page tables, or filling one.
+ * Return: 1 if it takes another page table than that of the group.
+ */
+static int use_current_auto_locked(struct change *change,
+				   struct iommufd_ioas *ioas)
+{
+	struct iommufd_attachment *attachment = current_attachment(change);
+
+	if (change->replace) {
+		if (!attachment || !has_device(attachment, change->idev))
+			return -EINVAL;
+		return is_auto_of(attachment->hwpt, ioas) ? 0 : 1;
+	}
 	if (!attachment)
-		goto out_unlock;
-	if (to_hwpt_paging(attachment->hwpt)->ioas != ioas ||
-	    attachment->hwpt->user_made)
-		rc = -EINVAL;
-	else
-		rc = join_attachment(attachment, attachment->hwpt, idev);
+		return 1;
+	if (!is_auto_of(attachment->hwpt, ioas))
+		return -EINVAL;
+	return join(change, attachment, attachment->hwpt);
+}
+
+static int use_current_auto(struct change *change, struct iommufd_ioas *ioas,
+			    u32 *pt_id)
+{
+	struct mutex *lock = &change->idev->group->lock;
+	int rc;
+
+	mutex_lock(lock);
+	rc = use_current_auto_locked(change, ioas);
 	if (!rc)
-		*pt_id = attachment->hwpt->obj.id;
-out_unlock:
-	mutex_unlock(&group->lock);
+		*pt_id = current_attachment(change)->hwpt->obj.id;
+	mutex_unlock(lock);
 	return rc;
 }
 
-static int attach_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev,
-		       ioasid_t pasid, u32 *pt_id)
+static int use_any_auto(struct change *change, struct iommufd_ioas *ioas,
+			u32 *pt_id)
 {
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	mutex_lock(&ioas->hwpts_lock);
-	rc = join_auto(ioas, idev, pasid, pt_id);
+	lockdep_assert_held(&ioas->hwpts_lock);
+
+	rc = use_current_auto(change, ioas, pt_id);
 	if (rc <= 0)
-		goto out_unlock;
+		return rc;
 	list_for_each_entry(hwpt, &ioas->auto_hwpts, auto_node) {
-		rc = attach_hwpt(&hwpt->common, idev, pasid);
-		if (!rc)
-			*pt_id = hwpt->common.obj.id;
+		rc = use_hwpt(change, &hwpt->common, pt_id);
 		/* This page table does not suit the device; another may. */
 		if (rc != -EINVAL)
-			goto out_unlock;
+			return rc;
 	}
-	rc = attach_new_auto(ioas, idev, pasid, pt_id);
-out_unlock:
+	return use_new_auto(change, ioas, pt_id);
+}
+
+static int use_ioas(struct change *change, struct iommufd_ioas *ioas,
+		    u32 *pt_id)
+{
+	int rc;
+
+	mutex_lock(&ioas->hwpts_lock);
+	rc = use_any_auto(change, ioas, pt_id);
 	mutex_unlock(&ioas->hwpts_lock);
 	return rc;
 }
 
-static int attach_paging(struct iommufd_hw_pagetable *hwpt,
-			 struct iommufd_device *idev, ioasid_t pasid)
+static int use_hwpt_by_id(struct change *change,
+			  struct iommufd_hw_pagetable *hwpt, u32 *pt_id)
 {
-	struct iommufd_hwpt_paging *paging = to_hwpt_paging(hwpt);
-	struct iommufd_ioas *ioas = paging->ioas;
+	struct iommufd_ioas *ioas;
 	int rc = -ENOENT;
 
 	if (hwpt->user_made)
-		return attach_hwpt(hwpt, idev, pasid);
+		return use_hwpt(change, hwpt, pt_id);
 
 	/* An automatic page table that is off the list is about to vanish. */
+	ioas = ioas_of(hwpt);
 	mutex_lock(&ioas->hwpts_lock);
-	if (!list_empty(&paging->auto_node))
-		rc = attach_hwpt(hwpt, idev, pasid);
+	if (!list_empty(&to_hwpt_paging(hwpt)->auto_node))
+		rc = use_hwpt(change, hwpt, pt_id);
 	mutex_unlock(&ioas->hwpts_lock);
 	return rc;
 }
+
+static int use_object(struct change *change, struct iommufd_object *obj,
+		      u32 *pt_id)
+{
+	switch (obj->type) {
+	case IOMMUFD_OBJ_IOAS:
+		return use_ioas(change, to_ioas(obj), pt_id);
+	case IOMMUFD_OBJ_HWPT_PAGING:
+		return use_hwpt_by_id(change, to_hwpt(obj), pt_id);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int use(struct change *change, u32 *pt_id)
+{
+	struct iommufd_ctx *ctx = change->idev->ctx;
+	struct iommufd_object *obj;
+	int rc;
+
+	if (change->pasid != IOMMU_NO_PASID)
+		return -EOPNOTSUPP;
+
+	obj = iommufd_object_get(ctx, *pt_id, IOMMUFD_OBJ_ANY);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	rc = use_object(change, obj, pt_id);
+	iommufd_object_put(ctx, obj);
+	if (change->left)
+		iommufd_hwpt_release(change->left);
+	return rc;
+}
+
+/*
+ * The in-kernel API
+ */
 
 /**
  * iommufd_device_attach - let the DMA of a device go through a page table
@@ -337,55 +479,11 @@ static int attach_paging(struct iommufd_hw_pagetable *hwpt,
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)
 {
-	struct iommufd_object *obj;
-	int rc;
+	struct change change = { .idev = idev, .pasid = pasid };
 
-	if (pasid != IOMMU_NO_PASID)
-		return -EOPNOTSUPP;
-
-	obj = iommufd_object_get(idev->ctx, *pt_id, IOMMUFD_OBJ_ANY);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-
-	switch (obj->type) {
-	case IOMMUFD_OBJ_IOAS:
-		rc = attach_auto(to_ioas(obj), idev, pasid, pt_id);
-		break;
-	case IOMMUFD_OBJ_HWPT_PAGING:
-		rc = attach_paging(to_hwpt(obj), idev, pasid);
-		break;
-	default:
-		rc = -EINVAL;
-		break;
-	}
-	iommufd_object_put(idev->ctx, obj);
-	return rc;
+	return use(&change, pt_id);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
-
-/* Is @obj what the device is attached to already? */
-static bool is_current(struct iommufd_hw_pagetable *hwpt,
-		       struct iommufd_object *obj)
-{
-	return obj == &hwpt->obj || obj == &to_hwpt_paging(hwpt)->ioas->obj;
-}
-
-static int replace(struct iommufd_device *idev, ioasid_t pasid,
-		   struct iommufd_object *obj, u32 *pt_id)
-{
-	struct iommufd_attachment *attachment;
-
-	attachment = xa_load(&idev->group->attachments, pasid);
-	if (!attachment || !xa_load(&attachment->devices, idev->obj.id))
-		return -EINVAL;
-	if (obj->type != IOMMUFD_OBJ_IOAS &&
-	    obj->type != IOMMUFD_OBJ_HWPT_PAGING)
-		return -EINVAL;
-	if (!is_current(attachment->hwpt, obj))
-		return -EOPNOTSUPP;
-	*pt_id = attachment->hwpt->obj.id;
-	return 0;
-}
 
 /**
  * iommufd_device_replace - move a device to another page table
@@ -393,32 +491,55 @@ static int replace(struct iommufd_device *idev, ioasid_t pasid,
  * @pasid: which DMA of the device
  * @pt_id: as iommufd_device_attach()
  *
- * For now, a device can only stay where it is.
+ * All devices of the group move, and stay on one of the two page tables all the
+ * time if the IOMMU driver can do that.
  *
  * Context: process context, may sleep.
  *
- * Return: 0; -ENOENT without such an object; -EINVAL for one of another type,
- * or if the device is not attached; -EOPNOTSUPP.
+ * Return: 0, also if the device uses that page table already; -EINVAL if the
+ * device is not attached; otherwise as iommufd_device_attach(). On an error
+ * nothing has changed.
  */
 int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 			   u32 *pt_id)
 {
-	struct iommufd_object *obj;
-	int rc;
+	struct change change = {
+		.idev = idev,
+		.pasid = pasid,
+		.replace = true,
+	};
 
-	if (pasid != IOMMU_NO_PASID)
-		return -EOPNOTSUPP;
-
-	obj = iommufd_object_get(idev->ctx, *pt_id, IOMMUFD_OBJ_ANY);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	mutex_lock(&idev->group->lock);
-	rc = replace(idev, pasid, obj, pt_id);
-	mutex_unlock(&idev->group->lock);
-	iommufd_object_put(idev->ctx, obj);
-	return rc;
+	return use(&change, pt_id);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
+
+/* Return: the page table, if it is left by the last device of the group. */
+static struct iommufd_hw_pagetable *leave(struct iommufd_device *idev,
+					  ioasid_t pasid)
+{
+	struct iommufd_group *group = idev->group;
+	struct iommufd_attachment *attachment;
+	struct iommufd_hw_pagetable *hwpt;
+
+	lockdep_assert_held(&group->lock);
+
+	attachment = xa_load(&group->attachments, pasid);
+	if (WARN_ON(!attachment || !has_device(attachment, idev)))
+		return NULL;
+
+	hwpt = attachment->hwpt;
+	xa_erase(&attachment->devices, idev->obj.id);
+	if (!xa_empty(&attachment->devices)) {
+		iommufd_device_unreserve(idev, ioas_of(hwpt));
+		return NULL;
+	}
+
+	switch_off(attachment);
+	iommufd_device_unreserve(idev, ioas_of(hwpt));
+	xa_erase(&group->attachments, pasid);
+	free_attachment(attachment);
+	return hwpt;
+}
 
 /**
  * iommufd_device_detach - block the DMA of a device
@@ -429,26 +550,12 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
  */
 void iommufd_device_detach(struct iommufd_device *idev, ioasid_t pasid)
 {
-	struct iommufd_group *group = idev->group;
-	struct iommufd_attachment *attachment;
 	struct iommufd_hw_pagetable *hwpt;
-	bool last;
 
-	mutex_lock(&group->lock);
-	attachment = xa_load(&group->attachments, pasid);
-	if (WARN_ON(!attachment)) {
-		mutex_unlock(&group->lock);
-		return;
-	}
-	hwpt = attachment->hwpt;
-	xa_erase(&attachment->devices, idev->obj.id);
-	last = xa_empty(&attachment->devices);
-	if (last)
-		destroy_attachment(attachment, pasid);
-	unreserve_device(to_hwpt_paging(hwpt), idev);
-	mutex_unlock(&group->lock);
-
-	if (last)
+	mutex_lock(&idev->group->lock);
+	hwpt = leave(idev, pasid);
+	mutex_unlock(&idev->group->lock);
+	if (hwpt)
 		iommufd_hwpt_release(hwpt);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, "IOMMUFD");

@@ -26,6 +26,7 @@ struct iommu_group;
  * @sw_msi_start: first IOVA of the window for MSI doorbells, PHYS_ADDR_MAX if
  *                the group has none; guarded by iommufd_ctx::sw_msi_lock
  * @sw_msi_required: doorbells that the group's interrupts use; likewise
+ * @sw_msi_next: the page table that the group is moving to, else NULL; likewise
  */
 struct iommufd_group {
 	struct kref refs;
@@ -35,18 +36,21 @@ struct iommufd_group {
 	struct xarray attachments;
 	phys_addr_t sw_msi_start;
 	DECLARE_BITMAP(sw_msi_required, IOMMUFD_SW_MSI_MAX);
+	struct iommufd_hwpt_paging *sw_msi_next;
 };
 
 /**
  * struct iommufd_attachment - a page table and the devices of a group on it
  * @handle: how the IOMMU core knows the attachment
  * @group: the group
+ * @pasid: which DMA of the devices
  * @hwpt: the page table, of which the attachment holds a long-term reference
  * @devices: struct iommufd_device by object ID; not empty
  */
 struct iommufd_attachment {
 	struct iommu_attach_handle handle;
 	struct iommufd_group *group;
+	ioasid_t pasid;
 	struct iommufd_hw_pagetable *hwpt;
 	struct xarray devices;
 };
@@ -80,15 +84,25 @@ iommufd_device_get(struct iommufd_ctx *ctx, u32 id)
 void iommufd_device_destroy(struct iommufd_ctx *ctx,
 			    struct iommufd_object *obj);
 
+int iommufd_device_reserve(struct iommufd_device *idev,
+			   struct iommufd_ioas *ioas);
+void iommufd_device_unreserve(struct iommufd_device *idev,
+			      struct iommufd_ioas *ioas);
+
 #if IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)
 int iommufd_sw_msi_prepare(struct iommufd_group *group,
 			   struct iommufd_hwpt_paging *hwpt);
+void iommufd_sw_msi_settle(struct iommufd_group *group);
 void iommufd_sw_msi_forget(struct iommufd_ctx *ctx);
 #else
 static inline int iommufd_sw_msi_prepare(struct iommufd_group *group,
 					 struct iommufd_hwpt_paging *hwpt)
 {
 	return 0;
+}
+
+static inline void iommufd_sw_msi_settle(struct iommufd_group *group)
+{
 }
 
 static inline void iommufd_sw_msi_forget(struct iommufd_ctx *ctx)

@@ -229,15 +229,17 @@ int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call)
  */
 void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt)
 {
-	struct iommufd_hwpt_paging *paging = to_hwpt_paging(hwpt);
-	struct iommufd_ioas *ioas = paging->ioas;
 	struct iommufd_ctx *ctx = hwpt->ctx;
+	struct iommufd_hwpt_paging *paging;
+	struct iommufd_ioas *ioas;
 	bool last;
 
 	if (hwpt->user_made) {
 		iommufd_object_release(&hwpt->obj);
 		return;
 	}
+	paging = to_hwpt_paging(hwpt);
+	ioas = paging->ioas;
 
 	/*
 	 * Once the reference is dropped, somebody else may drop the last one,

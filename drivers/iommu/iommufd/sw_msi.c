@@ -93,6 +93,10 @@ static int install_map(struct iommufd_hwpt_paging *hwpt,
  * @group: the group
  * @hwpt: the page table that it is about to use
  *
+ * On success, doorbells that are asked for from now on are installed in @hwpt
+ * as well as in the page table that the group uses, until
+ * iommufd_sw_msi_settle().
+ *
  * Context: process context, may sleep.
  * Return: 0, or an error of the IOMMU driver.
  */
@@ -112,10 +116,26 @@ int iommufd_sw_msi_prepare(struct iommufd_group *group,
 		if (rc)
 			break;
 	}
+	if (!rc)
+		group->sw_msi_next = hwpt;
 	mutex_unlock(&ctx->sw_msi_lock);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_prepare, "IOMMUFD_INTERNAL");
+
+/**
+ * iommufd_sw_msi_settle - the group uses the page table, or never will
+ * @group: the group, after iommufd_sw_msi_prepare()
+ *
+ * Context: process context, may sleep.
+ */
+void iommufd_sw_msi_settle(struct iommufd_group *group)
+{
+	mutex_lock(&group->ctx->sw_msi_lock);
+	group->sw_msi_next = NULL;
+	mutex_unlock(&group->ctx->sw_msi_lock);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_settle, "IOMMUFD_INTERNAL");
 
 /**
  * iommufd_sw_msi_forget - free what a context knows of doorbells
@@ -167,6 +187,8 @@ int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 		goto out_unlock;
 	}
 	rc = install_map(hwpt, map);
+	if (!rc && group->sw_msi_next)
+		rc = install_map(group->sw_msi_next, map);
 	if (rc)
 		goto out_unlock;
 	__set_bit(map->id, group->sw_msi_required);

@@ -148,4 +148,71 @@ TEST_F(group, survives_a_device_that_is_closed_while_attached)
 	EXPECT_EQ(pt, same);
 }
 
+/* VFIO replaces when a device is attached that is attached already. */
+
+TEST_F(group, moves_to_another_ioas_as_a_whole)
+{
+	__u32 pt = self->ioas, other, moved;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
+	ASSERT_EQ(0, ioas_map_at(self->iommufd, other, self->page, SMALL_PAGE,
+				 IOVA));
+	ASSERT_EQ(0, vfio_attach_pt(&self->a, &pt));
+	ASSERT_EQ(0, vfio_attach(&self->b, self->ioas));
+	EXPECT_EQ(0, vm_pinned());
+
+	moved = other;
+	ASSERT_EQ(0, vfio_attach_pt(&self->a, &moved));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(-ENOENT, iommufd_destroy(self->iommufd, pt));
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, self->ioas));
+
+	/* where b is as well */
+	pt = other;
+	ASSERT_EQ(0, vfio_attach_pt(&self->b, &pt));
+	EXPECT_EQ(moved, pt);
+	ASSERT_EQ(0, vfio_detach(&self->a));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, vfio_detach(&self->b));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, other));
+}
+
+static __u32 nr_ranges(int iommufd, __u32 ioas)
+{
+	__u32 count = 0;
+
+	ioas_iova_ranges(iommufd, ioas, NULL, &count, NULL);
+	return count;
+}
+
+/* Each device reserves the regions that it cannot use. */
+TEST_F(group, takes_what_is_reserved_along)
+{
+	const __u32 no_restrictions = 1;
+	struct reserved_region window;
+	__u32 other;
+
+	if (msi_window(self->a.bdf, &window))
+		SKIP(return, "no IOVA is reserved");
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
+	ASSERT_EQ(0, vfio_attach(&self->a, self->ioas));
+	ASSERT_EQ(0, vfio_attach(&self->b, self->ioas));
+	ASSERT_EQ(0, ioas_map_at(self->iommufd, other, self->page, SMALL_PAGE,
+				 window.start));
+	EXPECT_EQ(-EADDRINUSE, vfio_attach(&self->b, other));
+	EXPECT_EQ(no_restrictions, nr_ranges(self->iommufd, other));
+	EXPECT_LT(no_restrictions, nr_ranges(self->iommufd, self->ioas));
+
+	ASSERT_EQ(0, ioas_unmap_all(self->iommufd, other, NULL));
+	ASSERT_EQ(0, vfio_attach(&self->b, other));
+	EXPECT_EQ(no_restrictions, nr_ranges(self->iommufd, self->ioas));
+	ASSERT_EQ(0, vfio_detach(&self->b));
+	/* a still needs it */
+	EXPECT_EQ(-EINVAL, ioas_map_at(self->iommufd, other, self->page,
+				       SMALL_PAGE, window.start));
+	ASSERT_EQ(0, vfio_detach(&self->a));
+	EXPECT_EQ(no_restrictions, nr_ranges(self->iommufd, other));
+}
+
 TEST_HARNESS_MAIN

@@ -4,13 +4,14 @@
  * the kernel's test device: it has features that no hardware at hand has, and
  * lets a test look into page tables.
  */
-#include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "fail_nth.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
@@ -203,6 +204,561 @@ TEST_F(hwpt, tells_old_programs_what_they_know_of)
 	EXPECT_EQ(12345, cmd.out_capabilities);
 	cmd.size--;
 	EXPECT_EQ(-EINVAL, checked_ioctl(FD, IOMMU_GET_HW_INFO, &cmd));
+}
+
+/*
+ * Page tables that user space allocates
+ */
+
+/* The page table of a data type of the driver's, or a negative errno. */
+static int alloc_typed(int iommufd, __u32 idev, __u32 pt, __u32 flags,
+		       const struct iommu_test_hwpt *data, __u32 *hwpt)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.flags = flags,
+		.dev_id = idev,
+		.pt_id = pt,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(*data),
+		.data_uptr = (uintptr_t)data,
+	};
+	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*hwpt = cmd.out_hwpt_id;
+	return rc;
+}
+
+TEST_F(hwpt, allocated_follows_the_ioas)
+{
+	__u32 hwpt;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
+	EXPECT_NE(DEV.hwpt, hwpt);
+	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA, SMALL_PAGE, self->va));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA + MIB));
+	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA + MIB, LENGTH, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, DEV.hwpt, IOVA + MIB, LENGTH,
+				    self->va));
+	/* in two page tables, but pinned once by each map */
+	EXPECT_EQ(LENGTH + SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, hwpt, IOVA, SMALL_PAGE,
+					  self->va));
+}
+
+/* It needs no device to keep memory pinned. */
+TEST_F(hwpt, allocated_stays_until_it_is_destroyed)
+{
+	__u32 hwpt;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, IOAS));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_EQ(LENGTH, vm_pinned());
+	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA, LENGTH, self->va));
+
+	ASSERT_EQ(0, mock_domain(FD, hwpt, &DEV));
+	EXPECT_EQ(hwpt, DEV.hwpt);
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, hwpt));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, IOAS));
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+}
+
+TEST_F(hwpt, allocated_is_never_picked)
+{
+	struct mock_device other;
+	__u32 hwpt;
+
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &DEV));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
+	EXPECT_EQ(DEV.hwpt, other.hwpt);
+	ASSERT_EQ(0, mock_destroy(FD, &other));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	/* alone, it is not picked either */
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
+	EXPECT_NE(hwpt, other.hwpt);
+}
+
+TEST_F(hwpt, allocated_narrows_the_ioas)
+{
+	struct iommu_iova_range range;
+	__u64 alignment;
+	__u32 hwpt, ioas, count = 1;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, ioas, 0, &hwpt));
+	ASSERT_EQ(0, ioas_iova_ranges(FD, ioas, &range, &count, &alignment));
+	EXPECT_EQ(MOCK_APERTURE_START, range.start);
+	EXPECT_EQ(MOCK_APERTURE_LAST, range.last);
+	EXPECT_EQ(MOCK_PAGE_SIZE, alignment);
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+
+	ASSERT_EQ(0, ioas_map_at(FD, ioas, self->va, SMALL_PAGE, 0));
+	EXPECT_EQ(-EADDRINUSE, hwpt_alloc(FD, DEV.idev, ioas, 0, &hwpt));
+	ASSERT_EQ(0, ioas_iova_ranges(FD, ioas, &range, &count, &alignment));
+	EXPECT_EQ(0, range.start);
+	EXPECT_EQ(UINT64_MAX, range.last);
+	EXPECT_EQ(1, alignment);
+}
+
+TEST_F(hwpt, is_of_the_kind_that_the_data_asks_for)
+{
+	struct iommu_test_hwpt data = { .pagetable_type = MOCK_IOMMUPT_HUGE };
+	struct iommu_iova_range range;
+	__u32 hwpt, ioas, count = 1;
+	__u64 alignment;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, alloc_typed(FD, DEV.idev, ioas, 0, &data, &hwpt));
+	ASSERT_EQ(0, ioas_iova_ranges(FD, ioas, &range, &count, &alignment));
+	EXPECT_EQ(0, range.start);
+	EXPECT_EQ(SMALL_PAGE, alignment);
+
+	data.pagetable_type = 2;
+	EXPECT_EQ(-EOPNOTSUPP, alloc_typed(FD, DEV.idev, ioas, 0, &data,
+					   &hwpt));
+}
+
+TEST_F(hwpt, takes_the_flags_that_the_driver_has)
+{
+	const __u32 all = IOMMU_HWPT_ALLOC_NEST_PARENT |
+			  IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+			  IOMMU_HWPT_ALLOC_PASID;
+	struct mock_device plain;
+	__u32 flags, hwpt;
+
+	for (flags = 0; flags != 16; flags++) {
+		int expected = flags & ~all ? -EOPNOTSUPP : 0;
+
+		if (flags & IOMMU_HWPT_FAULT_ID_VALID)
+			continue;
+		EXPECT_EQ(expected, hwpt_alloc(FD, DEV.idev, IOAS, flags,
+					       &hwpt));
+		if (!expected)
+			EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
+	}
+	for (flags = 16; flags; flags <<= 1)
+		EXPECT_EQ(-EOPNOTSUPP, hwpt_alloc(FD, DEV.idev, IOAS, flags,
+						  &hwpt));
+
+	ASSERT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_NO_DIRTY,
+				       &plain));
+	EXPECT_EQ(-EOPNOTSUPP, hwpt_alloc(FD, plain.idev, IOAS,
+					  IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+					  &hwpt));
+	/* a page table that tracks does not suit a device that does not */
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS,
+				IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &hwpt));
+	EXPECT_EQ(-EINVAL, mock_domain_replace(FD, plain.stdev, &hwpt));
+	EXPECT_EQ(0, mock_pasid_check(FD, plain.stdev, 0, plain.hwpt));
+}
+
+TEST_F(hwpt, allocation_is_refused_in_this_order)
+{
+	struct iommu_test_hwpt data = { .iotlb = 1 };
+	struct iommu_hwpt_alloc cmd = {
+		.flags = 1U << 31,
+		.dev_id = NO_SUCH_ID,
+		.pt_id = NO_SUCH_ID,
+		.__reserved = 1,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+
+	EXPECT_EQ(-EOPNOTSUPP, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.__reserved = 0;
+	EXPECT_EQ(-EINVAL, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.data_len = 0;
+	cmd.data_type = IOMMU_HWPT_DATA_SELFTEST;
+	EXPECT_EQ(-EINVAL, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.data_len = sizeof(data);
+	EXPECT_EQ(-ENOENT, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.dev_id = IOAS;
+	EXPECT_EQ(-ENOENT, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.dev_id = DEV.idev;
+	EXPECT_EQ(-EINVAL, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.pt_id = DEV.idev;
+	EXPECT_EQ(-EINVAL, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.pt_id = IOAS;
+	EXPECT_EQ(-EOPNOTSUPP, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.flags = 0;
+	cmd.data_type = IOMMU_HWPT_DATA_VTD_S1;
+	EXPECT_EQ(-EOPNOTSUPP, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.data_type = IOMMU_HWPT_DATA_SELFTEST;
+	cmd.data_uptr = 0;
+	EXPECT_EQ(-EFAULT, hwpt_alloc_ioctl(FD, &cmd));
+	cmd.data_uptr = (uintptr_t)&data;
+	EXPECT_EQ(0, hwpt_alloc_ioctl(FD, &cmd));
+	EXPECT_EQ(0, iommufd_destroy(FD, cmd.out_hwpt_id));
+}
+
+TEST_F(hwpt, is_gone_when_its_id_cannot_be_told)
+{
+	const struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = DEV.idev,
+		.pt_id = IOAS,
+	};
+	__u32 next, then;
+	void *va;
+
+	va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	memcpy(va, &cmd, sizeof(cmd));
+	ASSERT_EQ(0, mprotect(va, SMALL_PAGE, PROT_READ));
+	ASSERT_EQ(0, ioas_alloc(FD, &next));
+	ASSERT_EQ(0, iommufd_destroy(FD, next));
+	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_HWPT_ALLOC, va));
+	ASSERT_EQ(0, ioas_alloc(FD, &then));
+	EXPECT_EQ(next, then);
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+}
+
+/*
+ * Replace
+ */
+
+static bool is_unrestricted(int iommufd, __u32 ioas)
+{
+	struct iommu_iova_range range;
+	__u64 alignment;
+	__u32 count = 1;
+
+	return !ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment) &&
+	       range.start == 0 && range.last == UINT64_MAX && alignment == 1;
+}
+
+TEST_F(hwpt, replaced_by_that_of_another_ioas_vanishes)
+{
+	__u32 other, pt;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, other, self->va, SMALL_PAGE, IOVA));
+
+	pt = other;
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
+	EXPECT_NE(other, pt);
+	EXPECT_NE(DEV.hwpt, pt);
+	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, pt));
+	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, SMALL_PAGE, self->va));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, DEV.hwpt));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_FALSE(is_unrestricted(FD, other));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, other));
+
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, iommufd_destroy(FD, other));
+}
+
+TEST_F(hwpt, replaced_by_one_of_the_same_ioas_leaves_it_as_it_is)
+{
+	__u32 hwpt, pt;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
+	pt = hwpt;
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
+	EXPECT_EQ(hwpt, pt);
+	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, hwpt));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, DEV.hwpt));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, hwpt));
+	EXPECT_FALSE(is_unrestricted(FD, IOAS));
+	EXPECT_EQ(LENGTH, vm_pinned());
+
+	/* a page table of one's own is not what the IOAS stands for */
+	pt = IOAS;
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
+	EXPECT_NE(hwpt, pt);
+	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, LENGTH, self->va));
+	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
+	EXPECT_EQ(LENGTH, vm_pinned());
+	EXPECT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
+}
+
+TEST_F(hwpt, replaced_by_that_of_another_device_is_shared)
+{
+	struct mock_device dev;
+	__u32 other, pt;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, mock_domain(FD, other, &dev));
+	pt = other;
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
+	EXPECT_EQ(dev.hwpt, pt);
+	pt = IOAS;
+	ASSERT_EQ(0, mock_domain_replace(FD, dev.stdev, &pt));
+	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, dev.hwpt));
+	/* by the ID of an automatic page table, too */
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, dev.hwpt));
+	EXPECT_TRUE(is_unrestricted(FD, other));
+	EXPECT_EQ(0, iommufd_destroy(FD, other));
+}
+
+/* What is mapped there is outside the aperture. */
+TEST_F(hwpt, replaced_by_one_that_does_not_suit_stays)
+{
+	__u32 other, pt, next, then;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, ioas_map_at(FD, other, self->va, LENGTH, 0));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_alloc(FD, &next));
+	ASSERT_EQ(0, iommufd_destroy(FD, next));
+
+	pt = other;
+	EXPECT_EQ(-EADDRINUSE, mock_domain_replace(FD, DEV.stdev, &pt));
+	EXPECT_EQ(other, pt);
+	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, DEV.hwpt));
+	EXPECT_EQ(0, mock_check_map(FD, DEV.hwpt, IOVA, SMALL_PAGE, self->va));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_TRUE(is_unrestricted(FD, other));
+	EXPECT_FALSE(is_unrestricted(FD, IOAS));
+	EXPECT_EQ(0, iommufd_destroy(FD, other));
+	ASSERT_EQ(0, ioas_alloc(FD, &then));
+	EXPECT_EQ(other, then);
+
+	ASSERT_EQ(0, mock_pasid_detach(FD, DEV.stdev, 0));
+	pt = IOAS;
+	EXPECT_EQ(-EINVAL, mock_domain_replace(FD, DEV.stdev, &pt));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+/* Two threads move devices between the same two IOASes, in opposite ways. */
+#define NR_MOVES 300
+
+struct mover {
+	int iommufd;
+	__u32 stdev;
+	__u32 pts[2];
+	int rc;
+};
+
+static void *move(void *argument)
+{
+	struct mover *mover = argument;
+	int i;
+
+	for (i = 0; i != NR_MOVES && !mover->rc; i++) {
+		__u32 pt = mover->pts[i % 2];
+
+		mover->rc = mock_domain_replace(mover->iommufd, mover->stdev,
+						&pt);
+	}
+	return NULL;
+}
+
+TEST_F(hwpt, replaced_both_ways_at_the_same_time)
+{
+	struct mover movers[2];
+	struct mock_device dev;
+	pthread_t threads[2];
+	__u32 other;
+	int i;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, mock_domain(FD, other, &dev));
+	for (i = 0; i != 2; i++) {
+		movers[i] = (struct mover){
+			.iommufd = FD,
+			.stdev = i ? DEV.stdev : dev.stdev,
+			.pts = { i ? other : IOAS, i ? IOAS : other },
+		};
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, move,
+					    &movers[i]));
+	}
+	for (i = 0; i != NR_MOVES; i++) {
+		ASSERT_EQ(0, ioas_map_at(FD, i % 2 ? IOAS : other, self->va,
+					 LENGTH, IOVA));
+		ASSERT_EQ(0, ioas_unmap(FD, i % 2 ? IOAS : other, IOVA, LENGTH,
+					NULL));
+	}
+	for (i = 0; i != 2; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		EXPECT_EQ(0, movers[i].rc);
+	}
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	ASSERT_EQ(0, mock_destroy(FD, &dev));
+	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(is_unrestricted(FD, other));
+	EXPECT_EQ(0, iommufd_destroy(FD, other));
+}
+
+/*
+ * Failures
+ */
+
+#define MAX_TRIES 2000
+#define TIMEOUT 120
+
+struct scene {
+	int iommufd;
+	__u32 ioas;
+	__u32 other;		/* another IOAS */
+	__u32 own;		/* a page table that is allocated, of ioas */
+	struct mock_device dev;	/* on an automatic one of ioas */
+	__u32 hwpt;		/* what an operation has allocated */
+	__u32 pt;		/* what dev uses */
+	char data[HW_INFO_ROOM];
+};
+
+/* What an operation that has failed leaves as it was */
+struct state {
+	long pinned;
+	__u32 next_id;
+	__u32 nr_ranges;
+	int on_its_page_table;
+	bool other_is_unrestricted;
+};
+
+static struct state state_of(struct scene *scene)
+{
+	struct state state = {};
+
+	ioas_iova_ranges(scene->iommufd, scene->ioas, NULL, &state.nr_ranges,
+			 NULL);
+	state.pinned = vm_pinned();
+	state.on_its_page_table = mock_pasid_check(scene->iommufd,
+						   scene->dev.stdev, 0,
+						   scene->pt);
+	state.other_is_unrestricted = is_unrestricted(scene->iommufd,
+						      scene->other);
+	if (!ioas_alloc(scene->iommufd, &state.next_id))
+		iommufd_destroy(scene->iommufd, state.next_id);
+	return state;
+}
+
+static int op_hw_info(struct scene *scene)
+{
+	struct iommu_hw_info cmd;
+
+	return ask(scene->iommufd, scene->dev.idev, scene->data,
+		   sizeof(scene->data), &cmd);
+}
+
+static int op_alloc(struct scene *scene)
+{
+	return hwpt_alloc(scene->iommufd, scene->dev.idev, scene->ioas,
+			  IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &scene->hwpt);
+}
+
+static int op_replace(struct scene *scene, __u32 pt)
+{
+	int rc = mock_domain_replace(scene->iommufd, scene->dev.stdev, &pt);
+
+	if (!rc)
+		scene->pt = pt;
+	return rc;
+}
+
+static int op_replace_other_ioas(struct scene *scene)
+{
+	return op_replace(scene, scene->other);
+}
+
+static int op_replace_own(struct scene *scene)
+{
+	return op_replace(scene, scene->own);
+}
+
+static int undo_nothing(struct scene *scene)
+{
+	return 0;
+}
+
+static int undo_alloc(struct scene *scene)
+{
+	return iommufd_destroy(scene->iommufd, scene->hwpt);
+}
+
+static int undo_replace(struct scene *scene)
+{
+	return op_replace(scene, scene->ioas);
+}
+
+static const struct operation {
+	const char *name;
+	int (*run)(struct scene *scene);
+	int (*undo)(struct scene *scene);
+} operations[] = {
+	{ "GET_HW_INFO", op_hw_info, undo_nothing },
+	{ "HWPT_ALLOC", op_alloc, undo_alloc },
+	{ "replace by another IOAS", op_replace_other_ioas, undo_replace },
+	{ "replace by a page table", op_replace_own, undo_replace },
+};
+
+TEST_F_TIMEOUT(hwpt, operations_unwind_and_work_the_next_time, TIMEOUT)
+{
+	int fail_nth = fail_nth_open();
+	const struct operation *op;
+	struct scene scene = {
+		.iommufd = FD,
+		.ioas = IOAS,
+		.dev = DEV,
+		.pt = DEV.hwpt,
+	};
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_alloc(FD, &scene.other));
+	ASSERT_EQ(0, ioas_map_at(FD, scene.other, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &scene.own));
+
+	for (op = operations; op != operations + ARRAY_SIZE(operations); op++) {
+		int nth = 0, nr_errors = 0;
+		bool failed = true;
+
+		/* once without, so that what is made only once is there */
+		ASSERT_EQ(0, op->run(&scene)) TH_LOG("%s", op->name);
+		ASSERT_EQ(0, op->undo(&scene)) TH_LOG("%s", op->name);
+		while (failed && ++nth < MAX_TRIES) {
+			struct state before = state_of(&scene), after;
+			int rc;
+
+			fail_nth_set(fail_nth, nth);
+			rc = op->run(&scene);
+			failed = fail_nth_happened(fail_nth);
+			/* the answer alone was lost, the device has moved */
+			if (rc == -EFAULT && op->undo == undo_replace) {
+				ASSERT_EQ(0, op->run(&scene));
+				rc = 0;
+			}
+			if (rc) {
+				ASSERT_TRUE(failed && is_injected_failure(rc))
+					TH_LOG("%s, %d: %d", op->name, nth, rc);
+				nr_errors++;
+				after = state_of(&scene);
+				EXPECT_EQ(0, memcmp(&before, &after,
+						    sizeof(before)))
+					TH_LOG("%s, %d: %d", op->name, nth, rc);
+				ASSERT_EQ(0, op->run(&scene))
+					TH_LOG("%s, %d", op->name, nth);
+			}
+			ASSERT_EQ(0, op->undo(&scene))
+				TH_LOG("%s, %d", op->name, nth);
+		}
+		EXPECT_FALSE(failed);
+		EXPECT_LT(0, nr_errors) TH_LOG("%s", op->name);
+		TH_LOG("%s: %d of %d failures are errors", op->name, nr_errors,
+		       nth - 1);
+	}
+	close(fail_nth);
 }
 
 TEST_HARNESS_MAIN

@@ -11,12 +11,45 @@
 #include "test_support.h"
 
 #define IOVA (16 * MIB)
+/* Where interrupts of a device go on x86, which no device may use otherwise */
+#define MSI_IOVA 0xfee00000UL
 
+/*
+ * The device is bound, and not attached. One page is mapped in each of two
+ * IOASes, at the same IOVA, and the rig's own page in both.
+ */
 FIXTURE(hwpt)
 {
 	long pins;
 	struct rig rig;
+	__u32 other;		/* the second IOAS */
+	char *pages[2];		/* filled with pattern 0 and pattern 1 */
 };
+
+static int map_page(struct rig *rig, __u32 ioas, char *page)
+{
+	int rc = ioas_map_at(rig->iommufd, ioas, page, SMALL_PAGE, IOVA);
+
+	return rc ? rc : ioas_map_at(rig->iommufd, ioas, rig->scratch,
+				     SMALL_PAGE, SCRATCH_IOVA);
+}
+
+static int prepare(struct rig *rig, __u32 *other, char *pages[2])
+{
+	struct memory mem;
+	int rc, i;
+
+	rc = ioas_alloc(rig->iommufd, other);
+	for (i = 0; i != 2 && !rc; i++) {
+		rc = memory_alloc(&mem, PAGES_SMALL, SMALL_PAGE);
+		if (rc)
+			return rc;
+		pages[i] = mem.va;
+		pattern_fill(pages[i], SMALL_PAGE, i);
+		rc = map_page(rig, i ? *other : rig->ioas, pages[i]);
+	}
+	return rc;
+}
 
 FIXTURE_SETUP(hwpt)
 {
@@ -27,6 +60,8 @@ FIXTURE_SETUP(hwpt)
 	if (rc == -ENODEV)
 		SKIP(return, "there is no edu device");
 	ASSERT_EQ(0, rc);
+	rc = prepare(&self->rig, &self->other, self->pages);
+	ASSERT_EQ(0, rc);
 }
 
 FIXTURE_TEARDOWN_PARENT(hwpt)
@@ -36,7 +71,9 @@ FIXTURE_TEARDOWN_PARENT(hwpt)
 
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
+#define OTHER (self->other)
 #define EDU (self->rig.edu)
+#define READS(i) device_reads(&self->rig, IOVA, self->pages[i], SMALL_PAGE)
 
 /* sysfs shows the same registers. */
 static __u64 register_of(const char *bdf, const char *name)
@@ -75,6 +112,131 @@ TEST_F(hwpt, tells_about_the_hardware_what_the_iommu_says)
 	EXPECT_EQ(-EOPNOTSUPP, hw_info_ioctl(FD, &cmd));
 	cmd.dev_id = IOAS;
 	EXPECT_EQ(-ENOENT, hw_info_ioctl(FD, &cmd));
+}
+
+/*
+ * Page tables that user space allocates
+ */
+
+TEST_F(hwpt, allocated_works_like_an_automatic_one)
+{
+	__u32 hwpt, pt;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, EDU.id, IOAS, 0, &hwpt));
+	pt = hwpt;
+	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
+	EXPECT_EQ(hwpt, pt);
+	EXPECT_TRUE(READS(0));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
+	EXPECT_FALSE(READS(0));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->pages[1], SMALL_PAGE, IOVA));
+	EXPECT_TRUE(READS(1));
+
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, hwpt));
+	ASSERT_EQ(0, vfio_detach(&EDU));
+	EXPECT_FALSE(READS(1));
+	ASSERT_EQ(0, vfio_attach(&EDU, hwpt));
+	EXPECT_TRUE(READS(1));
+	ASSERT_EQ(0, vfio_detach(&EDU));
+	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+}
+
+TEST_F(hwpt, outlives_the_device_that_it_was_made_for)
+{
+	__u32 hwpt;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, EDU.id, IOAS, 0, &hwpt));
+	vfio_close(&EDU);
+	EXPECT_EQ(2 * SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, edu_setup(&EDU, FD));
+	ASSERT_EQ(0, vfio_attach(&EDU, hwpt));
+	EXPECT_TRUE(READS(0));
+}
+
+/*
+ * Replace
+ */
+
+TEST_F(hwpt, replaced_shows_the_device_other_memory)
+{
+	__u32 pt = IOAS, first;
+	int i;
+
+	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
+	first = pt;
+	EXPECT_TRUE(READS(0));
+	for (i = 1; i != 8; i++) {
+		__u32 old = pt;
+
+		pt = i % 2 ? OTHER : IOAS;
+		ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
+		EXPECT_TRUE(READS(i % 2));
+		EXPECT_EQ(-ENOENT, iommufd_destroy(FD, old));
+		EXPECT_EQ(2 * SMALL_PAGE, vm_pinned());
+	}
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
+	ASSERT_EQ(0, vfio_detach(&EDU));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_NE(first, OTHER);
+}
+
+TEST_F(hwpt, replaced_by_an_allocated_one_and_back)
+{
+	__u32 hwpt, pt = OTHER, automatic;
+
+	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
+	automatic = pt;
+	ASSERT_EQ(0, hwpt_alloc(FD, EDU.id, IOAS, 0, &hwpt));
+	pt = hwpt;
+	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
+	EXPECT_EQ(hwpt, pt);
+	EXPECT_TRUE(READS(0));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, automatic));
+	ASSERT_EQ(0, vfio_attach(&EDU, OTHER));
+	EXPECT_TRUE(READS(1));
+	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
+}
+
+static bool is_unrestricted(int iommufd, __u32 ioas)
+{
+	struct iommu_iova_range range;
+	__u32 count = 1;
+
+	return !ioas_iova_ranges(iommufd, ioas, &range, &count, NULL) &&
+	       range.start == 0 && range.last == UINT64_MAX;
+}
+
+/* Something is mapped in the way of the device's interrupts. */
+TEST_F(hwpt, stays_when_the_other_ioas_does_not_suit)
+{
+	struct reserved_region window;
+	__u32 pt = IOAS, same;
+
+	if (msi_window(EDU.bdf, &window) || window.start != MSI_IOVA)
+		SKIP(return, "interrupts go somewhere else");
+	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->pages[1], SMALL_PAGE,
+				 MSI_IOVA));
+	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
+	EXPECT_EQ(-EADDRINUSE, vfio_attach(&EDU, OTHER));
+	EXPECT_TRUE(READS(0));
+	EXPECT_TRUE(is_unrestricted(FD, OTHER));
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, self->pages[0], SMALL_PAGE,
+				       MSI_IOVA));
+	same = IOAS;
+	EXPECT_EQ(0, vfio_attach_pt(&EDU, &same));
+	EXPECT_EQ(pt, same);
+
+	/* and the other way round once it does */
+	ASSERT_EQ(0, ioas_unmap(FD, OTHER, MSI_IOVA, SMALL_PAGE, NULL));
+	EXPECT_EQ(0, vfio_attach(&EDU, OTHER));
+	EXPECT_TRUE(READS(1));
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, OTHER, self->pages[1], SMALL_PAGE,
+				       MSI_IOVA));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->pages[0], SMALL_PAGE,
+				 MSI_IOVA));
+	EXPECT_TRUE(is_unrestricted(FD, IOAS));
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reserved regions: IOVA that a device cannot have
+ *
+ * Owns nothing: reservations belong to the IOVA space, whose lock guards them.
+ * Called by attach, with the lock of the device's group held.
+ */
+#include <linux/iommu.h>
+
+#include "ctx.h"
+#include "device.h"
+#include "ioas.h"
+#include "test_hooks.h"
+
+/* What the reserved regions of a device say about its MSIs */
+struct msi_regions {
+	unsigned int nr_hw;
+	unsigned int nr_sw;
+	phys_addr_t sw_start;
+};
+
+static void count_msi_region(struct msi_regions *msi,
+			     const struct iommu_resv_region *region)
+{
+	if (region->type == IOMMU_RESV_MSI)
+		msi->nr_hw++;
+	if (region->type == IOMMU_RESV_SW_MSI) {
+		msi->nr_sw++;
+		msi->sw_start = region->start;
+	}
+}
+
+static int reserve_regions(struct iommufd_iova_space *space,
+			   struct iommufd_device *idev,
+			   struct list_head *regions, struct msi_regions *msi)
+{
+	struct iommu_resv_region *region;
+	int rc;
+
+	list_for_each_entry(region, regions, list) {
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
+			continue;
+		count_msi_region(msi, region);
+		rc = iommufd_iova_reserve(space, region->start,
+					  region->start + region->length - 1,
+					  idev);
+		if (rc)
+			return rc;
+	}
+	/* A device cannot have both kinds, nor two windows. */
+	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1)
+		return -EINVAL;
+	return 0;
+}
+
+static void set_msi_window(struct iommufd_group *group, phys_addr_t start)
+{
+	mutex_lock(&group->ctx->sw_msi_lock);
+	group->sw_msi_start = start;
+	mutex_unlock(&group->ctx->sw_msi_lock);
+}
+
+/**
+ * iommufd_device_reserve - keep user space off what a device cannot have
+ * @idev: the device
+ * @ioas: the IOAS that the device is about to use
+ *
+ * Context: caller holds the lock of the group; may sleep.
+ *
+ * Return: 0; -EADDRINUSE if something of it is mapped or allowed; -EINVAL if
+ * what the IOMMU driver says of MSIs makes no sense; -ENOMEM. On an error
+ * nothing is reserved.
+ */
+int iommufd_device_reserve(struct iommufd_device *idev,
+			   struct iommufd_ioas *ioas)
+{
+	struct iommufd_iova_space *space = &ioas->as.space;
+	struct msi_regions msi = {};
+	LIST_HEAD(regions);
+	int rc;
+
+	lockdep_assert_held(&idev->group->lock);
+
+	if (iommufd_should_fail())
+		return -EINVAL;
+
+	iommu_get_resv_regions(idev->dev, &regions);
+	down_write(&space->lock);
+	rc = reserve_regions(space, idev, &regions, &msi);
+	if (rc)
+		iommufd_iova_unreserve(space, idev);
+	up_write(&space->lock);
+	iommu_put_resv_regions(idev->dev, &regions);
+
+	if (!rc && msi.nr_sw)
+		set_msi_window(idev->group, msi.sw_start);
+	return rc;
+}
+
+/**
+ * iommufd_device_unreserve - the reverse of iommufd_device_reserve()
+ * @idev: the device
+ * @ioas: the IOAS, in which the device need not have anything reserved
+ *
+ * Context: caller holds the lock of the group; may sleep. Cannot fail.
+ */
+void iommufd_device_unreserve(struct iommufd_device *idev,
+			      struct iommufd_ioas *ioas)
+{
+	struct iommufd_iova_space *space = &ioas->as.space;
+
+	lockdep_assert_held(&idev->group->lock);
+
+	down_write(&space->lock);
+	iommufd_iova_unreserve(space, idev);
+	up_write(&space->lock);
+}

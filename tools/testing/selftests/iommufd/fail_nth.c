@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "checked_io.h"
+#include "fail_nth.h"
+
+#define DEBUGFS "/sys/kernel/debug/"
+
+/* Failures that may be slept on too, and no stack in the log for each. */
+static void arm_points(void)
+{
+	file_write(DEBUGFS "fail_iommufd/verbose", "0");
+	file_write(DEBUGFS "failslab/verbose", "0");
+	file_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	file_write(DEBUGFS "fail_page_alloc/verbose", "0");
+	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+	file_write(DEBUGFS "fail_page_alloc/min-order", "0");
+	file_write(DEBUGFS "fail_usercopy/verbose", "0");
+}
+
+int fail_nth_open(void)
+{
+	int fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+
+	if (fail_nth < 0)
+		return -errno;
+	arm_points();
+	return fail_nth;
+}
+
+void fail_nth_set(int fail_nth, int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", nth);
+
+	if (write(fail_nth, text, length) != length)
+		abort();
+}
+
+bool fail_nth_happened(int fail_nth)
+{
+	char text[16] = "";
+	bool happened = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
+			atoi(text) == 0;
+
+	/*
+	 * The question itself may be what fails, and then nothing has before;
+	 * the counter is 0 then anyway.
+	 */
+	if (write(fail_nth, "0", 1) < 0)
+		return false;
+	return happened;
+}
+
+bool is_injected_failure(int rc)
+{
+	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
+}
