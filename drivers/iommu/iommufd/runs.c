@@ -10,16 +10,6 @@
 
 #include "runs.h"
 
-/**
- * iommufd_runs_init - begin to build a run vector
- * @runs: the builder
- * @npages: pages that will be appended at most; sizes the allocations
- */
-void iommufd_runs_init(struct iommufd_run_builder *runs, unsigned long npages)
-{
-	*runs = (struct iommufd_run_builder){ .npages_max = npages };
-}
-
 static struct iommufd_run_chunk *last_chunk(struct iommufd_run_vec *vec)
 {
 	return &vec->chunks[vec->nr_chunks - 1];
@@ -27,28 +17,90 @@ static struct iommufd_run_chunk *last_chunk(struct iommufd_run_vec *vec)
 
 static int grow_chunk_table(struct iommufd_run_vec *vec)
 {
-	unsigned int max_chunks = vec->max_chunks ? vec->max_chunks * 2 : 1;
+	bool embedded = vec->chunks == &vec->first_chunk;
+	unsigned int max_chunks = vec->max_chunks * 2;
 	struct iommufd_run_chunk *chunks;
 
-	chunks = kvrealloc(vec->chunks, max_chunks * sizeof(*chunks),
-			   GFP_KERNEL_ACCOUNT);
+	chunks = kvrealloc(embedded ? NULL : vec->chunks,
+			   max_chunks * sizeof(*chunks), GFP_KERNEL_ACCOUNT);
 	if (!chunks)
 		return -ENOMEM;
+	if (embedded)
+		chunks[0] = vec->first_chunk;
 	vec->chunks = chunks;
 	vec->max_chunks = max_chunks;
 	return 0;
+}
+
+static void free_vec(struct iommufd_run_vec *vec)
+{
+	while (vec->nr_chunks > 1)
+		kfree(vec->chunks[--vec->nr_chunks].runs);
+	if (vec->chunks != &vec->first_chunk)
+		kvfree(vec->chunks);
+	kfree(vec);
+}
+
+/* A vector with room for @nr_max runs in its first chunk */
+static struct iommufd_run_vec *alloc_vec(unsigned int nr_max, gfp_t gfp)
+{
+	struct iommufd_run_vec *vec;
+
+	vec = kmalloc_flex(*vec, first_runs, nr_max, GFP_KERNEL_ACCOUNT | gfp);
+	if (!vec)
+		return NULL;
+	refcount_set(&vec->refs, 1);
+	vec->nr_chunks = 1;
+	vec->max_chunks = 1;
+	vec->chunks = &vec->first_chunk;
+	vec->first_chunk.first_page = 0;
+	vec->first_chunk.runs = vec->first_runs;
+	return vec;
 }
 
 /*
  * Every page that is still to come may need a run of its own, but none will
  * need more.
  */
-static int add_chunk(struct iommufd_run_builder *runs, unsigned int nr_min,
-		     unsigned long first_page)
+static unsigned int runs_needed(const struct iommufd_run_builder *runs,
+				size_t other_bytes)
 {
-	unsigned long left = runs->npages_max - first_page;
-	unsigned int room = clamp(left, nr_min, IOMMUFD_RUNS_PER_CHUNK);
+	unsigned long room = (IOMMUFD_RUNS_MAX_BYTES - other_bytes) /
+			     sizeof(struct iommufd_run);
+
+	return min(runs->npages_max - runs->npages, room);
+}
+
+/* The tail is the first run in the vector. */
+static int start_vec(struct iommufd_run_builder *runs)
+{
+	unsigned int room = runs_needed(runs, sizeof(*runs->vec) +
+					      sizeof(runs->tail));
+
+	runs->vec = alloc_vec(1 + room, 0);
+	if (!runs->vec)
+		return -ENOMEM;
+	runs->vec->first_runs[0] = runs->tail;
+	runs->place = &runs->vec->first_runs[1];
+	runs->room = room - 1;
+	return 0;
+}
+
+/* The tail is in its place. */
+static struct iommufd_run_chunk *end_chunk(struct iommufd_run_builder *runs)
+{
+	struct iommufd_run_chunk *chunk = last_chunk(runs->vec);
+
+	*runs->place++ = runs->tail;
+	chunk->nr_runs = runs->place - chunk->runs;
+	return chunk;
+}
+
+/* The tail is the last run in a full chunk. */
+static int add_chunk(struct iommufd_run_builder *runs)
+{
 	struct iommufd_run_vec *vec = runs->vec;
+	unsigned int room = runs_needed(runs, 0);
 	struct iommufd_run *chunk;
 
 	if (vec->nr_chunks == vec->max_chunks && grow_chunk_table(vec))
@@ -57,86 +109,46 @@ static int add_chunk(struct iommufd_run_builder *runs, unsigned int nr_min,
 	chunk = kmalloc_array(room, sizeof(*chunk), GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return -ENOMEM;
+	end_chunk(runs);
 	vec->chunks[vec->nr_chunks++] = (struct iommufd_run_chunk){
-		.first_page = first_page,
+		.first_page = runs->npages,
 		.runs = chunk,
 	};
-	runs->room = room;
+	runs->place = chunk;
+	runs->room = room - 1;
 	return 0;
 }
 
-static void free_vec(struct iommufd_run_vec *vec)
-{
-	while (vec->nr_chunks)
-		kfree(vec->chunks[--vec->nr_chunks].runs);
-	kvfree(vec->chunks);
-	kfree(vec);
-}
-
-static int start_vec(struct iommufd_run_builder *runs)
-{
-	runs->vec = kzalloc_obj(*runs->vec, GFP_KERNEL_ACCOUNT);
-	if (!runs->vec)
-		return -ENOMEM;
-	refcount_set(&runs->vec->refs, 1);
-
-	/* The first run, which has been in the tail until now, and the new */
-	if (add_chunk(runs, 2, 0)) {
-		free_vec(runs->vec);
-		runs->vec = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static void push_tail(struct iommufd_run_chunk *chunk, struct iommufd_run tail)
-{
-	chunk->runs[chunk->nr_runs++] = tail;
-}
-
-/* Put the tail into its place and reserve the place of the next one. */
-static int retire_tail(struct iommufd_run_builder *runs)
-{
-	struct iommufd_run_chunk *chunk;
-
-	if (!runs->vec) {
-		if (start_vec(runs))
-			return -ENOMEM;
-		push_tail(last_chunk(runs->vec), runs->tail);
-		return 0;
-	}
-
-	if (last_chunk(runs->vec)->nr_runs + 1 < runs->room) {
-		push_tail(last_chunk(runs->vec), runs->tail);
-		return 0;
-	}
-
-	if (add_chunk(runs, 1, runs->npages))
-		return -ENOMEM;
-	chunk = last_chunk(runs->vec) - 1;
-	push_tail(chunk, runs->tail);
-	return 0;
-}
-
-/* The part of iommufd_runs_append() that begins a new run */
+/* The part of iommufd_runs_append() that needs memory */
 int __iommufd_runs_append(struct iommufd_run_builder *runs, unsigned long pfn,
 			  unsigned long npages)
 {
-	if (runs->npages && retire_tail(runs))
+	if (runs->npages && (runs->vec ? add_chunk(runs) : start_vec(runs)))
 		return -ENOMEM;
 	runs->tail = iommufd_run(pfn, npages);
 	runs->npages += npages;
 	return 0;
 }
 
-/* The room of the last chunk was a guess: return what is not needed. */
-static void trim_last_chunk(struct iommufd_run_builder *runs)
+static void trim_vec(struct iommufd_run_builder *runs)
 {
-	struct iommufd_run_chunk *chunk = last_chunk(runs->vec);
+	unsigned int nr_runs = runs->vec->first_chunk.nr_runs;
+	struct iommufd_run_vec *trimmed;
+
+	trimmed = alloc_vec(nr_runs, __GFP_NOWARN);
+	if (!trimmed)
+		return;
+	memcpy(trimmed->first_runs, runs->vec->first_runs,
+	       nr_runs * sizeof(*trimmed->first_runs));
+	trimmed->first_chunk.nr_runs = nr_runs;
+	free_vec(runs->vec);
+	runs->vec = trimmed;
+}
+
+static void trim_chunk(struct iommufd_run_chunk *chunk)
+{
 	struct iommufd_run *trimmed;
 
-	if (chunk->nr_runs * 2 > runs->room)
-		return;
 	trimmed = kmalloc_array(chunk->nr_runs, sizeof(*trimmed),
 				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!trimmed)
@@ -146,23 +158,19 @@ static void trim_last_chunk(struct iommufd_run_builder *runs)
 	chunk->runs = trimmed;
 }
 
-/**
- * iommufd_runs_finish - end building
- * @runs: the builder, to be forgotten
- * @slice: receives all that was appended, which may be nothing
- *
- * Context: may sleep. Cannot fail.
- */
-void iommufd_runs_finish(struct iommufd_run_builder *runs,
-			 struct iommufd_run_slice *slice)
+/* The part of iommufd_runs_finish() for what is not just one run */
+struct iommufd_run_vec *__iommufd_runs_finish(struct iommufd_run_builder *runs)
 {
-	if (!runs->vec) {
-		*slice = (struct iommufd_run_slice){ .run = runs->tail };
-		return;
+	struct iommufd_run_chunk *chunk = end_chunk(runs);
+
+	/* The room was a guess: return what is not needed. */
+	if (chunk->nr_runs <= runs->room) {
+		if (chunk == &runs->vec->first_chunk)
+			trim_vec(runs);
+		else
+			trim_chunk(chunk);
 	}
-	push_tail(last_chunk(runs->vec), runs->tail);
-	trim_last_chunk(runs);
-	*slice = (struct iommufd_run_slice){ .vec = runs->vec };
+	return runs->vec;
 }
 
 /**
@@ -188,14 +196,10 @@ void iommufd_run_slice_split(struct iommufd_run_slice *left,
 	left->run = iommufd_run(iommufd_run_pfn(left->run), npages);
 }
 
-/**
- * iommufd_run_slice_put - forget a slice
- * @slice: the slice
- */
-void iommufd_run_slice_put(struct iommufd_run_slice *slice)
+void __iommufd_run_vec_put(struct iommufd_run_vec *vec)
 {
-	if (slice->vec && refcount_dec_and_test(&slice->vec->refs))
-		free_vec(slice->vec);
+	if (refcount_dec_and_test(&vec->refs))
+		free_vec(vec);
 }
 
 static unsigned int find_chunk(const struct iommufd_run_vec *vec,

@@ -16,13 +16,14 @@
 
 #include <linux/bits.h>
 #include <linux/refcount.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 
 #define IOMMUFD_RUN_NPAGES_BITS 24
 #define IOMMUFD_RUN_MAX_NPAGES (BIT_ULL(IOMMUFD_RUN_NPAGES_BITS) - 1)
 
-/* Runs in a full chunk; one chunk is then one 4 KiB allocation */
-#define IOMMUFD_RUNS_PER_CHUNK 512
+/* An allocation of runs is at most that large */
+#define IOMMUFD_RUNS_MAX_BYTES SZ_4K
 
 /**
  * struct iommufd_run - a physically contiguous stretch of pages
@@ -50,10 +51,13 @@ static inline unsigned long iommufd_run_npages(struct iommufd_run run)
 	return run.packed & IOMMUFD_RUN_MAX_NPAGES;
 }
 
-/*
- * Runs of equal capacity are kept together. first_page is the index within the
- * vector of the first page that the chunk describes, which lets a reader find
- * its place in a long vector by bisection.
+/**
+ * struct iommufd_run_chunk - runs that are in one allocation
+ * @first_page: index within the vector of the first page that is described
+ *              here, which lets a reader find its place in a long vector by
+ *              bisection
+ * @runs: the runs
+ * @nr_runs: how many; the builder sets it when it leaves the chunk
  */
 struct iommufd_run_chunk {
 	unsigned long first_page;
@@ -67,12 +71,16 @@ struct iommufd_run_chunk {
  * @nr_chunks: number of chunks in use
  * @max_chunks: number of chunks that @chunks has room for
  * @chunks: the runs, in order
+ * @first_chunk: is @chunks while there is only one
+ * @first_runs: the runs of the first chunk
  */
 struct iommufd_run_vec {
 	refcount_t refs;
 	unsigned int nr_chunks;
 	unsigned int max_chunks;
 	struct iommufd_run_chunk *chunks;
+	struct iommufd_run_chunk first_chunk;
+	struct iommufd_run first_runs[];
 };
 
 /**
@@ -81,13 +89,15 @@ struct iommufd_run_vec {
  * @npages: pages appended so far
  * @tail: the last run, which may still grow; its place in @vec is reserved
  * @vec: the runs before @tail, NULL while there are none
- * @room: runs that the last chunk has room for
+ * @place: where @tail will be in @vec
+ * @room: runs that there is room for behind @place
  */
 struct iommufd_run_builder {
 	unsigned long npages_max;
 	unsigned long npages;
 	struct iommufd_run tail;
 	struct iommufd_run_vec *vec;
+	struct iommufd_run *place;
 	unsigned int room;
 };
 
@@ -128,11 +138,20 @@ struct iommufd_run_cursor {
 	};
 };
 
-void iommufd_runs_init(struct iommufd_run_builder *runs, unsigned long npages);
+/**
+ * iommufd_runs_init - begin to build a run vector
+ * @runs: the builder
+ * @npages: pages that will be appended at most; sizes the allocations
+ */
+static inline void iommufd_runs_init(struct iommufd_run_builder *runs,
+				     unsigned long npages)
+{
+	*runs = (struct iommufd_run_builder){ .npages_max = npages };
+}
+
 int __iommufd_runs_append(struct iommufd_run_builder *runs, unsigned long pfn,
 			  unsigned long npages);
-void iommufd_runs_finish(struct iommufd_run_builder *runs,
-			 struct iommufd_run_slice *slice);
+struct iommufd_run_vec *__iommufd_runs_finish(struct iommufd_run_builder *runs);
 
 /**
  * iommufd_runs_append - add pages to the end of a vector that is being built
@@ -153,16 +172,50 @@ static inline int iommufd_runs_append(struct iommufd_run_builder *runs,
 	if (pfn == iommufd_run_pfn(runs->tail) + tail_npages && tail_npages &&
 	    npages <= IOMMUFD_RUN_MAX_NPAGES - tail_npages) {
 		runs->tail.packed += npages;
-		runs->npages += npages;
-		return 0;
+	} else {
+		if (unlikely(!runs->room))
+			return __iommufd_runs_append(runs, pfn, npages);
+		runs->room--;
+		*runs->place++ = runs->tail;
+		runs->tail = iommufd_run(pfn, npages);
 	}
-	return __iommufd_runs_append(runs, pfn, npages);
+	runs->npages += npages;
+	return 0;
+}
+
+/**
+ * iommufd_runs_finish - end building
+ * @runs: the builder, to be forgotten
+ * @slice: receives all that was appended, which may be nothing
+ *
+ * Context: may sleep. Cannot fail.
+ */
+static inline void iommufd_runs_finish(struct iommufd_run_builder *runs,
+				       struct iommufd_run_slice *slice)
+{
+	if (runs->vec)
+		*slice = (struct iommufd_run_slice){
+			.vec = __iommufd_runs_finish(runs)
+		};
+	else
+		*slice = (struct iommufd_run_slice){ .run = runs->tail };
 }
 
 void iommufd_run_slice_split(struct iommufd_run_slice *left,
 			     unsigned long npages,
 			     struct iommufd_run_slice *right);
-void iommufd_run_slice_put(struct iommufd_run_slice *slice);
+void __iommufd_run_vec_put(struct iommufd_run_vec *vec);
+
+/**
+ * iommufd_run_slice_put - forget a slice
+ * @slice: the slice
+ */
+static inline void iommufd_run_slice_put(struct iommufd_run_slice *slice)
+{
+	if (slice->vec)
+		__iommufd_run_vec_put(slice->vec);
+}
+
 void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 			    unsigned long skip, unsigned long npages,
 			    struct iommufd_run_cursor *cursor);
@@ -205,6 +258,38 @@ iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
 		}
 	}
 	return iommufd_run_cursor_turn(cursor, run);
+}
+
+/**
+ * iommufd_run_cursor_ready - runs that lie ready at the cursor, to be read there
+ * @cursor: the cursor
+ * @end: receives their end
+ *
+ * They are whole, if their pages together are less than what is left to walk,
+ * and none continues the one before but where that is as long as a run can be.
+ *
+ * Return: the first of them.
+ */
+static __always_inline const struct iommufd_run *
+iommufd_run_cursor_ready(const struct iommufd_run_cursor *cursor,
+			 const struct iommufd_run **end)
+{
+	*end = cursor->end;
+	return cursor->next;
+}
+
+/**
+ * iommufd_run_cursor_skip - step over runs that were read where they are
+ * @cursor: the cursor
+ * @next: the first that was not read, of iommufd_run_cursor_ready()
+ * @npages: pages of those that were read
+ */
+static __always_inline void
+iommufd_run_cursor_skip(struct iommufd_run_cursor *cursor,
+			const struct iommufd_run *next, unsigned long npages)
+{
+	cursor->next = next;
+	cursor->left -= npages;
 }
 
 #endif
