@@ -92,6 +92,36 @@ static void cut_run(const struct batch *batch, struct phys_vec *vec,
 }
 
 /*
+ * Take the runs that lie ready, up to the last one that fits. Scattered memory
+ * is a lot of them, and next to nothing else.
+ */
+static __always_inline struct phys_vec *
+take_ready_runs(struct iommufd_run_cursor *cursor, struct phys_vec *vec,
+		const struct phys_vec *end, unsigned long *left)
+{
+	/* One run must remain for next_run(), which knows the end of the area. */
+	const unsigned long max = min(cursor->left - 1, *left >> PAGE_SHIFT);
+	const struct iommufd_run *run, *end_of_runs;
+	unsigned long room = max;
+
+	if (!cursor->left)
+		return vec;
+	for (run = iommufd_run_cursor_ready(cursor, &end_of_runs);
+	     run != end_of_runs && vec != end; run++, vec++) {
+		unsigned long npages = iommufd_run_npages(*run);
+
+		if (npages > room)
+			break;
+		room -= npages;
+		vec->paddr = PFN_PHYS(iommufd_run_pfn(*run));
+		vec->len = npages << PAGE_SHIFT;
+	}
+	iommufd_run_cursor_skip(cursor, run, max - room);
+	*left -= (max - room) << PAGE_SHIFT;
+	return vec;
+}
+
+/*
  * Both ways to fill a batch return how many bytes it is for. There must be a
  * next run.
  */
@@ -123,8 +153,9 @@ static unsigned long fill_batch(const struct batch *batch,
 			vec[-1].len += next.len;
 		else
 			*vec++ = next;
-		end_of_last = next.paddr + next.len;
 		left -= next.len;
+		vec = take_ready_runs(&cursor.runs, vec, end, &left);
+		end_of_last = vec[-1].paddr + vec[-1].len;
 		more = next_run(&cursor, tail, &next);
 	} while (more);
 	if (!more)
@@ -247,7 +278,7 @@ int iommufd_domain_map_area(struct iommu_domain *domain,
 {
 	unsigned long max = page_by_page ? PAGE_SIZE : BATCH_BYTES;
 	unsigned long length = iommufd_area_length(area);
-	struct stretches stretches;
+	struct stretches stretches __uninitialized;
 	unsigned long pfn;
 
 	lockdep_assert_held(&area->pinned->mutex);
@@ -264,6 +295,13 @@ int iommufd_domain_map_area(struct iommu_domain *domain,
 	return map_scattered(domain, area, &stretches, page_by_page);
 }
 
+static void unmap_step(struct iommu_domain *domain, unsigned long iova,
+		       unsigned long length, struct iommu_iotlb_gather *gather)
+{
+	/* A driver that cannot unmap what it has mapped is broken. */
+	WARN_ON(iommu_unmap_fast(domain, iova, length, gather) != length);
+}
+
 /**
  * iommufd_domain_unmap_range - empty a range of a page table
  * @domain: the domain, which has all of the range mapped
@@ -277,18 +315,13 @@ void iommufd_domain_unmap_range(struct iommu_domain *domain,
 				unsigned long iova, unsigned long last,
 				struct iommu_iotlb_gather *gather)
 {
-	unsigned long left = last - iova + 1;
+	/* So much can be done without a look at the scheduler. */
+	while (last - iova >= BATCH_BYTES) {
+		unsigned long end = iova | (BATCH_BYTES - 1);
 
-	for (;;) {
-		unsigned long step = BATCH_BYTES - (iova & (BATCH_BYTES - 1));
-
-		step = min(step, left);
-		/* A driver that cannot unmap what it has mapped is broken. */
-		WARN_ON(iommu_unmap_fast(domain, iova, step, gather) != step);
-		iova += step;
-		left -= step;
-		if (!left)
-			break;
+		unmap_step(domain, iova, end - iova + 1, gather);
+		iova = end + 1;
 		cond_resched();
 	}
+	unmap_step(domain, iova, last - iova + 1, gather);
 }

@@ -120,23 +120,8 @@ static void free_segment(struct iommufd_pin_segment *segment)
 static void unpin_runs(struct iommufd_pinned *pinned,
 		       struct iommufd_run_slice *runs, unsigned long npages)
 {
-	struct iommufd_run_cursor cursor;
-	unsigned int nr_runs = 0;
-	struct iommufd_run run;
-
-	/* The usual map */
-	if (!runs->vec) {
-		if (npages)
-			pinned->ops->unpin(pinned, runs->run);
-		return;
-	}
-	iommufd_run_slice_walk(runs, 0, npages, &cursor);
-	while (iommufd_run_cursor_next(&cursor, &run)) {
-		pinned->ops->unpin(pinned, run);
-		/* A run of a page is not worth the question. */
-		if (!(++nr_runs % 32) || iommufd_run_npages(run) > SZ_2M / SZ_4K)
-			cond_resched();
-	}
+	if (npages)
+		pinned->ops->unpin(pinned, runs, npages);
 	iommufd_run_slice_put(runs);
 }
 
@@ -375,16 +360,16 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last)
 {
 	struct iommufd_pin_segment *segment = find_segment(pinned, first);
+	struct iommufd_pin_segment *next;
 
-	while (segment && segment->first <= last) {
-		struct iommufd_pin_segment *next = next_segment(segment);
+	for (; segment && segment->first <= last; segment = next) {
+		next = segment->last < last ? next_segment(segment) : NULL;
 
 		WARN_ON(segment->first < first || segment->last > last);
 		if (!--segment->users) {
 			rb_erase(&segment->node, &pinned->segments);
 			release_segment(pinned, segment);
 		}
-		segment = next;
 	}
 }
 

@@ -31,7 +31,7 @@ struct iommufd_revocable;
  * struct iommufd_source_ops - a kind of memory
  * @pin: pin the pages first..last and append them to the runs, in order. On an
  *       error the caller unpins what has been appended.
- * @unpin: give pages back. Cannot fail.
+ * @unpin: give the first @npages pages of a slice back. Cannot fail.
  * @charge: count pages against the limits of whoever is to be charged; -ENOMEM
  * @uncharge: the reverse. Cannot fail.
  * @release: the object goes away, nothing is pinned
@@ -49,7 +49,9 @@ struct iommufd_revocable;
 struct iommufd_source_ops {
 	int (*pin)(struct iommufd_pinned *pinned, unsigned long first,
 		   unsigned long last, struct iommufd_run_builder *runs);
-	void (*unpin)(struct iommufd_pinned *pinned, struct iommufd_run run);
+	void (*unpin)(struct iommufd_pinned *pinned,
+		      const struct iommufd_run_slice *runs,
+		      unsigned long npages);
 	int (*charge)(struct iommufd_pinned *pinned, unsigned long npages);
 	void (*uncharge)(struct iommufd_pinned *pinned, unsigned long npages);
 	void (*release)(struct iommufd_pinned *pinned);

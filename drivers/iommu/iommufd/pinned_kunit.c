@@ -73,13 +73,20 @@ static u8 *byte_of(struct fake_memory *mem, unsigned long offset)
 	return (u8 *)page_address(page) + offset_in_page(offset);
 }
 
-static void fake_unpin(struct iommufd_pinned *pinned, struct iommufd_run run)
+static void fake_unpin(struct iommufd_pinned *pinned,
+		       const struct iommufd_run_slice *runs,
+		       unsigned long npages)
 {
 	struct fake_memory *mem = to_fake(pinned);
+	struct iommufd_run_cursor cursor;
+	struct iommufd_run run;
 	unsigned long i;
 
-	for (i = 0; i != iommufd_run_npages(run); i++)
-		mem->pins[page_of(mem, iommufd_run_pfn(run) + i)]--;
+	iommufd_run_slice_walk(runs, 0, npages, &cursor);
+	while (iommufd_run_cursor_next(&cursor, &run)) {
+		for (i = 0; i != iommufd_run_npages(run); i++)
+			mem->pins[page_of(mem, iommufd_run_pfn(run) + i)]--;
+	}
 }
 
 static int fake_pin(struct iommufd_pinned *pinned, unsigned long first,

@@ -58,14 +58,7 @@ static bool is_within_folio(struct folio *folio, struct page *page,
 	       npages <= folio_nr_pages(folio) - folio_page_idx(folio, page);
 }
 
-/**
- * iommufd_source_unpin - iommufd_source_ops::unpin where there are struct pages
- * @pinned: the object
- * @run: pages of which each has one pin
- *
- * Context: may sleep. Cannot fail.
- */
-void iommufd_source_unpin(struct iommufd_pinned *pinned, struct iommufd_run run)
+static __always_inline void unpin_run(struct iommufd_run run, bool dirty)
 {
 	struct page *page = pfn_to_page(iommufd_run_pfn(run));
 	unsigned long npages = iommufd_run_npages(run);
@@ -73,9 +66,52 @@ void iommufd_source_unpin(struct iommufd_pinned *pinned, struct iommufd_run run)
 
 	/* Most runs are of one folio, which is dirty if it is written to. */
 	if (is_within_folio(folio, page, npages) &&
-	    (!pinned->writable || folio_test_dirty(folio)))
+	    (!dirty || folio_test_dirty(folio)))
 		unpin_user_folio(folio, npages);
 	else
-		unpin_user_page_range_dirty_lock(page, npages,
-						 pinned->writable);
+		unpin_user_page_range_dirty_lock(page, npages, dirty);
+	/* After a page it is not worth the question. */
+	if (npages > SZ_2M / SZ_4K)
+		cond_resched();
+}
+
+static noinline void unpin_runs(const struct iommufd_run_slice *runs,
+				unsigned long npages, bool dirty)
+{
+	struct iommufd_run_cursor cursor;
+	struct iommufd_run run;
+
+	iommufd_run_slice_walk(runs, 0, npages, &cursor);
+	while (iommufd_run_cursor_next(&cursor, &run)) {
+		const struct iommufd_run *ready, *end;
+		unsigned long left = cursor.left;
+
+		unpin_run(run, dirty);
+		for (ready = iommufd_run_cursor_ready(&cursor, &end);
+		     ready != end && iommufd_run_npages(*ready) < left; ready++) {
+			left -= iommufd_run_npages(*ready);
+			unpin_run(*ready, dirty);
+		}
+		iommufd_run_cursor_skip(&cursor, ready, cursor.left - left);
+		cond_resched();
+	}
+}
+
+/**
+ * iommufd_source_unpin - iommufd_source_ops::unpin where there are struct pages
+ * @pinned: the object
+ * @runs: pages of which each has one pin
+ * @npages: how many of them are given back
+ *
+ * Context: may sleep. Cannot fail.
+ */
+void iommufd_source_unpin(struct iommufd_pinned *pinned,
+			  const struct iommufd_run_slice *runs,
+			  unsigned long npages)
+{
+	/* The usual map */
+	if (!runs->vec)
+		unpin_run(runs->run, pinned->writable);
+	else
+		unpin_runs(runs, npages, pinned->writable);
 }

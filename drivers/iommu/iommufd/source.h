@@ -12,7 +12,7 @@
 
 struct file;
 struct iommufd_pinned;
-struct iommufd_run;
+struct iommufd_run_slice;
 
 struct iommufd_pinned *
 iommufd_user_memory_alloc(unsigned long va, bool writable,
@@ -57,6 +57,7 @@ void iommufd_scratch_init(struct iommufd_scratch *scratch, unsigned long nr,
 void iommufd_scratch_free(struct iommufd_scratch *scratch);
 
 void iommufd_source_unpin(struct iommufd_pinned *pinned,
-			  struct iommufd_run run);
+			  const struct iommufd_run_slice *runs,
+			  unsigned long npages);
 
 #endif

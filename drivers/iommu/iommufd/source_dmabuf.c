@@ -68,7 +68,8 @@ static int dma_buf_memory_pin(struct iommufd_pinned *pinned,
 }
 
 static void dma_buf_memory_unpin(struct iommufd_pinned *pinned,
-				 struct iommufd_run run)
+				 const struct iommufd_run_slice *runs,
+				 unsigned long npages)
 {
 }
 
