@@ -3,8 +3,8 @@
  * Who is charged for pinned memory, and how much
  *
  * Owns the references to the mm, the task and the user. Called by the sources
- * of memory; what happens to one account is serialised by its owner, the
- * counters that several accounts share are atomic or under the mmap_lock.
+ * of memory. An account never changes, so that it can be shared by all that one
+ * process maps; the counters are atomic or under the mmap_lock.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -13,36 +13,82 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/user.h>
+#include <linux/slab.h>
 
 #include "account.h"
 #include "test_hooks.h"
 
-/**
- * iommufd_account_init - let the caller be charged
- * @account: what to set up
- * @mode: whose limit counts, unless the caller has CAP_IPC_LOCK
- *
- * Context: the caller is a process with an address space.
- */
-void iommufd_account_init(struct iommufd_account *account,
-			  enum iommufd_account_mode mode)
+static struct iommufd_account *alloc_account(enum iommufd_account_mode mode)
 {
+	struct iommufd_account *account;
+
+	account = kmalloc_obj(*account, GFP_KERNEL_ACCOUNT);
+	if (!account)
+		return NULL;
+	refcount_set(&account->refs, 1);
 	account->mm = current->mm;
 	mmgrab(account->mm);
 	account->task = get_task_struct(current->group_leader);
 	account->user = get_uid(current_user());
-	account->mode = capable(CAP_IPC_LOCK) ? IOMMUFD_ACCOUNT_NONE : mode;
+	account->mode = mode;
+	return account;
+}
+
+static bool is_of_caller(const struct iommufd_account *account,
+			 enum iommufd_account_mode mode)
+{
+	return account->mm == current->mm &&
+	       account->task == current->group_leader &&
+	       account->user == current_user() && account->mode == mode;
 }
 
 /**
- * iommufd_account_destroy - drop the references
- * @account: with nothing charged to it
+ * iommufd_account_get - let the caller be charged
+ * @recent: where the account that was used last is remembered: most of the time
+ *          the caller is the same
+ * @mode: whose limit counts, unless the caller has CAP_IPC_LOCK
+ *
+ * Context: the caller is a process with an address space.
+ * Return: the account with a reference, or NULL without memory.
  */
-void iommufd_account_destroy(struct iommufd_account *account)
+struct iommufd_account *iommufd_account_get(struct iommufd_account **recent,
+					    enum iommufd_account_mode mode)
 {
+	struct iommufd_account *account, *other;
+
+	if (capable(CAP_IPC_LOCK))
+		mode = IOMMUFD_ACCOUNT_NONE;
+
+	/* What is taken out belongs to us: nobody else can let it go. */
+	account = xchg(recent, NULL);
+	if (account && !is_of_caller(account, mode)) {
+		iommufd_account_put(account);
+		account = NULL;
+	}
+	if (!account)
+		account = alloc_account(mode);
+	if (!account)
+		return NULL;
+
+	refcount_inc(&account->refs);
+	other = xchg(recent, account);
+	if (other)
+		iommufd_account_put(other);
+	return account;
+}
+
+/**
+ * iommufd_account_put - drop a reference
+ * @account: the account; nothing of the caller is charged to it any more
+ */
+void iommufd_account_put(struct iommufd_account *account)
+{
+	if (!refcount_dec_and_test(&account->refs))
+		return;
 	mmdrop(account->mm);
 	put_task_struct(account->task);
 	free_uid(account->user);
+	kfree(account);
 }
 
 static int charge_user(struct iommufd_account *account, unsigned long npages)
@@ -203,27 +249,26 @@ void iommufd_account_move_cancel(const struct iommufd_account *from,
 
 /**
  * iommufd_account_move_commit - finish iommufd_account_move_begin()
- * @from: who was charged; is then a copy of @to with references of its own
+ * @account: who was charged; receives @to with a reference, and gives its own
+ *           back
  * @to: who is charged from now on
  * @npages: as there
  *
  * Context: may sleep; takes the mmap_lock of the old mm in IOMMUFD_ACCOUNT_MM
  * mode. Cannot fail.
  */
-void iommufd_account_move_commit(struct iommufd_account *from,
-				 const struct iommufd_account *to,
+void iommufd_account_move_commit(struct iommufd_account **account,
+				 struct iommufd_account *to,
 				 unsigned long npages)
 {
-	struct iommufd_account old = *from;
+	struct iommufd_account *from = *account;
 
-	*from = *to;
-	mmgrab(from->mm);
-	get_task_struct(from->task);
-	get_uid(from->user);
+	refcount_inc(&to->refs);
+	*account = to;
 
-	atomic64_add(npages, &from->mm->pinned_vm);
-	atomic64_sub(npages, &old.mm->pinned_vm);
-	if (!same_counter(&old, from))
-		uncharge_limit(&old, npages);
-	iommufd_account_destroy(&old);
+	atomic64_add(npages, &to->mm->pinned_vm);
+	atomic64_sub(npages, &from->mm->pinned_vm);
+	if (!same_counter(from, to))
+		uncharge_limit(from, npages);
+	iommufd_account_put(from);
 }

@@ -5,6 +5,8 @@
 #ifndef __IOMMUFD_ACCOUNT_H
 #define __IOMMUFD_ACCOUNT_H
 
+#include <linux/refcount.h>
+
 struct mm_struct;
 struct task_struct;
 struct user_struct;
@@ -22,22 +24,25 @@ enum iommufd_account_mode {
 };
 
 /**
- * struct iommufd_account - who is charged for the pages of an object
+ * struct iommufd_account - who is charged for the pages of objects
+ * @refs: objects whose pages are charged to it, and where it was used last; all
+ *        else never changes
  * @mm: held by mmgrab(), which does not keep the address space itself alive
  * @task: the thread group leader, for its RLIMIT_MEMLOCK
  * @user: the user who is charged in IOMMUFD_ACCOUNT_USER mode
  * @mode: what is charged beside @mm's pinned_vm
  */
 struct iommufd_account {
+	refcount_t refs;
 	struct mm_struct *mm;
 	struct task_struct *task;
 	struct user_struct *user;
 	enum iommufd_account_mode mode;
 };
 
-void iommufd_account_init(struct iommufd_account *account,
-			  enum iommufd_account_mode mode);
-void iommufd_account_destroy(struct iommufd_account *account);
+struct iommufd_account *iommufd_account_get(struct iommufd_account **recent,
+					    enum iommufd_account_mode mode);
+void iommufd_account_put(struct iommufd_account *account);
 
 int iommufd_account_charge(struct iommufd_account *account,
 			   unsigned long npages);
@@ -50,8 +55,8 @@ int iommufd_account_move_begin(const struct iommufd_account *from,
 void iommufd_account_move_cancel(const struct iommufd_account *from,
 				 struct iommufd_account *to,
 				 unsigned long npages);
-void iommufd_account_move_commit(struct iommufd_account *from,
-				 const struct iommufd_account *to,
+void iommufd_account_move_commit(struct iommufd_account **account,
+				 struct iommufd_account *to,
 				 unsigned long npages);
 
 #endif

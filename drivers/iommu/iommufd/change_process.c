@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 #include <linux/xarray.h>
 
+#include "account.h"
 #include "call.h"
 #include "change_process.h"
 #include "ctx.h"
@@ -28,7 +29,7 @@ struct change {
 	struct iommufd_ctx *ctx;
 	struct xarray ioases;
 	struct xarray objects;
-	struct iommufd_account to;
+	struct iommufd_account *to;
 };
 
 static void release_ioases(struct change *change)
@@ -145,8 +146,8 @@ static void cancel_moves(struct change *change, struct iommufd_pinned *end)
 	xa_for_each(&change->objects, index, pinned) {
 		if (pinned == end)
 			break;
-		iommufd_account_move_cancel(pinned->ops->account(pinned),
-					    &change->to, pinned->npages);
+		iommufd_account_move_cancel(*pinned->ops->account(pinned),
+					    change->to, pinned->npages);
 	}
 }
 
@@ -157,8 +158,8 @@ static int begin_moves(struct change *change)
 	int rc;
 
 	xa_for_each(&change->objects, index, pinned) {
-		rc = iommufd_account_move_begin(pinned->ops->account(pinned),
-						&change->to, pinned->npages);
+		rc = iommufd_account_move_begin(*pinned->ops->account(pinned),
+						change->to, pinned->npages);
 		if (rc) {
 			cancel_moves(change, pinned);
 			return rc;
@@ -174,7 +175,7 @@ static void commit_moves(struct change *change)
 
 	xa_for_each(&change->objects, index, pinned) {
 		iommufd_account_move_commit(pinned->ops->account(pinned),
-					    &change->to, pinned->npages);
+					    change->to, pinned->npages);
 		cond_resched();
 	}
 }
@@ -205,14 +206,17 @@ int iommufd_ioas_change_process_ioctl(struct iommufd_call *call)
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
+	change.to = iommufd_account_get(&call->ctx->recent_account,
+					READ_ONCE(call->ctx->account_mode));
+	if (!change.to)
+		return -ENOMEM;
 	xa_init(&change.ioases);
 	xa_init(&change.objects);
-	iommufd_account_init(&change.to, READ_ONCE(call->ctx->account_mode));
 	mutex_lock(&call->ctx->change_lock);
 	rc = change_process(&change);
 	release_objects(&change);
 	release_ioases(&change);
 	mutex_unlock(&call->ctx->change_lock);
-	iommufd_account_destroy(&change.to);
+	iommufd_account_put(change.to);
 	return rc;
 }

@@ -10,7 +10,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
-#include "source.h"
+#include "account.h"
 
 struct device;
 struct file;
@@ -28,6 +28,7 @@ struct iommufd_object;
  * @groups_lock: guards @groups against changes of its members
  * @change_lock: lets one thread hold all address spaces still
  * @account_mode: whose limit counts for new maps
+ * @recent_account: who mapped memory last, see iommufd_account_get()
  * @vfio_ioas: the IOAS that stands for a VFIO container; guarded by the lock of
  *             @objects
  * @no_iommu: VFIO no-IOMMU groups use the file; guarded like @vfio_ioas
@@ -43,6 +44,7 @@ struct iommufd_ctx {
 	struct mutex groups_lock;	/* changes of groups */
 	struct mutex change_lock;	/* consumers of many address spaces */
 	enum iommufd_account_mode account_mode;
+	struct iommufd_account *recent_account;
 	struct iommufd_ioas *vfio_ioas;
 	bool no_iommu;
 	struct mutex sw_msi_lock;	/* sw_msi_maps */

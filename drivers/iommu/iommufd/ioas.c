@@ -15,6 +15,7 @@
 #include "ctx.h"
 #include "ioas.h"
 #include "pinned.h"
+#include "source.h"
 #include "test_hooks.h"
 #include "vfio_compat.h"
 
@@ -241,18 +242,22 @@ static int check_user_range(unsigned long va, unsigned long length)
 	return 0;
 }
 
-/* Map, and undo it if user space cannot be told: the call then failed. */
+/*
+ * Map areas, which may be an error instead; and undo it if user space cannot be
+ * told: the call then failed.
+ */
 static int map_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas,
-			 struct iommufd_area *areas, bool fixed, __u64 *iova)
+			 struct iommufd_area *areas, u32 flags, u64 length,
+			 __u64 *iova)
 {
-	unsigned long start = *iova, length = 0, unmapped;
-	struct iommufd_area *area;
+	unsigned long start = *iova, unmapped;
 	int rc;
 
-	for (area = areas; area; area = area->next)
-		length += iommufd_area_length(area);
-
-	rc = iommufd_address_space_map(&ioas->as, areas, fixed, &start);
+	if (IS_ERR(areas))
+		return PTR_ERR(areas);
+	rc = iommufd_address_space_map(&ioas->as, areas,
+				       flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+				       &start);
 	if (rc) {
 		iommufd_areas_free(areas);
 		return rc;
@@ -265,19 +270,29 @@ static int map_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas,
 	return rc;
 }
 
+static struct iommufd_account *caller_account(struct iommufd_ctx *ctx)
+{
+	return iommufd_account_get(&ctx->recent_account,
+				   READ_ONCE(ctx->account_mode));
+}
+
 static struct iommufd_area *user_memory_area(struct iommufd_ctx *ctx,
 					     const struct iommu_ioas_map *cmd)
 {
 	unsigned long va = cmd->user_va;
+	struct iommufd_account *account;
 	struct iommufd_pinned *pinned;
 	int rc;
 
 	rc = check_user_range(va, cmd->length);
 	if (rc)
 		return ERR_PTR(rc);
+	account = caller_account(ctx);
+	if (!account)
+		return ERR_PTR(-ENOMEM);
 	pinned = iommufd_user_memory_alloc(va & PAGE_MASK,
 					   cmd->flags & IOMMU_IOAS_MAP_WRITEABLE,
-					   READ_ONCE(ctx->account_mode));
+					   account);
 	if (!pinned)
 		return ERR_PTR(-ENOMEM);
 	return iommufd_area_first_of(pinned, offset_in_page(va), cmd->length,
@@ -288,7 +303,6 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 {
 	struct iommu_ioas_map *cmd = call->arg;
 	struct iommufd_ioas *ioas;
-	struct iommufd_area *area;
 	int rc;
 
 	rc = check_map(cmd);
@@ -299,13 +313,8 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	area = user_memory_area(call->ctx, cmd);
-	if (IS_ERR(area))
-		rc = PTR_ERR(area);
-	else
-		rc = map_and_reply(call, ioas, area,
-				   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
-				   &cmd->iova);
+	rc = map_and_reply(call, ioas, user_memory_area(call->ctx, cmd),
+			   cmd->flags, cmd->length, &cmd->iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
 }
@@ -326,6 +335,7 @@ static struct iommufd_pinned *
 file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 {
 	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
+	struct iommufd_account *account;
 	struct iommufd_pinned *pinned;
 
 	CLASS(fd, f)(cmd->fd);
@@ -335,9 +345,11 @@ file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 				       writable);
 	if (pinned)
 		return pinned;
+	account = caller_account(ctx);
+	if (!account)
+		return ERR_PTR(-ENOMEM);
 	return iommufd_file_memory_alloc(fd_file(f), cmd->start & PAGE_MASK,
-					 writable,
-					 READ_ONCE(ctx->account_mode));
+					 writable, account);
 }
 
 static struct iommufd_area *
@@ -366,7 +378,6 @@ int iommufd_ioas_map_file_ioctl(struct iommufd_call *call)
 {
 	struct iommu_ioas_map_file *cmd = call->arg;
 	struct iommufd_ioas *ioas;
-	struct iommufd_area *area;
 	int rc;
 
 	rc = check_map_file(cmd);
@@ -377,13 +388,8 @@ int iommufd_ioas_map_file_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	area = file_memory_area(call->ctx, cmd);
-	if (IS_ERR(area))
-		rc = PTR_ERR(area);
-	else
-		rc = map_and_reply(call, ioas, area,
-				   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
-				   &cmd->iova);
+	rc = map_and_reply(call, ioas, file_memory_area(call->ctx, cmd),
+			   cmd->flags, cmd->length, &cmd->iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
 }
@@ -447,8 +453,7 @@ int iommufd_ioas_copy_ioctl(struct iommufd_call *call)
 		iommufd_areas_free(areas);
 		return PTR_ERR(ioas);
 	}
-	rc = map_and_reply(call, ioas, areas,
-			   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+	rc = map_and_reply(call, ioas, areas, cmd->flags, cmd->length,
 			   &cmd->dst_iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;

@@ -15,6 +15,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/iommufd.h>
 
+#include "account.h"
 #include "call.h"
 #include "change_process.h"
 #include "ctx.h"
@@ -208,6 +209,8 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	xa_destroy(&ctx->groups);
 	iommufd_sw_msi_forget(ctx);
 	mutex_destroy(&ctx->sw_msi_lock);
+	if (ctx->recent_account)
+		iommufd_account_put(ctx->recent_account);
 	mutex_destroy(&ctx->change_lock);
 	mutex_destroy(&ctx->groups_lock);
 	kfree(ctx);

@@ -40,8 +40,8 @@ struct iommufd_revocable;
  *        a kernel thread, which may borrow an mm. -EOPNOTSUPP when the source
  *        cannot be reached from here without pinning it; -EFAULT, perhaps
  *        with a part copied; -EPERM to write what is not @writable
- * @account: who is charged, if that may change: NULL, or a function that may
- *           return NULL where nobody is charged
+ * @account: where the object keeps who is charged, if that may change: NULL, or
+ *           a function that may return NULL where nobody is charged
  *
  * @pin, @unpin, @charge and @uncharge are called with the object's mutex held
  * and may sleep; they may take the mmap_lock of the source.
@@ -57,7 +57,7 @@ struct iommufd_source_ops {
 	void (*release)(struct iommufd_pinned *pinned);
 	int (*copy)(struct iommufd_pinned *pinned, unsigned long offset,
 		    void *data, size_t length, bool write, bool kthread);
-	struct iommufd_account *(*account)(struct iommufd_pinned *pinned);
+	struct iommufd_account **(*account)(struct iommufd_pinned *pinned);
 };
 
 /**

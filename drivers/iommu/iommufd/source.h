@@ -8,19 +8,18 @@
 #include <linux/err.h>
 #include <linux/types.h>
 
-#include "account.h"
-
 struct file;
+struct iommufd_account;
 struct iommufd_pinned;
 struct iommufd_run_slice;
 
 struct iommufd_pinned *
 iommufd_user_memory_alloc(unsigned long va, bool writable,
-			  enum iommufd_account_mode account_mode);
+			  struct iommufd_account *account);
 
 struct iommufd_pinned *
 iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
-			  enum iommufd_account_mode account_mode);
+			  struct iommufd_account *account);
 
 #ifdef CONFIG_DMA_SHARED_BUFFER
 struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,

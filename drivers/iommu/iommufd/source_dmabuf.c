@@ -102,7 +102,7 @@ static void dma_buf_memory_release(struct iommufd_pinned *pinned)
 	kfree(mem);
 }
 
-static struct iommufd_account *
+static struct iommufd_account **
 dma_buf_memory_account(struct iommufd_pinned *pinned)
 {
 	return NULL;

@@ -38,7 +38,7 @@
 struct file_memory {
 	struct iommufd_pinned pinned;
 	struct file *file;
-	struct iommufd_account account;
+	struct iommufd_account *account;
 };
 
 static const struct iommufd_source_ops file_memory_ops;
@@ -130,7 +130,7 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 {
 	struct file_memory *mem = to_file_memory(pinned);
 	unsigned long npages = last - first + 1;
-	struct iommufd_scratch scratch;
+	struct iommufd_scratch scratch __uninitialized;
 	int rc;
 
 	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
@@ -143,13 +143,13 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 static int file_memory_charge(struct iommufd_pinned *pinned,
 			      unsigned long npages)
 {
-	return iommufd_account_charge(&to_file_memory(pinned)->account, npages);
+	return iommufd_account_charge(to_file_memory(pinned)->account, npages);
 }
 
 static void file_memory_uncharge(struct iommufd_pinned *pinned,
 				 unsigned long npages)
 {
-	iommufd_account_uncharge(&to_file_memory(pinned)->account, npages);
+	iommufd_account_uncharge(to_file_memory(pinned)->account, npages);
 }
 
 /* Other files can neither be pinned nor do they have seals. */
@@ -199,11 +199,11 @@ static void file_memory_release(struct iommufd_pinned *pinned)
 
 	put_access(mem->file, pinned->writable);
 	fput(mem->file);
-	iommufd_account_destroy(&mem->account);
+	iommufd_account_put(mem->account);
 	kfree(mem);
 }
 
-static struct iommufd_account *
+static struct iommufd_account **
 file_memory_account(struct iommufd_pinned *pinned)
 {
 	return &to_file_memory(pinned)->account;
@@ -223,7 +223,8 @@ static const struct iommufd_source_ops file_memory_ops = {
  * @file: the file; a reference of its own is taken
  * @start: where the range begins, in bytes, page-aligned
  * @writable: pin the pages for writing
- * @account_mode: whose limit counts, unless the caller has CAP_IPC_LOCK
+ * @account: who is charged; the object takes over the caller's reference, also
+ *           when there is an error
  *
  * Nothing is pinned until the first user comes. Only then is a file that is not
  * in memory refused, and a range that is beyond the end of the file, both with
@@ -235,22 +236,27 @@ static const struct iommufd_source_ops file_memory_ops = {
  */
 struct iommufd_pinned *
 iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
-			  enum iommufd_account_mode account_mode)
+			  struct iommufd_account *account)
 {
 	struct file_memory *mem;
 	int rc;
 
 	mem = kmalloc_obj(*mem, GFP_KERNEL_ACCOUNT);
-	if (!mem)
-		return ERR_PTR(-ENOMEM);
-
-	rc = get_access(file, writable);
-	if (rc) {
-		kfree(mem);
-		return ERR_PTR(rc);
+	if (!mem) {
+		rc = -ENOMEM;
+		goto err_put;
 	}
+	rc = get_access(file, writable);
+	if (rc)
+		goto err_free;
 	iommufd_pinned_init(&mem->pinned, &file_memory_ops, start, writable);
 	mem->file = get_file(file);
-	iommufd_account_init(&mem->account, account_mode);
+	mem->account = account;
 	return &mem->pinned;
+
+err_free:
+	kfree(mem);
+err_put:
+	iommufd_account_put(account);
+	return ERR_PTR(rc);
 }

@@ -26,22 +26,12 @@ static struct kmem_cache *user_memory_cache;
  */
 struct user_memory {
 	struct iommufd_pinned pinned;
-	struct iommufd_account account;
+	struct iommufd_account *account;
 };
 
 static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
 {
 	return container_of(pinned, struct user_memory, pinned);
-}
-
-/* Is @page the n-th behind @first? */
-static bool is_nth_page(struct page *page, struct page *first, unsigned long n)
-{
-	/* Only here is it not enough that they are neighbours as objects. */
-	if (IS_ENABLED(CONFIG_SPARSEMEM) &&
-	    !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
-		return page_to_pfn(page) == page_to_pfn(first) + n;
-	return page == first + n;
 }
 
 /* How many pages are physically contiguous with the first? */
@@ -51,12 +41,12 @@ static unsigned long count_contiguous(struct page **pages, unsigned long npages)
 	unsigned long n = 1;
 
 	/* With huge pages nothing else in a map is done as often. */
-	while (n + 4 <= npages && is_nth_page(pages[n], first, n) &&
-	       is_nth_page(pages[n + 1], first, n + 1) &&
-	       is_nth_page(pages[n + 2], first, n + 2) &&
-	       is_nth_page(pages[n + 3], first, n + 3))
+	while (n + 4 <= npages && pages[n] == first + n &&
+	       pages[n + 1] == first + n + 1 &&
+	       pages[n + 2] == first + n + 2 &&
+	       pages[n + 3] == first + n + 3)
 		n += 4;
-	while (n != npages && is_nth_page(pages[n], first, n))
+	while (n != npages && pages[n] == first + n)
 		n++;
 	return n;
 }
@@ -159,11 +149,11 @@ static long pin_other(struct user_memory *mem, unsigned long va,
 	long pinned;
 
 	npages = min(npages, scratch->nr_max);
-	mmap_read_lock(mem->account.mm);
-	pinned = pin_user_pages_remote(mem->account.mm, va, npages,
+	mmap_read_lock(mem->account->mm);
+	pinned = pin_user_pages_remote(mem->account->mm, va, npages,
 				       gup_flags(mem), pages, &locked);
 	if (locked)
-		mmap_read_unlock(mem->account.mm);
+		mmap_read_unlock(mem->account->mm);
 	return pinned > 0 ? append_pages(runs, pages, pinned) ?: pinned : pinned;
 }
 
@@ -198,12 +188,12 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 			   unsigned long last, struct iommufd_run_builder *runs)
 {
 	struct user_memory *mem = to_user_memory(pinned);
-	bool borrowed = mem->account.mm != current->mm;
+	bool borrowed = mem->account->mm != current->mm;
 	unsigned long npages = last - first + 1;
-	struct iommufd_scratch scratch;
+	struct iommufd_scratch scratch __uninitialized;
 	int rc;
 
-	if (borrowed && !mmget_not_zero(mem->account.mm))
+	if (borrowed && !mmget_not_zero(mem->account->mm))
 		return -EFAULT;
 	iommufd_scratch_init(&scratch, npages, borrowed ? sizeof(struct page *) :
 							  OWN_ENTRY_SIZE);
@@ -212,7 +202,7 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	iommufd_scratch_free(&scratch);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
-		mmput_async(mem->account.mm);
+		mmput_async(mem->account->mm);
 	return rc;
 }
 
@@ -231,7 +221,7 @@ static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 {
 	struct user_memory *mem = to_user_memory(pinned);
 	void __user *va = (void __user *)(pinned->start + offset);
-	struct mm_struct *mm = mem->account.mm;
+	struct mm_struct *mm = mem->account->mm;
 	bool copied;
 
 	if (write && !pinned->writable)
@@ -252,20 +242,20 @@ static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 static int user_memory_charge(struct iommufd_pinned *pinned,
 			      unsigned long npages)
 {
-	return iommufd_account_charge(&to_user_memory(pinned)->account, npages);
+	return iommufd_account_charge(to_user_memory(pinned)->account, npages);
 }
 
 static void user_memory_uncharge(struct iommufd_pinned *pinned,
 				 unsigned long npages)
 {
-	iommufd_account_uncharge(&to_user_memory(pinned)->account, npages);
+	iommufd_account_uncharge(to_user_memory(pinned)->account, npages);
 }
 
 static void user_memory_release(struct iommufd_pinned *pinned)
 {
 	struct user_memory *mem = to_user_memory(pinned);
 
-	iommufd_account_destroy(&mem->account);
+	iommufd_account_put(mem->account);
 	kmem_cache_free(user_memory_cache, mem);
 }
 
@@ -279,10 +269,11 @@ static const struct iommufd_source_ops user_memory_ops = {
 };
 
 /**
- * iommufd_user_memory_alloc - make an object of the caller's memory
+ * iommufd_user_memory_alloc - make an object of a process's memory
  * @va: page-aligned user address of the first page
  * @writable: pin the pages for writing
- * @account_mode: whose limit counts, unless the caller has CAP_IPC_LOCK
+ * @account: who is charged, and whose memory it is; the object takes over the
+ *           caller's reference, also when there is no memory
  *
  * Nothing is pinned, and nothing known about the memory, until the first user
  * comes.
@@ -292,16 +283,18 @@ static const struct iommufd_source_ops user_memory_ops = {
  */
 struct iommufd_pinned *
 iommufd_user_memory_alloc(unsigned long va, bool writable,
-			  enum iommufd_account_mode account_mode)
+			  struct iommufd_account *account)
 {
 	struct user_memory *mem;
 
 	mem = kmem_cache_alloc(user_memory_cache, GFP_KERNEL_ACCOUNT);
-	if (!mem)
+	if (!mem) {
+		iommufd_account_put(account);
 		return NULL;
+	}
 
 	iommufd_pinned_init(&mem->pinned, &user_memory_ops, va, writable);
-	iommufd_account_init(&mem->account, account_mode);
+	mem->account = account;
 	return &mem->pinned;
 }
 
