@@ -119,7 +119,7 @@ static void emptier_finish(struct emptier *emptier)
 static void unmap_area(struct iommufd_consumer *consumer,
 		       const struct iommufd_area *area)
 {
-	struct iommu_iotlb_gather gather;
+	struct iommu_iotlb_gather gather __uninitialized;
 
 	if (area->pinned->revocable) {
 		iommufd_revocable_unmap(consumer->domain, area);
@@ -131,16 +131,11 @@ static void unmap_area(struct iommufd_consumer *consumer,
 	iommu_iotlb_sync(consumer->domain, &gather);
 }
 
-static void unmap_areas(struct iommufd_consumer *consumer,
-			const struct iommufd_area *area)
+static noinline_for_stack void unmap_areas(struct iommufd_consumer *consumer,
+					   const struct iommufd_area *area)
 {
 	struct emptier emptier;
 
-	/* The usual request */
-	if (!area->next) {
-		unmap_area(consumer, area);
-		return;
-	}
 	emptier_init(&emptier, consumer);
 	for (; area; area = area->next)
 		emptier_add(&emptier, area);
@@ -214,8 +209,13 @@ static void empty_areas(struct iommufd_address_space *as,
 
 	if (!areas || !is_pinned_by_areas(as))
 		return;
-	list_for_each_entry(consumer, &as->domains, node)
-		unmap_areas(consumer, areas);
+	list_for_each_entry(consumer, &as->domains, node) {
+		/* The usual request */
+		if (!areas->next)
+			unmap_area(consumer, areas);
+		else
+			unmap_areas(consumer, areas);
+	}
 	for (area = areas; area; area = area->next)
 		unpin_area(area);
 }
@@ -521,27 +521,34 @@ struct unmap_request {
 	unsigned long iova;
 	unsigned long last;
 	struct iommufd_area *areas;
+	unsigned long nr_areas;
+	unsigned long length;
 	/* the range in which drivers have pages pinned */
 	unsigned long held_iova;
 	unsigned long held_last;
 	bool held;
 };
 
-static int link_areas(struct iommufd_iova_space *space,
+static int take_areas(struct iommufd_iova_space *space,
 		      struct unmap_request *req)
 {
 	struct iommufd_area **link = &req->areas;
 	struct iommufd_area *area;
 	int rc = 0;
 
+	req->nr_areas = 0;
+	req->length = 0;
 	req->held = false;
 	for (area = iommufd_area_first(space, req->iova, req->last); area;
 	     area = iommufd_area_next(area, req->last)) {
 		rc = may_unmap(area, req->iova, req->last);
 		if (rc)
 			break;
+		area->state = IOMMUFD_AREA_DYING;
 		*link = area;
 		link = &area->next;
+		req->nr_areas++;
+		req->length += iommufd_area_length(area);
 		cond_resched();
 		if (!area->holders)
 			continue;
@@ -554,6 +561,17 @@ static int link_areas(struct iommufd_iova_space *space,
 	return rc;
 }
 
+static void give_areas_back(struct unmap_request *req, bool close)
+{
+	struct iommufd_area *area;
+
+	for (area = req->areas; area; area = area->next) {
+		area->state = IOMMUFD_AREA_LIVE;
+		if (close)
+			area->closing = area->holders;
+	}
+}
+
 /*
  * Either all areas of the range become DYING and ours, or none. If drivers hold
  * some of them, these get no new holders and -EAGAIN is returned.
@@ -561,22 +579,14 @@ static int link_areas(struct iommufd_iova_space *space,
 static int collect_areas(struct iommufd_iova_space *space,
 			 struct unmap_request *req)
 {
-	struct iommufd_area *area;
 	int rc;
 
 	down_write(&space->lock);
-	rc = link_areas(space, req);
-	if (rc)
-		goto out_unlock;
-	for (area = req->areas; area; area = area->next) {
-		if (req->held)
-			area->closing = area->holders;
-		else
-			area->state = IOMMUFD_AREA_DYING;
-	}
-	if (req->held)
+	rc = take_areas(space, req);
+	if (!rc && req->held)
 		rc = -EAGAIN;
-out_unlock:
+	if (rc)
+		give_areas_back(req, rc == -EAGAIN);
 	up_write(&space->lock);
 	return rc;
 }
@@ -616,26 +626,19 @@ static void ask_reachers(struct iommufd_address_space *as,
 	srcu_read_unlock(&iommufd_reacher_srcu, idx);
 }
 
-static unsigned long remove_areas(struct iommufd_iova_space *space,
-				  struct iommufd_area *areas)
+static void remove_areas(struct iommufd_iova_space *space,
+			 const struct unmap_request *req)
 {
 	struct iommufd_area *area;
-	unsigned long length = 0;
-	unsigned long nr = 0;
 
 	down_write(&space->lock);
-	for (area = areas; area; area = area->next) {
-		length += iommufd_area_length(area);
-		nr++;
-	}
-	if (nr == space->nr_areas) {
+	if (req->nr_areas == space->nr_areas) {
 		iommufd_iova_remove_all(space);
 	} else {
-		for (area = areas; area; area = area->next)
+		for (area = req->areas; area; area = area->next)
 			iommufd_iova_remove(space, area);
 	}
 	up_write(&space->lock);
-	return length;
 }
 
 static int try_unmap(struct iommufd_address_space *as,
@@ -647,7 +650,8 @@ static int try_unmap(struct iommufd_address_space *as,
 	rc = collect_areas(&as->space, req);
 	if (!rc) {
 		empty_areas(as, req->areas);
-		*unmapped = remove_areas(&as->space, req->areas);
+		remove_areas(&as->space, req);
+		*unmapped = req->length;
 	}
 	up_read(&as->consumers);
 	if (!rc)

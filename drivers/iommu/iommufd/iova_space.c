@@ -136,16 +136,9 @@ struct iommufd_area *iommufd_area_first(struct iommufd_iova_space *space,
 	return area && area->iova <= last ? area : NULL;
 }
 
-/**
- * iommufd_area_next - the next area that touches a range
- * @area: an area
- * @last: last IOVA of the range
- *
- * Context: as iommufd_area_first().
- * Return: the area, NULL if there is none.
- */
-struct iommufd_area *iommufd_area_next(struct iommufd_area *area,
-				       unsigned long last)
+/* The part of iommufd_area_next() that looks for it */
+struct iommufd_area *__iommufd_area_next(struct iommufd_area *area,
+					 unsigned long last)
 {
 	area = next_area(area);
 	return area && area->iova <= last ? area : NULL;

@@ -61,8 +61,22 @@ void iommufd_iova_remove_all(struct iommufd_iova_space *space);
 
 struct iommufd_area *iommufd_area_first(struct iommufd_iova_space *space,
 					unsigned long iova, unsigned long last);
-struct iommufd_area *iommufd_area_next(struct iommufd_area *area,
-				       unsigned long last);
+struct iommufd_area *__iommufd_area_next(struct iommufd_area *area,
+					 unsigned long last);
+
+/**
+ * iommufd_area_next - the next area that touches a range
+ * @area: an area
+ * @last: last IOVA of the range
+ *
+ * Context: as iommufd_area_first().
+ * Return: the area, NULL if there is none.
+ */
+static inline struct iommufd_area *iommufd_area_next(struct iommufd_area *area,
+						     unsigned long last)
+{
+	return area->last < last ? __iommufd_area_next(area, last) : NULL;
+}
 
 int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
 			 unsigned long last, const void *owner);

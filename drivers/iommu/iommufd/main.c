@@ -24,6 +24,7 @@
 #include "ioas.h"
 #include "iommufd_test.h"
 #include "object.h"
+#include "source.h"
 #include "test_hooks.h"
 #include "vfio_compat.h"
 
@@ -150,7 +151,7 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 {
 	unsigned int nr = _IOC_NR(request) - IOMMUFD_CMD_BASE;
 	const struct iommufd_command *command;
-	union iommufd_arg arg;
+	union iommufd_arg arg __uninitialized;
 	struct iommufd_call call = {
 		.ctx = file->private_data,
 		.user = (void __user *)user,
@@ -208,9 +209,9 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	WARN_ON(!xa_empty(&ctx->groups));
 	xa_destroy(&ctx->groups);
 	iommufd_sw_msi_forget(ctx);
-	mutex_destroy(&ctx->sw_msi_lock);
 	if (ctx->recent_account)
 		iommufd_account_put(ctx->recent_account);
+	mutex_destroy(&ctx->sw_msi_lock);
 	mutex_destroy(&ctx->change_lock);
 	mutex_destroy(&ctx->groups_lock);
 	kfree(ctx);
