@@ -69,9 +69,7 @@ static void leave(struct iommufd_access *access)
 	lockdep_assert_held(&access->lock);
 
 	access->ioas = NULL;
-	/* Whoever is about to pin has pinned once the consumers can be had. */
-	down_write(&ioas->as.consumers);
-	up_write(&ioas->as.consumers);
+	iommufd_address_space_settle(&ioas->as);
 
 	if (access->ops->unmap) {
 		mutex_unlock(&access->lock);

@@ -424,7 +424,7 @@ int iommufd_address_space_map(struct iommufd_address_space *as,
 
 	for (area = areas; area; area = next) {
 		next = area->next;
-		/* Pairs with the acquire in is_live(): all of it is seen. */
+		/* Pairs with iommufd_area_state(): all of it is seen. */
 		smp_store_release(&area->state, IOMMUFD_AREA_LIVE);
 	}
 out_unlock:
@@ -434,8 +434,7 @@ out_unlock:
 
 static bool is_live(struct iommufd_area *area)
 {
-	/* Pairs with the release in iommufd_address_space_map(). */
-	return smp_load_acquire(&area->state) == IOMMUFD_AREA_LIVE;
+	return iommufd_area_state(area) == IOMMUFD_AREA_LIVE;
 }
 
 /* Share the part of @from in the range, or say why not. */
@@ -603,18 +602,28 @@ static void reopen_areas(struct iommufd_iova_space *space,
 	up_write(&space->lock);
 }
 
+/**
+ * iommufd_address_space_settle - wait for those who are about to pin
+ * @as: the address space
+ *
+ * Who has begun before has pinned on return, or failed.
+ *
+ * Context: process context, may sleep.
+ */
+void iommufd_address_space_settle(struct iommufd_address_space *as)
+{
+	down_write(&as->consumers);
+	up_write(&as->consumers);
+}
+
 static void ask_reachers(struct iommufd_address_space *as,
 			 const struct unmap_request *req)
 {
 	struct iommufd_reacher *reacher;
 	int idx;
 
-	/*
-	 * Who is about to pin has pinned once the consumers can be had, and so
-	 * hears of it.
-	 */
-	down_write(&as->consumers);
-	up_write(&as->consumers);
+	/* Who is about to pin is to hear of it. */
+	iommufd_address_space_settle(as);
 
 	idx = srcu_read_lock(&iommufd_reacher_srcu);
 	list_for_each_entry_srcu(reacher, &as->reachers, node,

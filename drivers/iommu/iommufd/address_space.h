@@ -119,6 +119,7 @@ iommufd_address_space_add_reacher(struct iommufd_address_space *as,
 				  iommufd_let_go_t let_go, void *data);
 void iommufd_address_space_remove_reacher(struct iommufd_address_space *as,
 					  struct iommufd_reacher *reacher);
+void iommufd_address_space_settle(struct iommufd_address_space *as);
 void iommufd_reachers_sync(void);
 
 int iommufd_address_space_pin(struct iommufd_address_space *as,

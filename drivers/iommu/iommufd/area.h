@@ -63,6 +63,14 @@ static inline unsigned long iommufd_area_length(const struct iommufd_area *area)
 	return area->last - area->iova + 1;
 }
 
+/* Context: caller holds the lock of the space. */
+static inline enum iommufd_area_state
+iommufd_area_state(const struct iommufd_area *area)
+{
+	/* Pairs with the release in iommufd_address_space_map(). */
+	return smp_load_acquire(&area->state);
+}
+
 /* Index of the first page of the area in its pinned-memory object */
 static inline unsigned long
 iommufd_area_first_page(const struct iommufd_area *area)

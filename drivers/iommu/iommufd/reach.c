@@ -27,12 +27,13 @@ static bool has_whole_pages(const struct iommufd_area *area)
 
 static int may_hold(const struct reach *reach, struct iommufd_area *area)
 {
-	/* Pairs with the release in iommufd_address_space_map(). */
-	switch (smp_load_acquire(&area->state)) {
+	switch (iommufd_area_state(area)) {
 	case IOMMUFD_AREA_CREATING:
 		return -ENOENT;
 	case IOMMUFD_AREA_DYING:
 		return -EINVAL;
+	case IOMMUFD_AREA_LIVE:
+		break;
 	}
 	if (area->closing || area->pinned->revocable)
 		return -EINVAL;
