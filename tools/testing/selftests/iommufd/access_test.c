@@ -10,6 +10,7 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "fail_nth.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
@@ -764,29 +765,6 @@ FIXTURE(failing)
 	struct subject subject;
 };
 
-/* Failures that may be slept on too, and no stack in the log for each. */
-static void arm(const char *what)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose", what);
-	file_write(path, "0");
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/ignore-gfp-wait",
-		 what);
-	file_write(path, "N");
-}
-
-static void arm_all(void)
-{
-	arm("fail_iommufd");
-	arm("failslab");
-	arm("fail_page_alloc");
-	arm("fail_usercopy");
-	file_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	file_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
-		   "N");
-}
-
 static int make_memory(struct subject *self)
 {
 	struct memory mem;
@@ -841,11 +819,9 @@ FIXTURE_SETUP(failing)
 	ASSERT_LE(0, subject->iommufd);
 	if (!mock_available(subject->iommufd))
 		SKIP(return, "the kernel has no test device");
-	subject->fail_nth = open("/proc/thread-self/fail-nth",
-				 O_RDWR | O_CLOEXEC);
+	subject->fail_nth = fail_nth_open();
 	if (subject->fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
-	arm_all();
 	ASSERT_EQ(0, make_memory(subject));
 	ASSERT_EQ(0, make_objects(subject));
 }
@@ -856,36 +832,6 @@ FIXTURE_TEARDOWN(failing)
 	close(self->subject.access);
 	close(self->subject.iommufd);
 	EXPECT_EQ(self->pins, pins_held());
-}
-
-static void fail_from_now(int fail_nth, int nth)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%d", nth);
-
-	if (write(fail_nth, text, length) != length)
-		abort();
-}
-
-/*
- * Has something failed since? The question itself may be what fails, and
- * then nothing has failed before.
- */
-static bool has_failed(int fail_nth)
-{
-	char text[16] = "";
-	bool failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
-		      atoi(text) == 0;
-
-	/* fails if the counter gets to its end here, and is 0 then anyway */
-	if (write(fail_nth, "0", 1) < 0)
-		return false;
-	return failed;
-}
-
-static bool is_failure(int rc)
-{
-	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
 }
 
 /* What a call that has failed must have left as it was. */
@@ -1072,13 +1018,13 @@ static int fail_each_point(struct subject *self,
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
 		struct state before = state_now(self), after;
 
-		fail_from_now(self->fail_nth, nth);
+		fail_nth_set(self->fail_nth, nth);
 		rc = call->run(self);
-		failed = has_failed(self->fail_nth);
+		failed = fail_nth_happened(self->fail_nth);
 		if (rc) {
 			failures++;
 			after = state_now(self);
-			if (!failed || !is_failure(rc) ||
+			if (!failed || !is_injected_failure(rc) ||
 			    memcmp(&before, &after, sizeof(before)) ||
 			    call->run(self)) {
 				printf("# %s: point %d, %d, pinned %ld, %ld\n",

@@ -11,25 +11,36 @@
 #define DEBUGFS "/sys/kernel/debug/"
 
 /* Failures that may be slept on too, and no stack in the log for each. */
-static void arm_points(void)
+static int arm_points(void)
 {
-	file_write(DEBUGFS "fail_iommufd/verbose", "0");
+	int rc;
+
+	rc = file_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	if (rc)
+		return rc;
 	file_write(DEBUGFS "failslab/verbose", "0");
-	file_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	/* Not every kernel has these. */
+	file_write(DEBUGFS "fail_iommufd/verbose", "0");
 	file_write(DEBUGFS "fail_page_alloc/verbose", "0");
 	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
 	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
 	file_write(DEBUGFS "fail_page_alloc/min-order", "0");
 	file_write(DEBUGFS "fail_usercopy/verbose", "0");
+	return 0;
 }
 
 int fail_nth_open(void)
 {
 	int fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	int rc;
 
 	if (fail_nth < 0)
 		return -errno;
-	arm_points();
+	rc = arm_points();
+	if (rc) {
+		close(fail_nth);
+		return rc;
+	}
 	return fail_nth;
 }
 
@@ -57,6 +68,11 @@ bool fail_nth_happened(int fail_nth)
 	return happened;
 }
 
+/*
+ * ENOMEM, or EFAULT when it was a copy to or from user space that failed, or
+ * what a point of iommufd's own makes of it: ENOENT if an object is not found,
+ * EINVAL if a device's regions are not reserved.
+ */
 bool is_injected_failure(int rc)
 {
 	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;

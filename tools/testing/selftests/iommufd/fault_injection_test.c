@@ -6,13 +6,13 @@
  * An operation is run with the first allocation in it failing, then with the
  * second, and so on until it comes to its end without a failure.
  */
-#include <fcntl.h>
 
 #include <linux/capability.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "edu_rig.h"
+#include "fail_nth.h"
 #include "test_support.h"
 
 #define IOVA (16 * MIB)
@@ -30,33 +30,15 @@ FIXTURE(failing)
 	char *va;
 };
 
-/* Failures that may be slept on too, and no stack in the log for each. */
-static int arm(const char *what)
-{
-	char path[128];
-	int rc;
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/ignore-gfp-wait",
-		 what);
-	rc = file_write(path, "N");
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose", what);
-	return rc ? rc : file_write(path, "0");
-}
-
 FIXTURE_SETUP(failing)
 {
 	struct memory mem;
 	int rc;
 
 	self->pins = pins_held();
-	self->fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (self->fail_nth < 0 || arm("failslab"))
+	self->fail_nth = fail_nth_open();
+	if (self->fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
-	arm("fail_page_alloc");
-	file_write("/sys/kernel/debug/fail_iommufd/verbose", "0");
-	file_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
-	file_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	file_write("/sys/kernel/debug/fail_usercopy/verbose", "0");
 	rc = rig_open(&self->rig);
 	if (rc == -ENODEV)
 		SKIP(return, "there is no edu device");
@@ -72,42 +54,6 @@ FIXTURE_TEARDOWN_PARENT(failing)
 
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
-
-static void fail_from_now(int fail_nth, int nth)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%d", nth);
-
-	if (write(fail_nth, text, length) != length)
-		abort();
-}
-
-/*
- * Has something failed since? The question itself may be what fails, and
- * then nothing has failed before.
- */
-static bool has_failed(int fail_nth)
-{
-	char text[16] = "";
-	bool failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
-		      atoi(text) == 0;
-
-	/* fails if the counter gets to its end here, and is 0 then anyway */
-	if (write(fail_nth, "0", 1) < 0)
-		return false;
-	return failed;
-}
-
-/*
- * ENOMEM, or EFAULT when it was a copy to or from user space that failed, or
- * what a point of iommufd's own makes of it: ENOENT if an object is not found,
- * EINVAL if a device's regions are not reserved. Some allocations have a
- * fallback: then the call works all the same.
- */
-static bool is_failure(int rc)
-{
-	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
-}
 
 static __u32 next_id(int iommufd)
 {
@@ -128,13 +74,13 @@ static __u32 next_id(int iommufd)
 	int rc_, nth_;							\
 									\
 	for (nth_ = 0; failed_ && nth_ < MAX_TRIES; nth_++) {		\
-		fail_from_now(self->fail_nth, nth_);			\
+		fail_nth_set(self->fail_nth, nth_);			\
 		rc_ = (operation);					\
-		failed_ = has_failed(self->fail_nth);			\
+		failed_ = fail_nth_happened(self->fail_nth);			\
 		if (rc_) {						\
 			ASSERT_TRUE(failed_ && nth_)			\
 				TH_LOG("allocation %d: %d", nth_, rc_);	\
-			EXPECT_TRUE(is_failure(rc_))			\
+			EXPECT_TRUE(is_injected_failure(rc_))			\
 				TH_LOG("allocation %d: %d", nth_, rc_);	\
 			EXPECT_TRUE(unchanged)				\
 				TH_LOG("allocation %d: %d", nth_, rc_);	\
@@ -233,10 +179,10 @@ TEST_F_TIMEOUT(failing, unmap_needs_no_memory, TIMEOUT)
 	pinned = vm_pinned();
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
 		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA));
-		fail_from_now(self->fail_nth, nth);
+		fail_nth_set(self->fail_nth, nth);
 		rc = ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL);
-		failed = has_failed(self->fail_nth);
-		EXPECT_TRUE(rc == 0 || (is_failure(rc) && failed))
+		failed = fail_nth_happened(self->fail_nth);
+		EXPECT_TRUE(rc == 0 || (is_injected_failure(rc) && failed))
 			TH_LOG("allocation %d: %d", nth, rc);
 		ioas_unmap_all(FD, IOAS, NULL);
 		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->rig.scratch,
@@ -255,9 +201,9 @@ TEST_F_TIMEOUT(failing, destroy_needs_no_memory, TIMEOUT)
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
 		ASSERT_EQ(0, ioas_alloc(FD, &id));
 		ASSERT_EQ(0, ioas_map_at(FD, id, self->va, SMALL_PAGE, IOVA));
-		fail_from_now(self->fail_nth, nth);
+		fail_nth_set(self->fail_nth, nth);
 		rc = iommufd_destroy(FD, id);
-		failed = has_failed(self->fail_nth);
+		failed = fail_nth_happened(self->fail_nth);
 		EXPECT_TRUE(rc == 0 || (rc == -EFAULT && failed))
 			TH_LOG("allocation %d: %d", nth, rc);
 		if (rc)
@@ -346,9 +292,9 @@ TEST_F_TIMEOUT(failing, detach_needs_no_memory, TIMEOUT)
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MAP_LENGTH, IOVA));
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
 		ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
-		fail_from_now(self->fail_nth, nth);
+		fail_nth_set(self->fail_nth, nth);
 		rc = vfio_detach(&self->rig.edu);
-		failed = has_failed(self->fail_nth);
+		failed = fail_nth_happened(self->fail_nth);
 		EXPECT_TRUE(rc == 0 || (rc == -EFAULT && failed))
 			TH_LOG("allocation %d: %d", nth, rc);
 		if (rc)
@@ -414,17 +360,17 @@ TEST_F_TIMEOUT(failing, charges_are_undone, TIMEOUT)
 
 TEST(opening_the_file_may_fail)
 {
-	int fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	int fail_nth = fail_nth_open();
 	bool failed = true;
 	int nth, iommufd;
 	__u32 id;
 
-	if (fail_nth < 0 || arm("failslab"))
+	if (fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
-		fail_from_now(fail_nth, nth);
+		fail_nth_set(fail_nth, nth);
 		iommufd = iommufd_open();
-		failed = has_failed(fail_nth);
+		failed = fail_nth_happened(fail_nth);
 		if (iommufd < 0) {
 			ASSERT_TRUE(failed);
 			continue;

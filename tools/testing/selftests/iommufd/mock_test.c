@@ -15,6 +15,7 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "fail_nth.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
@@ -962,24 +963,6 @@ FIXTURE(failing)
 	long pins;
 };
 
-/* Failures that may be slept on too, and no stack in the log for each. */
-static int arm_points(void)
-{
-	int rc;
-
-	rc = file_write(DEBUGFS "fail_iommufd/verbose", "0");
-	if (rc)
-		return rc;
-	file_write(DEBUGFS "failslab/verbose", "0");
-	file_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
-	file_write(DEBUGFS "fail_page_alloc/verbose", "0");
-	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
-	file_write(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
-	file_write(DEBUGFS "fail_page_alloc/min-order", "0");
-	file_write(DEBUGFS "fail_usercopy/verbose", "0");
-	return 0;
-}
-
 FIXTURE_SETUP(failing)
 {
 	struct memory mem;
@@ -989,11 +972,10 @@ FIXTURE_SETUP(failing)
 	ASSERT_LE(0, self->rig.iommufd);
 	if (!mock_available(self->rig.iommufd))
 		SKIP(return, "the kernel has no test device");
-	self->fail_nth = open("/proc/thread-self/fail-nth",
-			      O_RDWR | O_CLOEXEC);
+	self->fail_nth = fail_nth_open();
 	if (self->fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
-	ASSERT_EQ(0, arm_points());
+	ASSERT_EQ(0, file_write(DEBUGFS "fail_iommufd/verbose", "0"));
 	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM, LENGTH));
 	self->rig.va = mem.va;
 	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &self->rig.ioas));
@@ -1006,36 +988,6 @@ FIXTURE_TEARDOWN(failing)
 	close(self->rig.iommufd);
 	EXPECT_EQ(self->pins, pins_held());
 	EXPECT_EQ(0, count_devices());
-}
-
-static void fail_from_now(int fail_nth, int nth)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%d", nth);
-
-	if (write(fail_nth, text, length) != length)
-		abort();
-}
-
-/*
- * Has something failed since? The question itself may be what fails, and
- * then nothing has failed before.
- */
-static bool has_failed(int fail_nth)
-{
-	char text[16] = "";
-	bool failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
-		      atoi(text) == 0;
-
-	/* fails if the counter gets to its end here, and is 0 then anyway */
-	if (write(fail_nth, "0", 1) < 0)
-		return false;
-	return failed;
-}
-
-static bool is_failure(int rc)
-{
-	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
 }
 
 /* What a call that has failed must have left as it was */
@@ -1289,11 +1241,11 @@ TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 			struct state before = current_state(rig), after;
 			int rc;
 
-			fail_from_now(self->fail_nth, nth);
+			fail_nth_set(self->fail_nth, nth);
 			rc = call->run(rig);
-			failed = has_failed(self->fail_nth);
+			failed = fail_nth_happened(self->fail_nth);
 			if (rc) {
-				ASSERT_TRUE(failed && is_failure(rc))
+				ASSERT_TRUE(failed && is_injected_failure(rc))
 					TH_LOG("%s, %d: %d", call->name, nth,
 					       rc);
 				nr_failures++;
@@ -1325,9 +1277,9 @@ TEST_F_TIMEOUT(failing, unmap_is_done_or_not_begun, TIMEOUT)
 
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
 		ASSERT_EQ(0, run_map(rig));
-		fail_from_now(self->fail_nth, nth);
+		fail_nth_set(self->fail_nth, nth);
 		rc = ioas_unmap(rig->iommufd, rig->ioas, IOVA, LENGTH, NULL);
-		failed = has_failed(self->fail_nth);
+		failed = fail_nth_happened(self->fail_nth);
 		EXPECT_TRUE(!rc || (failed && (rc == -EFAULT ||
 					       rc == -ENOENT)))
 			TH_LOG("%d: %d", nth, rc);
@@ -1346,9 +1298,9 @@ TEST_F_TIMEOUT(failing, devices_go_without_memory, TIMEOUT)
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
 		ASSERT_EQ(0, run_map(rig));
 		ASSERT_EQ(0, mock_domain(rig->iommufd, rig->ioas, &new_dev));
-		fail_from_now(self->fail_nth, nth);
+		fail_nth_set(self->fail_nth, nth);
 		rc = mock_destroy(rig->iommufd, &new_dev);
-		failed = has_failed(self->fail_nth);
+		failed = fail_nth_happened(self->fail_nth);
 		EXPECT_TRUE(!rc || (failed && rc == -EFAULT))
 			TH_LOG("%d: %d", nth, rc);
 		if (rc)
