@@ -4,11 +4,19 @@
  * the process does, each page has one pin, and none is left at the end.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <linux/memfd.h>
+#include <linux/mman.h>
+#include <linux/userfaultfd.h>
+
 #include "kselftest_harness.h"
+#include "checked_io.h"
 #include "edu_rig.h"
 #include "test_support.h"
 
@@ -16,7 +24,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
-#define IOVA (16 * MIB)
+#define IOVA (4ULL * GIB)
 #define RW (PROT_READ | PROT_WRITE)
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
@@ -187,6 +195,48 @@ TEST_F(pin, part_of_a_hugetlb_page)
 
 /* -- what pinning has to bring about first -- */
 
+TEST_F(pin, a_hugetlb_page_of_1_gib)
+{
+	const size_t offset = 3 * SMALL_PAGE, length = GIB - 2 * offset;
+	char *va = mmap(NULL, GIB, RW, MAP_PRIVATE | MAP_ANONYMOUS |
+			MAP_HUGETLB | MAP_HUGE_1GB, -1, 0);
+
+	if (va == MAP_FAILED)
+		SKIP(return, "there is no page of 1 GiB");
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, va, GIB));
+	EXPECT_EQ(self->base + pages_of(GIB), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va, GIB, GIB / 2));
+	ASSERT_EQ(0, unmap(&self->rig, GIB));
+	EXPECT_EQ(self->base, pins_held());
+
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, va + offset, length));
+	EXPECT_EQ(self->base + pages_of(length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va + offset, length, 512 * MIB));
+	ASSERT_EQ(0, unmap(&self->rig, length));
+	EXPECT_EQ(self->base, pins_held());
+	munmap(va, GIB);
+}
+
+TEST_F(pin, a_file_of_a_hugetlb_page_of_1_gib)
+{
+	const size_t offset = 3 * SMALL_PAGE, length = GIB - 2 * offset;
+	int fd = memfd_create("giant", MFD_HUGETLB | MFD_HUGE_1GB);
+	char *va;
+
+	if (fd < 0 || ftruncate(fd, GIB))
+		SKIP(return, "there are no pages of 1 GiB");
+	va = mmap(NULL, GIB, RW, MAP_SHARED, fd, 0);
+	if (va == MAP_FAILED)
+		SKIP(return, "there is no page of 1 GiB");
+	ASSERT_EQ(0, map_file(&self->rig, MAP_RW, fd, offset, length));
+	EXPECT_EQ(self->base + pages_of(length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va + offset, length, 512 * MIB));
+	ASSERT_EQ(0, unmap(&self->rig, length));
+	EXPECT_EQ(self->base, pins_held());
+	munmap(va, GIB);
+	close(fd);
+}
+
 TEST_F(pin, memory_that_was_never_touched)
 {
 	char *va = private_room(3 * MIB);
@@ -235,6 +285,50 @@ TEST_F(pin, a_shared_mapping_of_a_file)
 	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, MIB));
 	EXPECT_EQ(self->base + pages_of(MIB), pins_held());
 	EXPECT_TRUE(same_memory(&self->rig, mem.va, MIB, MIB / 2));
+}
+
+/* Room for huge pages of a file, of which nothing is there */
+static char *huge_room_of_file(int fd, size_t length)
+{
+	char *room = mmap(NULL, length + HUGE_PAGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *va;
+
+	if (room == MAP_FAILED)
+		return NULL;
+	va = (char *)(((uintptr_t)room + HUGE_PAGE - 1) & -HUGE_PAGE);
+	va = mmap(va, length, RW, MAP_SHARED | MAP_FIXED, fd, 0);
+	return va == MAP_FAILED ? NULL : va;
+}
+
+TEST_F(pin, huge_pages_of_a_file_in_memory)
+{
+	const size_t length = 2 * HUGE_PAGE, offset = 5 * SMALL_PAGE;
+	int fd = memfd_create("huge", MFD_CLOEXEC);
+	char *va;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, length));
+	va = huge_room_of_file(fd, length);
+	ASSERT_NE(NULL, va);
+	memset(va, 1, length);
+	ASSERT_EQ(0, madvise(va, length, MADV_COLLAPSE));
+	ASSERT_EQ(length, memory_huge_bytes(va, length));
+
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, va + offset,
+			       length - 2 * offset));
+	EXPECT_EQ(self->base + pages_of(length - 2 * offset), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va + offset, length - 2 * offset,
+				HUGE_PAGE));
+	ASSERT_EQ(0, unmap(&self->rig, length - 2 * offset));
+
+	ASSERT_EQ(0, map_file(&self->rig, MAP_RW, fd, 0, length));
+	EXPECT_EQ(self->base + pages_of(length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, va, length, HUGE_PAGE));
+	ASSERT_EQ(0, unmap(&self->rig, length));
+	EXPECT_EQ(self->base, pins_held());
+	munmap(va, length);
+	close(fd);
 }
 
 TEST_F(pin, nothing_of_a_range_with_a_hole_at_its_end)
@@ -331,6 +425,96 @@ TEST_F(pin, small_pages_do_not_collapse_while_they_are_pinned)
 	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
 	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
 	EXPECT_TRUE(same_memory(&self->rig, mem.va, mem.length, MIB));
+}
+
+/* Somebody who notes each first write to memory, and then lets it go on */
+struct write_watch {
+	int fd;
+	int writes;		/* or a negative errno */
+	pthread_t thread;
+};
+
+static void *watch_writes(void *data)
+{
+	struct write_watch *watch = data;
+	struct uffd_msg message;
+
+	while (read(watch->fd, &message, sizeof(message)) == sizeof(message)) {
+		struct uffdio_writeprotect allow = {
+			.range.start = message.arg.pagefault.address &
+				       -SMALL_PAGE,
+			.range.len = SMALL_PAGE,
+		};
+
+		if (message.event != UFFD_EVENT_PAGEFAULT ||
+		    !(message.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP) ||
+		    ioctl(watch->fd, UFFDIO_WRITEPROTECT, &allow)) {
+			watch->writes = -EIO;
+			break;
+		}
+		watch->writes++;
+	}
+	return NULL;
+}
+
+static int watch_start(struct write_watch *watch, const struct memory *mem)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+	};
+	struct uffdio_range range = {
+		.start = (uintptr_t)mem->va,
+		.len = mem->length,
+	};
+	struct uffdio_register reg = {
+		.range = range,
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect protect = {
+		.range = range,
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+
+	watch->writes = 0;
+	watch->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (watch->fd < 0)
+		return -errno;
+	if (ioctl(watch->fd, UFFDIO_API, &api) ||
+	    ioctl(watch->fd, UFFDIO_REGISTER, &reg) ||
+	    ioctl(watch->fd, UFFDIO_WRITEPROTECT, &protect))
+		return -errno;
+	return -pthread_create(&watch->thread, NULL, watch_writes, watch);
+}
+
+static void watch_stop(struct write_watch *watch)
+{
+	pthread_cancel(watch->thread);
+	pthread_join(watch->thread, NULL);
+	close(watch->fd);
+}
+
+TEST_F(pin, memory_of_which_each_write_is_watched)
+{
+	struct write_watch watch;
+	struct memory mem;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, 16 * SMALL_PAGE));
+	ASSERT_EQ(0, watch_start(&watch, &mem));
+
+	/* a device that only reads needs no leave to write */
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RO, mem.va, mem.length));
+	EXPECT_EQ(0, watch.writes);
+	ASSERT_EQ(0, unmap(&self->rig, mem.length));
+
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, mem.length));
+	watch_stop(&watch);
+	EXPECT_EQ(pages_of(mem.length), watch.writes);
+	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
+	EXPECT_TRUE(same_memory(&self->rig, mem.va, mem.length,
+				8 * SMALL_PAGE));
+	ASSERT_EQ(0, unmap(&self->rig, mem.length));
+	EXPECT_EQ(self->base, pins_held());
 }
 
 /* -- files by their descriptor -- */
