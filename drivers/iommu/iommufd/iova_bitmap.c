@@ -19,10 +19,15 @@
  * windows:
  *
  *   visited   what iova_bitmap_for_each() shows to its callback
- *   stray     follows iova_bitmap_set() to any other place. A page table entry
- *             that is larger than a window, or lies across the end of one, is
- *             read and cleaned once only, so all of it has to be marked then.
- *             A driver may as well do without iova_bitmap_for_each().
+ *   stray     follows iova_bitmap_set() to any other place, and the marks that
+ *             are owed. A driver may as well do without iova_bitmap_for_each().
+ *
+ * A page table entry that is larger than the visited window, or lies across an
+ * end of it, is read and cleaned once only, so all of it has to be marked then.
+ * But the callback may hold locks for which those wait who have to provide the
+ * user's memory. So what reaches out of the visited window is owed until the
+ * callback has returned. It always begins next to the window, so that one
+ * position on each side says it all.
  *
  * Locking: none here. A bitmap belongs to one thread.
  */
@@ -36,10 +41,12 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+
+#include "iova_bitmap.h"
 
 #define POSITIONS_PER_PAGE (PAGE_SIZE * BITS_PER_BYTE)
 
@@ -71,6 +78,9 @@ struct iova_bitmap_window {
  * @last_page: the page that has the last granule
  * @user_page: address of the user's page 0
  * @error: the first failure of a stray window, after which marks are missing
+ * @owed_first: the first position to be marked in front of @visited, if there
+ *              is any
+ * @owed_last: the last position to be marked behind @visited, likewise
  * @visited: the window of iova_bitmap_for_each()
  * @stray: the window of marks outside of @visited
  * @stray_pages: room for @stray
@@ -84,6 +94,8 @@ struct iova_bitmap {
 	unsigned long last_page;
 	unsigned long user_page;
 	int error;
+	unsigned long owed_first;
+	unsigned long owed_last;
 	struct iova_bitmap_window visited;
 	struct iova_bitmap_window stray;
 	struct page *stray_pages[STRAY_PAGES];
@@ -134,13 +146,16 @@ static void unpin_window(struct iova_bitmap_window *window)
  */
 static int pin_window(struct iova_bitmap *bitmap,
 		      struct iova_bitmap_window *window,
-		      unsigned long first_page)
+		      unsigned long first_page, unsigned long last_page)
 {
-	unsigned long npages = min(bitmap->last_page - first_page + 1,
+	unsigned long npages = min(last_page - first_page + 1,
 				   window->max_npages);
 	int pinned;
 
 	unpin_window(window);
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
 	pinned = pin_user_pages_fast(bitmap->user_page + first_page * PAGE_SIZE,
 				     npages, FOLL_WRITE, window->pages);
 	if (pinned <= 0)
@@ -149,6 +164,16 @@ static int pin_window(struct iova_bitmap *bitmap,
 	window->first_page = first_page;
 	window->npages = pinned;
 	return 0;
+}
+
+static unsigned long window_first(const struct iova_bitmap_window *window)
+{
+	return window->first_page * POSITIONS_PER_PAGE;
+}
+
+static unsigned long window_last(const struct iova_bitmap_window *window)
+{
+	return (window->first_page + window->npages) * POSITIONS_PER_PAGE - 1;
 }
 
 /* The window that has @page, or NULL if it cannot be had */
@@ -163,7 +188,7 @@ static struct iova_bitmap_window *find_window(struct iova_bitmap *bitmap,
 		return &bitmap->stray;
 
 	might_sleep();
-	rc = pin_window(bitmap, &bitmap->stray, page);
+	rc = pin_window(bitmap, &bitmap->stray, page, bitmap->last_page);
 	if (!rc)
 		return &bitmap->stray;
 	if (!bitmap->error)
@@ -222,6 +247,32 @@ static void mark_positions(struct iova_bitmap *bitmap, unsigned long first,
 	}
 }
 
+/* Cut off what reaches out of the visited window, to be marked later. */
+static void owe_positions(struct iova_bitmap *bitmap, unsigned long *first,
+			  unsigned long *last)
+{
+	struct iova_bitmap_window *window = &bitmap->visited;
+
+	if (!window->npages || *first > window_last(window) ||
+	    *last < window_first(window))
+		return;
+	bitmap->owed_first = min(bitmap->owed_first, *first);
+	bitmap->owed_last = max(bitmap->owed_last, *last);
+	*first = max(*first, window_first(window));
+	*last = min(*last, window_last(window));
+}
+
+static void mark_owed_positions(struct iova_bitmap *bitmap)
+{
+	unsigned long first = window_first(&bitmap->visited);
+	unsigned long last = window_last(&bitmap->visited);
+
+	if (bitmap->owed_first < first)
+		mark_positions(bitmap, bitmap->owed_first, first - 1);
+	if (bitmap->owed_last > last)
+		mark_positions(bitmap, last + 1, bitmap->owed_last);
+}
+
 /**
  * iova_bitmap_set() - Mark the granules that a range of IOVA touches
  * @bitmap: The bitmap
@@ -234,14 +285,15 @@ static void mark_positions(struct iova_bitmap *bitmap, unsigned long first,
  * rest of the range is not marked then, and the running or the next
  * iova_bitmap_for_each() fails.
  *
- * Context: Inside the window that an iova_bitmap_for_each() callback was given,
- * any: the user's memory is pinned. Elsewhere, process context of the owner of
- * the memory; may sleep, and take the mmap lock.
+ * Context: For a range that touches the window that an iova_bitmap_for_each()
+ * callback was given, any: what is inside is pinned, what is outside waits for
+ * the callback to return. Elsewhere, process context of the owner of the
+ * memory; may sleep, and take the mmap lock.
  */
 void iova_bitmap_set(struct iova_bitmap *bitmap, unsigned long iova,
 		     size_t length)
 {
-	unsigned long last;
+	unsigned long last, first_position, last_position;
 
 	if (!length)
 		return;
@@ -250,9 +302,10 @@ void iova_bitmap_set(struct iova_bitmap *bitmap, unsigned long iova,
 	if (iova > bitmap->last || last < bitmap->iova)
 		return;
 
-	mark_positions(bitmap,
-		       iova_to_position(bitmap, max(iova, bitmap->iova)),
-		       iova_to_position(bitmap, min(last, bitmap->last)));
+	first_position = iova_to_position(bitmap, max(iova, bitmap->iova));
+	last_position = iova_to_position(bitmap, min(last, bitmap->last));
+	owe_positions(bitmap, &first_position, &last_position);
+	mark_positions(bitmap, first_position, last_position);
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_set, "IOMMUFD");
 
@@ -268,9 +321,55 @@ static int visit_window(struct iova_bitmap *bitmap, void *opaque,
 	if (next_page <= bitmap->last_page)
 		last = page_to_iova(bitmap, next_page) - 1;
 
+	bitmap->owed_first = window_first(window);
+	bitmap->owed_last = window_last(window);
 	rc = fn(bitmap, iova, last - iova + 1, opaque);
+	/* Also after a failure: nobody else knows what is owed. */
+	mark_owed_positions(bitmap);
 	return rc ?: bitmap->error;
 }
+
+/**
+ * iova_bitmap_visit() - Go through a part of a bitmap window by window
+ * @bitmap: The bitmap
+ * @iova: The first IOVA of the part, in the bitmap
+ * @last: The last IOVA of the part, in the bitmap
+ * @opaque: Passed to @fn
+ * @fn: As for iova_bitmap_for_each()
+ *
+ * Windows consist of whole pages of the user's memory, so that the first may
+ * begin in front of @iova, and the last may end behind @last. No other page is
+ * looked at, unless marks reach it.
+ *
+ * Context: Process context of the owner of the memory. May sleep, and takes
+ * the mmap lock.
+ *
+ * Return: As iova_bitmap_for_each().
+ */
+int iova_bitmap_visit(struct iova_bitmap *bitmap, unsigned long iova,
+		      unsigned long last, void *opaque, iova_bitmap_fn_t fn)
+{
+	struct iova_bitmap_window *window = &bitmap->visited;
+	unsigned long page = iova_to_position(bitmap, iova) /
+			     POSITIONS_PER_PAGE;
+	unsigned long last_page = iova_to_position(bitmap, last) /
+				  POSITIONS_PER_PAGE;
+	int rc = bitmap->error;
+
+	while (!rc && page <= last_page) {
+		rc = pin_window(bitmap, window, page, last_page);
+		if (rc)
+			break;
+		rc = visit_window(bitmap, opaque, fn);
+		page += window->npages;
+	}
+
+	/* User space may have other memory there by the next call */
+	unpin_window(window);
+	unpin_window(&bitmap->stray);
+	return rc;
+}
+EXPORT_SYMBOL_FOR_MODULES(iova_bitmap_visit, "iommufd,iova_bitmap_kunit");
 
 /**
  * iova_bitmap_for_each() - Go through a bitmap window by window
@@ -286,32 +385,18 @@ static int visit_window(struct iova_bitmap *bitmap, void *opaque,
  * hardware. Windows in front of the bad memory are visited.
  *
  * Context: Process context of the owner of the memory. May sleep, and takes
- * the mmap lock.
+ * the mmap lock, but not between the beginning and the end of a call of @fn as
+ * long as all that @fn marks touches its window.
  *
  * Return: 0; what @fn returned; -EFAULT if memory of the bitmap is not
  * writeable, also when a mark got lost because of that since the bitmap was
- * allocated; or another errno of pinning.
+ * allocated; -EINTR on a fatal signal; or another errno of pinning.
  */
 int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
 			 iova_bitmap_fn_t fn)
 {
-	struct iova_bitmap_window *window = &bitmap->visited;
-	unsigned long page = 0;
-	int rc = bitmap->error;
-
-	while (!rc && page <= bitmap->last_page) {
-		rc = pin_window(bitmap, window, page);
-		if (rc)
-			break;
-		rc = visit_window(bitmap, opaque, fn);
-		page += window->npages;
-		cond_resched();
-	}
-
-	/* User space may have other memory there by the next call */
-	unpin_window(window);
-	unpin_window(&bitmap->stray);
-	return rc;
+	return iova_bitmap_visit(bitmap, bitmap->iova, bitmap->last, opaque,
+				 fn);
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_for_each, "IOMMUFD");
 

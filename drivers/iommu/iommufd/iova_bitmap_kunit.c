@@ -15,6 +15,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "iova_bitmap.h"
+
 /* More than one window, with pages of 4 KiB */
 #define AREA_SIZE (600 * PAGE_SIZE)
 
@@ -356,11 +358,16 @@ static int fn_mark_atomically(struct iova_bitmap *bitmap, unsigned long iova,
 	preempt_disable();
 	mark(test, iova, iova + length / 2);
 	mark(test, iova + (length - 1), iova + (length - 1));
+	/* Out of the window on either side, twice */
+	mark(test, iova - SZ_64K, iova);
+	mark(test, iova - SZ_1M, iova + SZ_4K);
+	mark(test, iova + length - SZ_4K, iova + length + SZ_1M);
+	mark(test, iova + length - SZ_1M, iova + length + SZ_64K);
 	preempt_enable();
 	return 0;
 }
 
-static void marks_in_the_window_do_not_sleep(struct kunit *test)
+static void marks_that_touch_the_window_do_not_sleep(struct kunit *test)
 {
 	struct bitmap_test *t = test->priv;
 
@@ -387,6 +394,98 @@ static void callback_ends_the_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EXDEV, iova_bitmap_for_each(t->bitmap, &calls,
 							   fn_fail_second));
 	KUNIT_EXPECT_EQ(test, 2, calls);
+}
+
+static int fn_mark_and_fail(struct iova_bitmap *bitmap, unsigned long iova,
+			    size_t length, void *opaque)
+{
+	struct kunit *test = opaque;
+	struct bitmap_test *t = test->priv;
+
+	if (iova == t->iova)
+		return 0;
+	mark(test, iova - SZ_1M, iova + length + SZ_1M);
+	return -EXDEV;
+}
+
+static void marks_stay_when_the_callback_fails(struct kunit *test)
+{
+	struct bitmap_test *t = test->priv;
+
+	bitmap_open_large(test, 8);
+	KUNIT_EXPECT_EQ(test, -EXDEV, iova_bitmap_for_each(t->bitmap, test,
+							   fn_mark_and_fail));
+	expect_model(test, AREA_SIZE);
+}
+
+static int fn_mark_window(struct iova_bitmap *bitmap, unsigned long iova,
+			  size_t length, void *opaque)
+{
+	struct walk *walk = opaque;
+
+	if (!walk->nwindows++)
+		walk->next_iova = iova;
+	walk->first_last = iova + (length - 1);
+	mark(walk->test, iova, iova + (length - 1));
+	return 0;
+}
+
+/* Bytes of IOVA that one page of the bitmap stands for */
+#define PAGE_SPAN (PAGE_SIZE * 8UL * SZ_4K)
+
+static void a_part_is_visited_in_whole_pages(struct kunit *test)
+{
+	struct bitmap_test *t = test->priv;
+	struct walk walk = { .test = test };
+	unsigned long iova;
+
+	/* The first page of the bitmap has half a page of it. */
+	bitmap_open_large(test, PAGE_SIZE / 2);
+	iova = t->iova + PAGE_SPAN / 2;
+	KUNIT_EXPECT_EQ(test, 0,
+			iova_bitmap_visit(t->bitmap, iova,
+					  iova + 2 * PAGE_SPAN - 1, &walk,
+					  fn_mark_window));
+	KUNIT_EXPECT_EQ(test, walk.nwindows, 1);
+	KUNIT_EXPECT_EQ(test, walk.next_iova, iova);
+	KUNIT_EXPECT_EQ(test, walk.first_last, iova + 2 * PAGE_SPAN - 1);
+	expect_model(test, AREA_SIZE);
+
+	/* One byte, in the middle of a page */
+	walk.nwindows = 0;
+	iova += 7 * PAGE_SPAN;
+	KUNIT_EXPECT_EQ(test, 0,
+			iova_bitmap_visit(t->bitmap, iova + 12345, iova + 12345,
+					  &walk, fn_mark_window));
+	KUNIT_EXPECT_EQ(test, walk.nwindows, 1);
+	KUNIT_EXPECT_EQ(test, walk.next_iova, iova);
+	KUNIT_EXPECT_EQ(test, walk.first_last, iova + PAGE_SPAN - 1);
+	expect_model(test, AREA_SIZE);
+
+	/* The last byte; the IOVA ends before the page does. */
+	walk.nwindows = 0;
+	KUNIT_EXPECT_EQ(test, 0,
+			iova_bitmap_visit(t->bitmap, t->last, t->last, &walk,
+					  fn_mark_window));
+	KUNIT_EXPECT_EQ(test, walk.nwindows, 1);
+	KUNIT_EXPECT_EQ(test, walk.first_last, t->last);
+	expect_model(test, AREA_SIZE);
+}
+
+static void memory_of_other_parts_may_be_missing(struct kunit *test)
+{
+	struct bitmap_test *t = test->priv;
+	struct walk walk = { .test = test };
+
+	bitmap_open_large(test, 0);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)t->area + SZ_64K,
+					   AREA_SIZE - SZ_64K));
+	KUNIT_EXPECT_EQ(test, 0,
+			iova_bitmap_visit(t->bitmap, t->iova,
+					  t->iova + SZ_64K * 8UL * SZ_4K - 1,
+					  &walk, fn_mark_window));
+	KUNIT_EXPECT_EQ(test, walk.nwindows, 1);
+	expect_model(test, SZ_64K);
 }
 
 static int fn_count(struct iova_bitmap *bitmap, unsigned long iova,
@@ -466,6 +565,31 @@ static void lost_marks_are_reported(struct kunit *test)
 	expect_model(test, AREA_SIZE - PAGE_SIZE);
 }
 
+static int fn_mark_behind(struct iova_bitmap *bitmap, unsigned long iova,
+			  size_t length, void *opaque)
+{
+	struct walk *walk = opaque;
+
+	walk->nwindows++;
+	iova_bitmap_set(bitmap, iova + (length - 1), SZ_1G);
+	return 0;
+}
+
+static void owed_marks_that_are_lost_are_reported(struct kunit *test)
+{
+	struct bitmap_test *t = test->priv;
+	struct walk walk = { .test = test };
+
+	bitmap_open_large(test, 0);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)t->area + SZ_64K,
+					   AREA_SIZE - SZ_64K));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iova_bitmap_visit(t->bitmap, t->iova,
+					  t->iova + SZ_64K * 8UL * SZ_4K - 1,
+					  &walk, fn_mark_behind));
+	KUNIT_EXPECT_EQ(test, walk.nwindows, 1);
+}
+
 #define EXPECT_NO_BITMAP(test, err, ...) \
 	KUNIT_EXPECT_PTR_EQ(test, (struct iova_bitmap *)ERR_PTR(err), \
 			    iova_bitmap_alloc(__VA_ARGS__))
@@ -534,11 +658,15 @@ static struct kunit_case iova_bitmap_test_cases[] = {
 	KUNIT_CASE(windows_cover_the_bitmap_in_order),
 	KUNIT_CASE(marks_out_of_the_window_count),
 	KUNIT_CASE(marks_need_no_walk),
-	KUNIT_CASE(marks_in_the_window_do_not_sleep),
+	KUNIT_CASE(marks_that_touch_the_window_do_not_sleep),
 	KUNIT_CASE(callback_ends_the_walk),
+	KUNIT_CASE(marks_stay_when_the_callback_fails),
+	KUNIT_CASE(a_part_is_visited_in_whole_pages),
+	KUNIT_CASE(memory_of_other_parts_may_be_missing),
 	KUNIT_CASE(missing_memory_fails_when_it_is_reached),
 	KUNIT_CASE(read_only_memory_fails_before_the_callback),
 	KUNIT_CASE(lost_marks_are_reported),
+	KUNIT_CASE(owed_marks_that_are_lost_are_reported),
 	KUNIT_CASE(nonsense_is_refused),
 	{}
 };

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the bitmap in user memory has for us only
+ */
+#ifndef __IOMMUFD_IOVA_BITMAP_H
+#define __IOMMUFD_IOVA_BITMAP_H
+
+#include <linux/iova_bitmap.h>
+
+#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
+int iova_bitmap_visit(struct iova_bitmap *bitmap, unsigned long iova,
+		      unsigned long last, void *opaque, iova_bitmap_fn_t fn);
+#else
+static inline int iova_bitmap_visit(struct iova_bitmap *bitmap,
+				    unsigned long iova, unsigned long last,
+				    void *opaque, iova_bitmap_fn_t fn)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+#endif
