@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 
@@ -707,6 +708,135 @@ int iommufd_address_space_unmap(struct iommufd_address_space *as,
 	if (rc && rounds)
 		reopen_areas(&as->space, &req);
 	return rc;
+}
+
+/*
+ * Looking at what is mapped
+ */
+
+/* Areas that are looked at, and bytes visited, without letting go of the lock */
+#define AREAS_STEP 1024
+#define VISIT_STEP SZ_1G
+
+/**
+ * iommufd_address_space_next_mapped - where the next mapped memory is
+ * @as: the address space
+ * @iova: in: where to begin; out: the first mapped IOVA
+ * @last: in: where to stop; out: the last IOVA of the stretch
+ * @max_hole: a hole of more bytes than that ends the stretch
+ *
+ * The answer may be out of date, and a stretch may be cut short.
+ *
+ * Context: process context, may sleep.
+ * Return: false if nothing is mapped in the range.
+ */
+bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
+				       unsigned long *iova, unsigned long *last,
+				       unsigned long max_hole)
+{
+	unsigned int nr_left = AREAS_STEP;
+	struct iommufd_area *area;
+	unsigned long stretch_last;
+
+	down_read(&as->space.lock);
+	area = iommufd_area_first(&as->space, *iova, *last);
+	if (!area) {
+		up_read(&as->space.lock);
+		return false;
+	}
+	*iova = max(*iova, area->iova);
+	do {
+		stretch_last = area->last;
+		area = iommufd_area_next(area, *last);
+	} while (area && --nr_left &&
+		 area->iova - stretch_last - 1 <= max_hole);
+	*last = min(*last, stretch_last);
+	up_read(&as->space.lock);
+	return true;
+}
+
+/* Nothing of memory that was taken back is in a page table. */
+static int visit_part(const struct iommufd_area *area, unsigned long iova,
+		      unsigned long last, iommufd_visit_t visit, void *data)
+{
+	struct iommufd_revocable *revocable = area->pinned->revocable;
+	int rc;
+
+	if (!revocable)
+		return visit(data, iova, last);
+	if (!iommufd_revocable_hold(revocable))
+		return 0;
+	rc = visit(data, iova, last);
+	iommufd_revocable_release(revocable);
+	return rc;
+}
+
+/*
+ * Visit some of [*iova, last] and set *iova to where it goes on, or to what is
+ * behind @last.
+ */
+static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
+		      unsigned long last, iommufd_visit_t visit, void *data)
+{
+	unsigned long part_last, bytes_left = VISIT_STEP;
+	unsigned int nr_left = AREAS_STEP;
+	struct iommufd_area *area;
+	int rc = 0;
+
+	down_read(&as->space.lock);
+	area = iommufd_area_first(&as->space, *iova, last);
+	while (area && nr_left--) {
+		*iova = max(*iova, area->iova);
+		part_last = min(last, area->last);
+		if (part_last - *iova >= bytes_left)
+			part_last = *iova + bytes_left - 1;
+		bytes_left -= part_last - *iova + 1;
+
+		if (is_live(area))
+			rc = visit_part(area, *iova, part_last, visit, data);
+		*iova = part_last + 1;
+		if (rc || !bytes_left)
+			goto out_unlock;
+		area = iommufd_area_next(area, last);
+	}
+	if (!area)
+		*iova = last + 1;
+out_unlock:
+	up_read(&as->space.lock);
+	return rc;
+}
+
+/**
+ * iommufd_address_space_visit - look at the page tables where they are filled
+ * @as: the address space
+ * @iova: first IOVA
+ * @last: last IOVA
+ * @visit: called for each mapped part of the range, ascending, with parts that
+ *         are not in the page tables any more, or not yet, left out. Large areas
+ *         come in several parts.
+ * @data: for @visit
+ *
+ * Context: process context, may sleep; holds locks around @visit, which must
+ * not touch user memory, so that nothing is unmapped meanwhile.
+ *
+ * Return: 0; the first error of @visit; -EINTR on a fatal signal.
+ */
+int iommufd_address_space_visit(struct iommufd_address_space *as,
+				unsigned long iova, unsigned long last,
+				iommufd_visit_t visit, void *data)
+{
+	unsigned long next = iova;
+	int rc;
+
+	do {
+		rc = visit_step(as, &next, last, visit, data);
+		if (rc)
+			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	} while (next - 1 < last);
+	return 0;
 }
 
 /**

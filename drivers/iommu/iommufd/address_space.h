@@ -58,6 +58,10 @@ struct iommufd_consumer {
 typedef void (*iommufd_let_go_t)(void *data, unsigned long iova,
 				 unsigned long length);
 
+/* Look at [iova, last] of page tables. 0 or a negative errno, which ends it. */
+typedef int (*iommufd_visit_t)(void *data, unsigned long iova,
+			       unsigned long last);
+
 /**
  * struct iommufd_reacher - a driver that reaches an address space by software
  * @node: in iommufd_address_space::reachers
@@ -107,6 +111,13 @@ iommufd_address_space_share(struct iommufd_address_space *as,
 int iommufd_address_space_unmap(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				unsigned long *unmapped);
+
+bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
+				       unsigned long *iova, unsigned long *last,
+				       unsigned long max_hole);
+int iommufd_address_space_visit(struct iommufd_address_space *as,
+				unsigned long iova, unsigned long last,
+				iommufd_visit_t visit, void *data);
 
 int iommufd_address_space_add(struct iommufd_address_space *as,
 			      struct iommufd_consumer *consumer);

@@ -134,3 +134,25 @@ void iommufd_revocable_unmap(struct iommu_domain *domain,
 	}
 	dma_resv_unlock(revocable->resv);
 }
+
+/**
+ * iommufd_revocable_hold - keep memory in its page tables for a while
+ * @revocable: the memory
+ *
+ * Context: may sleep and take the owner's lock.
+ * Return: true if the memory stays where it is until
+ * iommufd_revocable_release(); false if it was taken back.
+ */
+bool iommufd_revocable_hold(struct iommufd_revocable *revocable)
+{
+	dma_resv_lock(revocable->resv, NULL);
+	if (!revocable->revoked)
+		return true;
+	dma_resv_unlock(revocable->resv);
+	return false;
+}
+
+void iommufd_revocable_release(struct iommufd_revocable *revocable)
+{
+	dma_resv_unlock(revocable->resv);
+}

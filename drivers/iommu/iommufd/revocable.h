@@ -34,6 +34,9 @@ int iommufd_revocable_map(struct iommu_domain *domain,
 			  const struct iommufd_area *area, bool page_by_page);
 void iommufd_revocable_unmap(struct iommu_domain *domain,
 			     const struct iommufd_area *area);
+
+bool iommufd_revocable_hold(struct iommufd_revocable *revocable);
+void iommufd_revocable_release(struct iommufd_revocable *revocable);
 #else
 static inline int iommufd_revocable_map(struct iommu_domain *domain,
 					const struct iommufd_area *area,
@@ -44,6 +47,16 @@ static inline int iommufd_revocable_map(struct iommu_domain *domain,
 
 static inline void iommufd_revocable_unmap(struct iommu_domain *domain,
 					   const struct iommufd_area *area)
+{
+}
+
+static inline bool iommufd_revocable_hold(struct iommufd_revocable *revocable)
+{
+	return false;
+}
+
+static inline void
+iommufd_revocable_release(struct iommufd_revocable *revocable)
 {
 }
 #endif
