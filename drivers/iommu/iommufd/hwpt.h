@@ -66,6 +66,17 @@ to_hwpt_paging(struct iommufd_hw_pagetable *hwpt)
 	return container_of(hwpt, struct iommufd_hwpt_paging, common);
 }
 
+static inline struct iommufd_hwpt_paging *
+iommufd_hwpt_paging_get(struct iommufd_ctx *ctx, u32 id)
+{
+	struct iommufd_object *obj;
+
+	obj = iommufd_object_get(ctx, id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	return to_hwpt_paging(to_hwpt(obj));
+}
+
 struct iommufd_hwpt_paging *
 iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		    u32 flags, const struct iommu_user_data *data);

@@ -20,6 +20,7 @@
 #include "change_process.h"
 #include "ctx.h"
 #include "device.h"
+#include "dirty.h"
 #include "hw_info.h"
 #include "ioas.h"
 #include "iommufd_test.h"
@@ -43,6 +44,8 @@ union iommufd_arg {
 	struct iommu_destroy destroy;
 	struct iommu_hw_info hw_info;
 	struct iommu_hwpt_alloc hwpt_alloc;
+	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
+	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
 	struct iommu_ioas_alloc ioas_alloc;
 	struct iommu_ioas_allow_iovas allow_iovas;
 	struct iommu_ioas_change_process change_process;
@@ -86,6 +89,10 @@ static const struct iommufd_command commands[] = {
 		iommufd_get_hw_info_ioctl),
 	COMMAND(HWPT_ALLOC, struct iommu_hwpt_alloc, __reserved,
 		iommufd_hwpt_alloc_ioctl),
+	COMMAND(HWPT_GET_DIRTY_BITMAP, struct iommu_hwpt_get_dirty_bitmap, data,
+		iommufd_hwpt_get_dirty_bitmap_ioctl),
+	COMMAND(HWPT_SET_DIRTY_TRACKING, struct iommu_hwpt_set_dirty_tracking,
+		__reserved, iommufd_hwpt_set_dirty_tracking_ioctl),
 	COMMAND(IOAS_ALLOC, struct iommu_ioas_alloc, out_ioas_id,
 		iommufd_ioas_alloc_ioctl),
 	COMMAND(IOAS_ALLOW_IOVAS, struct iommu_ioas_allow_iovas,

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dirty tracking: which memory devices have written to
+ *
+ * Owns nothing: the hardware, or the IOMMU driver, has a dirty bit in each page
+ * table entry, and user space has the bitmap. Called by the ioctl table.
+ *
+ * Only what is mapped is looked at, neither IOVA nor memory of the bitmap in
+ * between. The page table stands still while it is read, but no lock is held
+ * while user memory is waited for: whoever provides it may be about to unmap
+ * something, or may never provide it.
+ */
+#include <linux/iommu.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <uapi/linux/iommufd.h>
+
+#include "call.h"
+#include "dirty.h"
+#include "hwpt.h"
+#include "ioas.h"
+#include "iova_bitmap.h"
+
+/**
+ * struct dirty_reader - one reading of a page table
+ * @as: what the page table follows
+ * @domain: the page table
+ * @iova: the first IOVA of the stretch of mapped memory that is being read
+ * @last: its last IOVA
+ * @flags: IOMMU_DIRTY_NO_CLEAR or 0
+ * @dirty: what the IOMMU driver is to fill
+ * @gather: the entries that were cleaned and have to leave the IOTLB, since
+ *          hardware does not set the bit in the page table again before
+ */
+struct dirty_reader {
+	struct iommufd_address_space *as;
+	struct iommu_domain *domain;
+	unsigned long iova;
+	unsigned long last;
+	unsigned long flags;
+	struct iommu_dirty_bitmap dirty;
+	struct iommu_iotlb_gather gather;
+};
+
+static void reader_init(struct dirty_reader *reader,
+			struct iommufd_hwpt_paging *hwpt,
+			struct iova_bitmap *bitmap, unsigned long flags)
+{
+	reader->as = &hwpt->ioas->as;
+	reader->domain = hwpt->common.domain;
+	reader->flags = flags;
+	iommu_dirty_bitmap_init(&reader->dirty, bitmap, &reader->gather);
+}
+
+/* For what was cleaned, also when the rest failed */
+static void reader_finish(struct dirty_reader *reader)
+{
+	/* Without a range a flush would be one of everything. */
+	if (!(reader->flags & IOMMU_DIRTY_NO_CLEAR) &&
+	    reader->gather.start <= reader->gather.end)
+		iommu_iotlb_sync(reader->domain, &reader->gather);
+}
+
+static int read_part(void *data, unsigned long iova, unsigned long last)
+{
+	struct dirty_reader *reader = data;
+	struct iommu_domain *domain = reader->domain;
+
+	return domain->dirty_ops->read_and_clear_dirty(domain, iova,
+						       last - iova + 1,
+						       reader->flags,
+						       &reader->dirty);
+}
+
+/*
+ * Enable, disable
+ */
+
+static int clear_all(struct iommufd_hwpt_paging *hwpt)
+{
+	struct dirty_reader reader;
+	int rc;
+
+	reader_init(&reader, hwpt, NULL, 0);
+	rc = iommufd_address_space_visit(reader.as, 0, ULONG_MAX, read_part,
+					 &reader);
+	reader_finish(&reader);
+	return rc;
+}
+
+static int set_dirty_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
+{
+	struct iommu_domain *domain = hwpt->common.domain;
+	int rc;
+
+	if (!domain->dirty_ops)
+		return -EOPNOTSUPP;
+	/* First, so that a failure leaves it off. */
+	if (enable) {
+		rc = clear_all(hwpt);
+		if (rc)
+			return rc;
+	}
+	return domain->dirty_ops->set_dirty_tracking(domain, enable);
+}
+
+int iommufd_hwpt_set_dirty_tracking_ioctl(struct iommufd_call *call)
+{
+	struct iommu_hwpt_set_dirty_tracking *cmd = call->arg;
+	struct iommufd_hwpt_paging *hwpt;
+	int rc;
+
+	/* @__reserved was never looked at: it may be anything in a program. */
+	if (cmd->flags & ~IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
+		return -EOPNOTSUPP;
+	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = set_dirty_tracking(hwpt,
+				cmd->flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+	iommufd_object_put(call->ctx, &hwpt->common.obj);
+	return rc;
+}
+
+/*
+ * Read
+ */
+
+static int check_range(const struct iommu_hwpt_get_dirty_bitmap *cmd,
+		       unsigned long *last)
+{
+	u64 last_iova;
+
+	if (!cmd->length)
+		return -EINVAL;
+	if (check_add_overflow(cmd->iova, cmd->length - 1, &last_iova) ||
+	    last_iova > ULONG_MAX)
+		return -EOVERFLOW;
+	*last = last_iova;
+	return 0;
+}
+
+static int check_alignment(struct iommufd_iova_space *space,
+			   const struct iommu_hwpt_get_dirty_bitmap *cmd)
+{
+	unsigned long alignment;
+
+	down_read(&space->lock);
+	alignment = space->alignment;
+	up_read(&space->lock);
+
+	if (!IS_ALIGNED(cmd->iova | cmd->length, alignment))
+		return -EINVAL;
+	/* The range is not larger than a long, so neither is its divisor. */
+	if (cmd->page_size > cmd->length || !is_power_of_2(cmd->page_size) ||
+	    !IS_ALIGNED(cmd->iova | cmd->length, cmd->page_size))
+		return -EINVAL;
+	return 0;
+}
+
+static int read_window(struct iova_bitmap *bitmap, unsigned long iova,
+		       size_t length, void *opaque)
+{
+	struct dirty_reader *reader = opaque;
+	unsigned long last = iova + length - 1;
+
+	return iommufd_address_space_visit(reader->as, max(iova, reader->iova),
+					   min(last, reader->last), read_part,
+					   reader);
+}
+
+/* A hole that may have a page of the bitmap for itself is left out. */
+static unsigned long longest_hole(u64 page_size)
+{
+	unsigned long span;
+
+	if (check_mul_overflow((unsigned long)page_size,
+			       PAGE_SIZE * BITS_PER_BYTE, &span))
+		return ULONG_MAX;
+	return span - 1;
+}
+
+static int read_mapped(struct dirty_reader *reader, unsigned long iova,
+		       unsigned long last, u64 page_size)
+{
+	const unsigned long max_hole = longest_hole(page_size);
+	int rc;
+
+	reader->iova = iova;
+	reader->last = last;
+	while (iommufd_address_space_next_mapped(reader->as, &reader->iova,
+						 &reader->last, max_hole)) {
+		rc = iova_bitmap_visit(reader->dirty.bitmap, reader->iova,
+				       reader->last, reader, read_window);
+		if (rc || reader->last == last)
+			return rc;
+		reader->iova = reader->last + 1;
+		reader->last = last;
+	}
+	return 0;
+}
+
+static int read_dirty(struct iommufd_hwpt_paging *hwpt,
+		      const struct iommu_hwpt_get_dirty_bitmap *cmd,
+		      unsigned long last)
+{
+	unsigned long flags = 0;
+	struct iova_bitmap *bitmap;
+	struct dirty_reader reader;
+	int rc;
+
+	if (cmd->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR)
+		flags |= IOMMU_DIRTY_NO_CLEAR;
+
+	bitmap = iova_bitmap_alloc(cmd->iova, cmd->length, cmd->page_size,
+				   u64_to_user_ptr(cmd->data));
+	if (IS_ERR(bitmap))
+		return PTR_ERR(bitmap);
+	reader_init(&reader, hwpt, bitmap, flags);
+	rc = read_mapped(&reader, cmd->iova, last, cmd->page_size);
+	reader_finish(&reader);
+	iova_bitmap_free(bitmap);
+	return rc;
+}
+
+static int get_dirty_bitmap(struct iommufd_hwpt_paging *hwpt,
+			    const struct iommu_hwpt_get_dirty_bitmap *cmd)
+{
+	unsigned long last;
+	int rc;
+
+	rc = check_range(cmd, &last);
+	if (rc)
+		return rc;
+	rc = check_alignment(&hwpt->ioas->as.space, cmd);
+	if (rc)
+		return rc;
+	if (!hwpt->common.domain->dirty_ops)
+		return -EOPNOTSUPP;
+	return read_dirty(hwpt, cmd, last);
+}
+
+int iommufd_hwpt_get_dirty_bitmap_ioctl(struct iommufd_call *call)
+{
+	const struct iommu_hwpt_get_dirty_bitmap *cmd = call->arg;
+	struct iommufd_hwpt_paging *hwpt;
+	int rc;
+
+	if (cmd->flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR ||
+	    cmd->__reserved)
+		return -EOPNOTSUPP;
+	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = get_dirty_bitmap(hwpt, cmd);
+	iommufd_object_put(call->ctx, &hwpt->common.obj);
+	return rc;
+}
