@@ -201,3 +201,30 @@ int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
 		*hwpt = cmd.out_hwpt_id;
 	return rc;
 }
+
+int hwpt_set_dirty_tracking(int iommufd, __u32 hwpt, __u32 flags)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.hwpt_id = hwpt,
+	};
+
+	return checked_ioctl(iommufd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
+}
+
+int hwpt_get_dirty_bitmap(int iommufd, __u32 hwpt, __u32 flags, __u64 iova,
+			  __u64 length, __u64 page_size, void *bitmap)
+{
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.flags = flags,
+		.iova = iova,
+		.length = length,
+		.page_size = page_size,
+		.data = (uintptr_t)bitmap,
+	};
+
+	return checked_ioctl(iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
+}

@@ -64,6 +64,11 @@ int iommufd_option_set(int iommufd, __u32 option, __u32 id, __u64 value);
 int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
 	       __u32 *hwpt);
 
+int hwpt_set_dirty_tracking(int iommufd, __u32 hwpt, __u32 flags);
+/* A bit for each @page_size bytes from @iova on is set in @bitmap if dirty. */
+int hwpt_get_dirty_bitmap(int iommufd, __u32 hwpt, __u32 flags, __u64 iova,
+			  __u64 length, __u64 page_size, void *bitmap);
+
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
 int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
