@@ -32,6 +32,7 @@
 
 #include "iommufd_lib.h"
 #include "kernel_memory.h"
+#include "mock_lib.h"
 #include "profile_mark.h"
 #include "vfio_container.h"
 #include "vfio_edu.h"
@@ -71,6 +72,8 @@ struct backend {
 	/* A second page table for the same address space; may be NULL. */
 	int (*fill)(__u64 *cost);
 	int (*clear)(__u64 *cost);
+	/* What was written to since the last time, in 4 KiB; may be NULL. */
+	int (*read_dirty)(__u64 iova, size_t length, void *bitmap, __u64 *cost);
 	/* As little as an ioctl can do. */
 	int (*idle)(__u64 *cost);
 };
@@ -95,6 +98,7 @@ struct test_case {
 	int rounds;
 	enum page_kind kind;
 	bool file;
+	bool dirty;		/* for backends that tell what is */
 	size_t length;
 };
 
@@ -269,6 +273,78 @@ static int iommufd_backend_idle(__u64 *cost)
 	return timed_ioctl(iommufd, IOMMU_OPTION, &cmd, cost);
 }
 
+/*
+ * -- /dev/iommu with the kernel's test device --
+ *
+ * Its page tables do what hardware's do, and what no emulated hardware can.
+ */
+
+static void mock_backend_close(void)
+{
+	close(iommufd);
+}
+
+static int open_mock(void)
+{
+	struct iommu_test_hwpt data = { .pagetable_type = MOCK_IOMMUPT_HUGE };
+	struct iommu_hwpt_alloc cmd = {
+		.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+	struct mock_device first, dev;
+	__u32 other;
+	int rc;
+
+	/* a page table is made for a device, which has to be somewhere first */
+	rc = ioas_alloc(iommufd, &other);
+	if (!rc)
+		rc = mock_domain(iommufd, other, &first);
+	if (!rc)
+		rc = ioas_alloc(iommufd, &ioas);
+	if (rc)
+		return rc;
+	cmd.dev_id = first.idev;
+	cmd.pt_id = ioas;
+	rc = hwpt_alloc_ioctl(iommufd, &cmd);
+	second_table = cmd.out_hwpt_id;
+	if (!rc)
+		rc = mock_domain(iommufd, second_table, &dev);
+	if (!rc)
+		rc = hwpt_set_dirty_tracking(iommufd, second_table,
+					     IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+	return rc;
+}
+
+static int mock_backend_open(const char *bdf)
+{
+	int rc;
+
+	iommufd = iommufd_open();
+	if (iommufd < 0)
+		return iommufd;
+	rc = open_mock();
+	if (rc)
+		mock_backend_close();
+	return rc;
+}
+
+static int mock_backend_read_dirty(__u64 iova, size_t length, void *bitmap,
+				   __u64 *cost)
+{
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = second_table,
+		.iova = iova,
+		.length = length,
+		.page_size = SMALL_PAGE,
+		.data = (uintptr_t)bitmap,
+	};
+
+	return timed_ioctl(iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd, cost);
+}
+
 /* -- a VFIO container, of VFIO or of iommufd -- */
 
 static struct vfio_container container;
@@ -349,6 +425,15 @@ static const struct backend backends[] = {
 		.unmap_all = iommufd_backend_unmap_all,
 		.fill = iommufd_backend_fill,
 		.clear = iommufd_backend_clear,
+		.idle = iommufd_backend_idle,
+	}, {
+		.name = "iommufd-mock",
+		.open = mock_backend_open,
+		.close = mock_backend_close,
+		.map = iommufd_backend_map,
+		.unmap = iommufd_backend_unmap,
+		.unmap_all = iommufd_backend_unmap_all,
+		.read_dirty = mock_backend_read_dirty,
 		.idle = iommufd_backend_idle,
 	}, {
 		.name = "vfio-type1",
@@ -511,6 +596,25 @@ static int run_second_table(const struct test_case *test,
 	return rc;
 }
 
+/* Asks what was written to, which is nothing. */
+static int run_read_dirty(const struct test_case *test,
+			  const struct backend *backend,
+			  const struct source *source)
+{
+	static char bitmap[GIB / SMALL_PAGE / 8];
+	__u64 cost;
+	int i, rc;
+
+	memset(bitmap, 0, sizeof(bitmap));
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = backend->read_dirty(BENCH_IOVA, test->length, bitmap,
+					 &cost);
+		add_sample(&results[0], i, cost);
+	}
+	return rc;
+}
+
 /* One map for each page of the source, with a gap of a page in the middle. */
 #define GAP_IOVA (BENCH_IOVA + MANY_AREAS / 2 * SMALL_PAGE)
 
@@ -531,6 +635,25 @@ static int map_many(const struct test_case *test, const struct backend *backend,
 			return rc;
 	}
 	return 0;
+}
+
+/* Half of them, up to the gap */
+static int run_read_dirty_of_many(const struct test_case *test,
+				  const struct backend *backend,
+				  const struct source *source)
+{
+	static char bitmap[GIB / SMALL_PAGE / 8];
+	__u64 cost;
+	int i, rc;
+
+	memset(bitmap, 0, sizeof(bitmap));
+	rc = map_many(test, backend, source);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = backend->read_dirty(BENCH_IOVA, GAP_IOVA - BENCH_IOVA,
+					 bitmap, &cost);
+		add_sample(&results[0], i, cost);
+	}
+	return rc;
 }
 
 static int run_among_many(const struct test_case *test,
@@ -663,6 +786,7 @@ static int run_memory(const struct test_case *test,
 
 #define MAP_UNMAP .run = run_map_unmap, .ops = { "map", "unmap" }
 #define SECOND_TABLE .run = run_second_table, .ops = { "fill", "clear" }
+#define READ_DIRTY .run = run_read_dirty, .ops = { "read" }, .dirty = true
 #define BULK .unit = PER_4K, .rounds = 3
 #define CALL .unit = PER_CALL, .rounds = 31
 #define MEMORY .run = run_memory, .ops = { "map" }, .rounds = 1
@@ -703,6 +827,15 @@ static const struct test_case cases[] = {
 	  .run = run_unmap_all, .ops = { "unmap" }, .unit = PER_AREA,
 	  .rounds = 3, .kind = PAGES_SMALL,
 	  .length = MANY_AREAS * SMALL_PAGE },
+	{ "dirty-thp", "dirty state of 1 GiB of clean huge pages",
+	  READ_DIRTY, CALL,
+	  .kind = PAGES_THP, .length = GIB },
+	{ "dirty-small", "dirty state of 64 MiB of clean scattered 4 KiB pages",
+	  READ_DIRTY, CALL,
+	  .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "dirty-5000", "dirty state of 5000 maps of a clean page",
+	  .run = run_read_dirty_of_many, .ops = { "read" }, .dirty = true, CALL,
+	  .kind = PAGES_SMALL, .length = MANY_AREAS * SMALL_PAGE },
 	{ "slab", "slab objects of a map of a page",
 	  MEMORY, .usage = slab_of, .unit = BYTES_PER_AREA,
 	  .kind = PAGES_SMALL, .length = MANY_AREAS * SMALL_PAGE },
@@ -803,6 +936,21 @@ static bool report(const struct test_case *test, const struct backend *backend,
 	return !rc || rc == -ENOTTY || rc == -EOPNOTSUPP;
 }
 
+static bool has_case(int i, const struct test_case *test)
+{
+	return usable[i] && (!test->dirty || backends[i].read_dirty);
+}
+
+static bool any_has_case(const struct test_case *test)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(backends); i++)
+		if (has_case(i, test))
+			return true;
+	return false;
+}
+
 /* All backends get the same memory. */
 static bool run_case(const struct test_case *test)
 {
@@ -810,13 +958,15 @@ static bool run_case(const struct test_case *test)
 	bool ok = true;
 	int i, rc;
 
+	if (!any_has_case(test))
+		return true;
 	rc = source_alloc(&source, test);
 	if (rc)
 		hugetlb_release();
 	else if (verbose)
 		show_source(test, &source);
 	for (i = 0; i < ARRAY_SIZE(backends); i++) {
-		if (!usable[i])
+		if (!has_case(i, test))
 			continue;
 		ok &= report(test, &backends[i],
 			     rc ? rc : measure(test, &backends[i], &source));
@@ -849,7 +999,7 @@ static void usage(void)
 	       "  -v, --verbose          tell of which memory, on stderr\n"
 	       "  -h, --help             this text\n"
 	       "\n"
-	       "Needs root, changes the driver of the device to vfio-pci, and needs 1 GiB\n"
+	       "Needs root, changes the driver of the device to vfio-pci, and needs 2 GiB\n"
 	       "of free memory.\n", MAX_ROUNDS);
 }
 
