@@ -36,7 +36,7 @@ struct change {
 
 static struct iommufd_ioas *ioas_of(struct iommufd_hw_pagetable *hwpt)
 {
-	return to_hwpt_paging(hwpt)->ioas;
+	return iommufd_hwpt_base(hwpt)->ioas;
 }
 
 static struct iommufd_attachment *
@@ -162,7 +162,7 @@ static int switch_on(struct iommufd_attachment *attachment)
 	struct iommufd_group *group = attachment->group;
 	int rc;
 
-	rc = iommufd_sw_msi_prepare(group, to_hwpt_paging(hwpt));
+	rc = iommufd_sw_msi_prepare(group, iommufd_hwpt_base(hwpt));
 	if (rc)
 		return rc;
 	rc = iommu_attach_group_handle(hwpt->domain, group->group,
@@ -184,7 +184,7 @@ static int switch_over(struct iommufd_attachment *attachment)
 	struct iommufd_group *group = attachment->group;
 	int rc;
 
-	rc = iommufd_sw_msi_prepare(group, to_hwpt_paging(hwpt));
+	rc = iommufd_sw_msi_prepare(group, iommufd_hwpt_base(hwpt));
 	if (rc)
 		return rc;
 	rc = iommu_replace_group_handle(group->group, hwpt->domain,
@@ -431,6 +431,7 @@ static int use_object(struct change *change, struct iommufd_object *obj,
 	switch (obj->type) {
 	case IOMMUFD_OBJ_IOAS:
 		return use_ioas(change, to_ioas(obj), pt_id);
+	case IOMMUFD_OBJ_HWPT_NESTED:
 	case IOMMUFD_OBJ_HWPT_PAGING:
 		return use_hwpt_by_id(change, to_hwpt(obj), pt_id);
 	default:

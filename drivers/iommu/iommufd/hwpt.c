@@ -82,7 +82,7 @@ static int enforce_cache_coherency(struct iommufd_hwpt_paging *hwpt,
  * iommufd_hwpt_create - make a page table for a device to follow an IOAS
  * @ioas: the IOAS
  * @idev: the device
- * @flags: enum iommufd_hwpt_alloc_flags, without those of faults
+ * @flags: enum iommufd_hwpt_alloc_flags, without IOMMU_HWPT_FAULT_ID_VALID
  * @data: for the IOMMU driver, or NULL
  *
  * Context: process context; may sleep and take the mmap_lock of what is mapped.
@@ -107,6 +107,7 @@ iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	hwpt = to_hwpt_paging(to_hwpt(obj));
 	hwpt->common.ctx = idev->ctx;
 	INIT_LIST_HEAD(&hwpt->auto_node);
+	hwpt->nest_parent = flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
 	hwpt->ioas = ioas;
 	iommufd_object_hold(&ioas->obj);
 
@@ -132,7 +133,7 @@ err_abort:
 
 static int check_alloc(const struct iommu_hwpt_alloc *cmd)
 {
-	if (cmd->__reserved)
+	if (cmd->__reserved || cmd->__reserved2)
 		return -EOPNOTSUPP;
 	if (!cmd->data_type != !cmd->data_len)
 		return -EINVAL;
@@ -153,8 +154,51 @@ static int check_paging_flags(struct iommufd_device *idev, u32 flags)
 	return 0;
 }
 
-static int alloc_paging(struct iommufd_call *call, struct iommufd_ioas *ioas,
-			struct iommufd_device *idev)
+static struct iommufd_hw_pagetable *
+alloc_paging(const struct iommu_hwpt_alloc *cmd, struct iommufd_ioas *ioas,
+	     struct iommufd_device *idev, const struct iommu_user_data *data)
+{
+	struct iommufd_hwpt_paging *hwpt;
+	int rc;
+
+	rc = check_paging_flags(idev, cmd->flags);
+	if (rc)
+		return ERR_PTR(rc);
+	hwpt = iommufd_hwpt_create(ioas, idev, cmd->flags, data);
+	return IS_ERR(hwpt) ? ERR_CAST(hwpt) : &hwpt->common;
+}
+
+static struct iommufd_hw_pagetable *
+alloc_nested(const struct iommu_hwpt_alloc *cmd,
+	     struct iommufd_hwpt_paging *parent, struct iommufd_device *idev,
+	     const struct iommu_user_data *data)
+{
+	struct iommufd_hwpt_nested *hwpt;
+
+	if (cmd->flags & ~IOMMU_HWPT_ALLOC_PASID)
+		return ERR_PTR(-EOPNOTSUPP);
+	hwpt = iommufd_hwpt_nested_create(parent, idev, cmd->flags, data);
+	return IS_ERR(hwpt) ? ERR_CAST(hwpt) : &hwpt->common;
+}
+
+/* @data: for the IOMMU driver, or NULL */
+static struct iommufd_hw_pagetable *
+alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
+	 struct iommufd_device *idev, const struct iommu_user_data *data)
+{
+	switch (obj->type) {
+	case IOMMUFD_OBJ_IOAS:
+		return alloc_paging(cmd, to_ioas(obj), idev, data);
+	case IOMMUFD_OBJ_HWPT_PAGING:
+		return alloc_nested(cmd, to_hwpt_paging(to_hwpt(obj)), idev,
+				    data);
+	default:
+		return ERR_PTR(-EINVAL);
+	}
+}
+
+static int alloc_for_device(struct iommufd_call *call,
+			    struct iommufd_device *idev)
 {
 	struct iommu_hwpt_alloc *cmd = call->arg;
 	const struct iommu_user_data data = {
@@ -162,46 +206,22 @@ static int alloc_paging(struct iommufd_call *call, struct iommufd_ioas *ioas,
 		.uptr = u64_to_user_ptr(cmd->data_uptr),
 		.len = cmd->data_len,
 	};
-	struct iommufd_hwpt_paging *hwpt;
-	int rc;
-
-	rc = check_paging_flags(idev, cmd->flags);
-	if (rc)
-		return rc;
-	hwpt = iommufd_hwpt_create(ioas, idev, cmd->flags,
-				   cmd->data_len ? &data : NULL);
-	if (IS_ERR(hwpt))
-		return PTR_ERR(hwpt);
-	hwpt->common.user_made = true;
-	call->created = &hwpt->common.obj;
-	cmd->out_hwpt_id = hwpt->common.obj.id;
-	return iommufd_call_reply(call);
-}
-
-static int alloc_for_device(struct iommufd_call *call,
-			    struct iommufd_device *idev)
-{
-	struct iommu_hwpt_alloc *cmd = call->arg;
+	struct iommufd_hw_pagetable *hwpt;
 	struct iommufd_object *obj;
-	int rc;
 
 	obj = iommufd_object_get(call->ctx, cmd->pt_id, IOMMUFD_OBJ_ANY);
 	if (IS_ERR(obj))
 		return -EINVAL;
 
-	switch (obj->type) {
-	case IOMMUFD_OBJ_IOAS:
-		rc = alloc_paging(call, to_ioas(obj), idev);
-		break;
-	case IOMMUFD_OBJ_HWPT_PAGING:
-		rc = -EOPNOTSUPP;
-		break;
-	default:
-		rc = -EINVAL;
-		break;
-	}
+	hwpt = alloc_on(cmd, obj, idev, cmd->data_len ? &data : NULL);
 	iommufd_object_put(call->ctx, obj);
-	return rc;
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+
+	hwpt->user_made = true;
+	call->created = &hwpt->obj;
+	cmd->out_hwpt_id = hwpt->obj.id;
+	return iommufd_call_reply(call);
 }
 
 int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call)

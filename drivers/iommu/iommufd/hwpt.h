@@ -39,6 +39,7 @@ struct iommufd_hw_pagetable {
  * struct iommufd_hwpt_paging - a page table that follows an IOAS
  * @common: the common part
  * @ioas: the IOAS, of which the page table holds a long-term reference
+ * @nest_parent: nested page tables may be made on it
  * @consumer: the page table in the IOAS's address space
  * @auto_node: in iommufd_ioas::auto_hwpts when the page table was made
  *             automatically, else empty
@@ -51,8 +52,20 @@ struct iommufd_hwpt_paging {
 	struct iommufd_ioas *ioas;
 	struct iommufd_consumer consumer;
 	struct list_head auto_node;
+	bool nest_parent;
 	bool enforce_cache_coherency;
 	DECLARE_BITMAP(sw_msi_present, IOMMUFD_SW_MSI_MAX);
+};
+
+/**
+ * struct iommufd_hwpt_nested - a page table that a guest fills
+ * @common: the common part; always made by user space
+ * @parent: translates what this page table yields, of which it holds a
+ *          long-term reference
+ */
+struct iommufd_hwpt_nested {
+	struct iommufd_hw_pagetable common;
+	struct iommufd_hwpt_paging *parent;
 };
 
 static inline struct iommufd_hw_pagetable *to_hwpt(struct iommufd_object *obj)
@@ -77,11 +90,32 @@ iommufd_hwpt_paging_get(struct iommufd_ctx *ctx, u32 id)
 	return to_hwpt_paging(to_hwpt(obj));
 }
 
+static inline struct iommufd_hwpt_nested *
+to_hwpt_nested(struct iommufd_hw_pagetable *hwpt)
+{
+	return container_of(hwpt, struct iommufd_hwpt_nested, common);
+}
+
+/* The page table that follows an IOAS: the parent of one that does not */
+static inline struct iommufd_hwpt_paging *
+iommufd_hwpt_base(struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->obj.type == IOMMUFD_OBJ_HWPT_NESTED)
+		return to_hwpt_nested(hwpt)->parent;
+	return to_hwpt_paging(hwpt);
+}
+
 struct iommufd_hwpt_paging *
 iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		    u32 flags, const struct iommu_user_data *data);
+struct iommufd_hwpt_nested *
+iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
+			   struct iommufd_device *idev, u32 flags,
+			   const struct iommu_user_data *data);
 int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call);
 void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
+				 struct iommufd_object *obj);
+void iommufd_hwpt_nested_destroy(struct iommufd_ctx *ctx,
 				 struct iommufd_object *obj);
 
 void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt);

@@ -35,6 +35,10 @@ static const struct iommufd_object_ops object_ops[IOMMUFD_OBJ_MAX] = {
 		.destroy = iommufd_device_destroy,
 		.owned_by_kernel = true,
 	},
+	[IOMMUFD_OBJ_HWPT_NESTED] = {
+		.size = sizeof(struct iommufd_hwpt_nested),
+		.destroy = iommufd_hwpt_nested_destroy,
+	},
 	[IOMMUFD_OBJ_HWPT_PAGING] = {
 		.size = sizeof(struct iommufd_hwpt_paging),
 		.destroy = iommufd_hwpt_paging_destroy,

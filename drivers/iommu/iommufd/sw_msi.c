@@ -176,7 +176,7 @@ int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 	if (IS_ERR(handle))
 		return 0;
 	group = container_of(handle, struct iommufd_attachment, handle)->group;
-	hwpt = to_hwpt_paging(domain->iommufd_hwpt);
+	hwpt = iommufd_hwpt_base(domain->iommufd_hwpt);
 	ctx = group->ctx;
 	mutex_lock(&ctx->sw_msi_lock);
 	if (group->sw_msi_start == PHYS_ADDR_MAX)
