@@ -22,6 +22,7 @@
 #include "device.h"
 #include "dirty.h"
 #include "hw_info.h"
+#include "invalidate.h"
 #include "ioas.h"
 #include "iommufd_test.h"
 #include "object.h"
@@ -46,6 +47,7 @@ union iommufd_arg {
 	struct iommu_hwpt_alloc hwpt_alloc;
 	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
 	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
+	struct iommu_hwpt_invalidate hwpt_invalidate;
 	struct iommu_ioas_alloc ioas_alloc;
 	struct iommu_ioas_allow_iovas allow_iovas;
 	struct iommu_ioas_change_process change_process;
@@ -93,6 +95,8 @@ static const struct iommufd_command commands[] = {
 		iommufd_hwpt_get_dirty_bitmap_ioctl),
 	COMMAND(HWPT_SET_DIRTY_TRACKING, struct iommu_hwpt_set_dirty_tracking,
 		__reserved, iommufd_hwpt_set_dirty_tracking_ioctl),
+	COMMAND(HWPT_INVALIDATE, struct iommu_hwpt_invalidate, __reserved,
+		iommufd_hwpt_invalidate_ioctl),
 	COMMAND(IOAS_ALLOC, struct iommu_ioas_alloc, out_ioas_id,
 		iommufd_ioas_alloc_ioctl),
 	COMMAND(IOAS_ALLOW_IOVAS, struct iommu_ioas_allow_iovas,

@@ -543,7 +543,6 @@ static const struct {
 	const char *name;
 	unsigned long request;
 } later_commands[] = {
-	{ "HWPT_INVALIDATE", IOMMU_HWPT_INVALIDATE },
 	{ "FAULT_QUEUE_ALLOC", IOMMU_FAULT_QUEUE_ALLOC },
 	{ "VIOMMU_ALLOC", IOMMU_VIOMMU_ALLOC },
 	{ "VDEVICE_ALLOC", IOMMU_VDEVICE_ALLOC },

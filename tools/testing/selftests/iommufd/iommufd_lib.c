@@ -187,6 +187,12 @@ int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd)
 	return checked_ioctl(iommufd, IOMMU_GET_HW_INFO, cmd);
 }
 
+int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_HWPT_INVALIDATE, cmd);
+}
+
 int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
 	       __u32 *hwpt)
 {

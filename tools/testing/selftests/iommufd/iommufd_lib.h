@@ -72,5 +72,6 @@ int hwpt_get_dirty_bitmap(int iommufd, __u32 hwpt, __u32 flags, __u64 iova,
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
 int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
+int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd);
 
 #endif

@@ -77,6 +77,9 @@ int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
 int mock_dirty(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
 	       __u64 page_size, const void *bitmap, __u64 *nr_dirty);
 
+/* A nested page table for @idev; its words start as @iotlb. */
+int mock_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
+		__u32 iotlb, __u32 *nested_hwpt);
 int mock_check_iotlb(int iommufd, __u32 nested_hwpt, __u32 word, __u32 value);
 int mock_check_cache(int iommufd, __u32 idev, __u32 word, __u32 value);
 

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Invalidation of what hardware has cached of a guest's page tables
+ *
+ * Owns nothing. Passes requests on to the IOMMU driver, which alone knows what
+ * they look like, and reports how many of them it has carried out.
+ */
+#include <linux/iommu.h>
+
+#include "call.h"
+#include "hwpt.h"
+#include "invalidate.h"
+#include "object.h"
+
+/* Requests of one call; a driver may copy all of them at once. */
+#define ENTRIES_MAX BIT(19)
+
+static int check(const struct iommu_hwpt_invalidate *cmd)
+{
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	/* The question whether a type is known needs no array. */
+	if (!cmd->entry_num)
+		return 0;
+	if (!cmd->data_uptr || !cmd->entry_len || cmd->entry_len > PAGE_SIZE ||
+	    cmd->entry_num > ENTRIES_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+static int invalidate_hwpt(struct iommufd_hw_pagetable *hwpt,
+			   struct iommu_user_data_array *array, u32 *nr_done)
+{
+	struct iommu_domain *domain = hwpt->domain;
+	int rc;
+
+	if (!domain->ops->cache_invalidate_user)
+		return -EOPNOTSUPP;
+	rc = domain->ops->cache_invalidate_user(domain, array);
+	*nr_done = array->entry_num;
+	return rc;
+}
+
+static int invalidate(struct iommufd_call *call, u32 *nr_done)
+{
+	struct iommu_hwpt_invalidate *cmd = call->arg;
+	struct iommu_user_data_array array = {
+		.type = cmd->data_type,
+		.uptr = u64_to_user_ptr(cmd->data_uptr),
+		.entry_len = cmd->entry_len,
+		.entry_num = cmd->entry_num,
+	};
+	struct iommufd_object *obj;
+	int rc;
+
+	rc = check(cmd);
+	if (rc)
+		return rc;
+	obj = iommufd_object_get(call->ctx, cmd->hwpt_id, IOMMUFD_OBJ_ANY);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+
+	switch (obj->type) {
+	case IOMMUFD_OBJ_HWPT_NESTED:
+		rc = invalidate_hwpt(to_hwpt(obj), &array, nr_done);
+		break;
+	default:
+		rc = -EINVAL;
+		break;
+	}
+	iommufd_object_put(call->ctx, obj);
+	return rc;
+}
+
+int iommufd_hwpt_invalidate_ioctl(struct iommufd_call *call)
+{
+	struct iommu_hwpt_invalidate *cmd = call->arg;
+	u32 nr_done = 0;
+	int rc;
+
+	rc = invalidate(call, &nr_done);
+	cmd->entry_num = nr_done;
+	return iommufd_call_reply(call) ?: rc;
+}
