@@ -89,13 +89,6 @@ static struct iommu_device *mock_iommu_probe_device(struct device *dev)
 	return &mock_iommu.iommu;
 }
 
-/* Nobody waits for the response. */
-static void mock_iommu_page_response(struct device *dev,
-				     struct iopf_fault *fault,
-				     struct iommu_page_response *response)
-{
-}
-
 static const struct iommu_ops mock_iommu_ops = {
 	.owner = THIS_MODULE,
 	.default_domain = &mock_blocking_domain,
@@ -106,7 +99,7 @@ static const struct iommu_ops mock_iommu_ops = {
 	.device_group = generic_device_group,
 	.domain_alloc_paging_flags = mock_domain_alloc_paging,
 	.domain_alloc_nested = mock_domain_alloc_nested,
-	.page_response = mock_iommu_page_response,
+	.page_response = mock_page_response,
 };
 
 /**

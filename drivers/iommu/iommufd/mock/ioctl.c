@@ -77,6 +77,7 @@ int iommufd_test_init(void)
 	if (rc)
 		return rc;
 	mock_domain_init();
+	mock_fault_init();
 	mock_hooks_init();
 	return 0;
 }
@@ -84,6 +85,7 @@ int iommufd_test_init(void)
 void iommufd_test_exit(void)
 {
 	mock_hooks_exit();
+	mock_fault_exit();
 	mock_domain_exit();
 	mock_iommu_exit();
 }

@@ -21,10 +21,12 @@
 #include "../iommufd_test.h"
 
 struct iommu_domain;
+struct iommu_page_response;
 struct iommufd_call;
 struct iommufd_ctx;
 struct iommufd_hw_pagetable;
 struct iommufd_ioas;
+struct iopf_fault;
 struct iopf_queue;
 
 /**
@@ -110,8 +112,14 @@ int mock_op_pasid_detach(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_pasid_check_hwpt(struct iommufd_call *call,
 			     struct iommu_test_cmd *cmd);
 
-/* event.c */
+/* fault.c */
+void mock_page_response(struct device *dev, struct iopf_fault *fault,
+			struct iommu_page_response *response);
 int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd);
+void mock_fault_init(void);
+void mock_fault_exit(void);
+
+/* event.c */
 int mock_op_trigger_vevent(struct iommufd_call *call,
 			   struct iommu_test_cmd *cmd);
 

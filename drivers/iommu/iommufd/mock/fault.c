@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The test device: pages that it asks for, and the answers
+ *
+ * Owns what debugfs shows of them, in iommufd_mock_faults: how often a device
+ * was given each answer, which is all that the devices do with it, and into how
+ * many requests an operation makes a group. Called by the ioctl and the IOMMU
+ * core.
+ */
+#include <linux/atomic.h>
+#include <linux/debugfs.h>
+#include <linux/iommu.h>
+
+#include "../call.h"
+#include "../device.h"
+#include "../object.h"
+#include "../test_hooks.h"
+#include "mock.h"
+
+/* A test that wants more does not know what it is doing. */
+#define GROUP_SIZE_MAX 1024
+
+static atomic_t nr_answers[IOMMU_PAGE_RESP_FAILURE + 1];
+static u32 group_size = 1;
+static struct dentry *debugfs_dir;
+
+/**
+ * mock_page_response - the IOMMU's operation of that name
+ * @dev: the device that has asked
+ * @fault: what it has asked for
+ * @response: the answer to all of its group
+ */
+void mock_page_response(struct device *dev, struct iopf_fault *fault,
+			struct iommu_page_response *response)
+{
+	/* It is still one of ours, and not freed. */
+	WARN_ON(!iommufd_test_is_mock_device(dev));
+	atomic_inc(&nr_answers[response->code]);
+}
+
+static void request_page(struct mock_device *mdev,
+			 const struct iommu_test_cmd *cmd, u32 page, bool last)
+{
+	struct iopf_fault fault = {
+		.fault = {
+			.type = IOMMU_FAULT_PAGE_REQ,
+			.prm = {
+				.pasid = cmd->trigger_iopf.pasid,
+				.grpid = cmd->trigger_iopf.grpid,
+				.perm = cmd->trigger_iopf.perm,
+				.addr = cmd->trigger_iopf.addr +
+					(u64)page * PAGE_SIZE,
+			},
+		},
+	};
+
+	if (last)
+		fault.fault.prm.flags |= IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE;
+	if (cmd->trigger_iopf.pasid != IOMMU_NO_PASID)
+		fault.fault.prm.flags |= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
+	iommu_report_device_fault(&mdev->dev, &fault);
+}
+
+static void request_group(struct mock_device *mdev,
+			  const struct iommu_test_cmd *cmd)
+{
+	u32 page, count = clamp(READ_ONCE(group_size), 1, GROUP_SIZE_MAX);
+
+	down_read(&mdev->attach_lock);
+	for (page = 0; page != count; page++)
+		request_page(mdev, cmd, page, page == count - 1);
+	up_read(&mdev->attach_lock);
+}
+
+int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	struct iommufd_object *obj;
+	struct iommufd_device *idev;
+	int rc = -EINVAL;
+
+	obj = iommufd_object_get(call->ctx, cmd->trigger_iopf.dev_id,
+				 IOMMUFD_OBJ_DEVICE);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	idev = container_of(obj, struct iommufd_device, obj);
+	if (iommufd_test_is_mock_device(idev->dev)) {
+		request_group(to_mock_device(idev->dev), cmd);
+		rc = 0;
+	}
+	iommufd_object_put(call->ctx, obj);
+	return rc;
+}
+
+void mock_fault_init(void)
+{
+	debugfs_dir = debugfs_create_dir("iommufd_mock_faults", NULL);
+	debugfs_create_atomic_t("succeeded", 0400, debugfs_dir,
+				&nr_answers[IOMMU_PAGE_RESP_SUCCESS]);
+	debugfs_create_atomic_t("invalid", 0400, debugfs_dir,
+				&nr_answers[IOMMU_PAGE_RESP_INVALID]);
+	debugfs_create_atomic_t("failed", 0400, debugfs_dir,
+				&nr_answers[IOMMU_PAGE_RESP_FAILURE]);
+	debugfs_create_u32("group_size", 0600, debugfs_dir, &group_size);
+}
+
+void mock_fault_exit(void)
+{
+	debugfs_remove_recursive(debugfs_dir);
+}
