@@ -17,6 +17,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "fault.h"
 #include "ioas.h"
 
 /**
@@ -207,6 +208,9 @@ static int start(struct change *change, struct iommufd_hw_pagetable *hwpt)
 	attachment = alloc_attachment(change, hwpt);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
+	rc = iommufd_fault_check(attachment);
+	if (rc)
+		goto err_free;
 	rc = xa_reserve(&group->attachments, change->pasid, GFP_KERNEL_ACCOUNT);
 	if (rc)
 		goto err_free;
@@ -238,6 +242,9 @@ static int join(struct change *change, struct iommufd_attachment *attachment,
 
 	if (attachment->hwpt != hwpt)
 		return -EINVAL;
+	rc = iommufd_fault_check_device(hwpt, idev);
+	if (rc)
+		return rc;
 	rc = add_device(attachment, idev);
 	if (rc)
 		return rc;
@@ -260,6 +267,9 @@ static int move(struct change *change, struct iommufd_attachment *old,
 	attachment = clone_attachment(change, old, hwpt);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
+	rc = iommufd_fault_check(attachment);
+	if (rc)
+		goto err_free;
 	if (other_ioas) {
 		rc = reserve(attachment);
 		if (rc)
@@ -273,6 +283,7 @@ static int move(struct change *change, struct iommufd_attachment *old,
 	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
 	if (other_ioas)
 		unreserve(old);
+	iommufd_fault_end(old, NULL);
 	change->left = old->hwpt;
 	free_attachment(old);
 	return 0;
@@ -531,11 +542,13 @@ static struct iommufd_hw_pagetable *leave(struct iommufd_device *idev,
 	hwpt = attachment->hwpt;
 	xa_erase(&attachment->devices, idev->obj.id);
 	if (!xa_empty(&attachment->devices)) {
+		iommufd_fault_end(attachment, idev);
 		iommufd_device_unreserve(idev, ioas_of(hwpt));
 		return NULL;
 	}
 
 	switch_off(attachment);
+	iommufd_fault_end(attachment, NULL);
 	iommufd_device_unreserve(idev, ioas_of(hwpt));
 	xa_erase(&group->attachments, pasid);
 	free_attachment(attachment);

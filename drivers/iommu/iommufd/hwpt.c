@@ -12,6 +12,7 @@
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
+#include "fault.h"
 #include "hwpt.h"
 #include "ioas.h"
 
@@ -24,6 +25,7 @@ void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
 		iommufd_address_space_remove(&hwpt->ioas->as, &hwpt->consumer);
 	if (hwpt->common.domain)
 		iommu_domain_free(hwpt->common.domain);
+	iommufd_fault_leave_queue(&hwpt->common);
 	if (hwpt->ioas)
 		iommufd_object_release(&hwpt->ioas->obj);
 }
@@ -144,9 +146,16 @@ static int check_paging_flags(struct iommufd_device *idev, u32 flags)
 {
 	const u32 known = IOMMU_HWPT_ALLOC_NEST_PARENT |
 			  IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
-			  IOMMU_HWPT_ALLOC_PASID;
+			  IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
 
+	/* A driver that takes no flags at all has not heard of faults either. */
+	if (flags && !dev_iommu_ops(idev->dev)->domain_alloc_paging_flags)
+		return -EOPNOTSUPP;
 	if (flags & ~known)
+		return -EOPNOTSUPP;
+	/* Faults are those of the nested page tables. */
+	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT &&
+	    flags & IOMMU_HWPT_FAULT_ID_VALID)
 		return -EOPNOTSUPP;
 	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
 	    !device_iommu_capable(idev->dev, IOMMU_CAP_DIRTY_TRACKING))
@@ -164,7 +173,9 @@ alloc_paging(const struct iommu_hwpt_alloc *cmd, struct iommufd_ioas *ioas,
 	rc = check_paging_flags(idev, cmd->flags);
 	if (rc)
 		return ERR_PTR(rc);
-	hwpt = iommufd_hwpt_create(ioas, idev, cmd->flags, data);
+	hwpt = iommufd_hwpt_create(ioas, idev,
+				   cmd->flags & ~IOMMU_HWPT_FAULT_ID_VALID,
+				   data);
 	return IS_ERR(hwpt) ? ERR_CAST(hwpt) : &hwpt->common;
 }
 
@@ -175,9 +186,11 @@ alloc_nested(const struct iommu_hwpt_alloc *cmd,
 {
 	struct iommufd_hwpt_nested *hwpt;
 
-	if (cmd->flags & ~IOMMU_HWPT_ALLOC_PASID)
+	if (cmd->flags & ~(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID))
 		return ERR_PTR(-EOPNOTSUPP);
-	hwpt = iommufd_hwpt_nested_create(parent, idev, cmd->flags, data);
+	hwpt = iommufd_hwpt_nested_create(parent, idev,
+					  cmd->flags &
+					  ~IOMMU_HWPT_FAULT_ID_VALID, data);
 	return IS_ERR(hwpt) ? ERR_CAST(hwpt) : &hwpt->common;
 }
 
@@ -208,6 +221,7 @@ static int alloc_for_device(struct iommufd_call *call,
 	};
 	struct iommufd_hw_pagetable *hwpt;
 	struct iommufd_object *obj;
+	int rc;
 
 	obj = iommufd_object_get(call->ctx, cmd->pt_id, IOMMUFD_OBJ_ANY);
 	if (IS_ERR(obj))
@@ -220,6 +234,11 @@ static int alloc_for_device(struct iommufd_call *call,
 
 	hwpt->user_made = true;
 	call->created = &hwpt->obj;
+	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID) {
+		rc = iommufd_fault_use_queue(hwpt, cmd->fault_id);
+		if (rc)
+			return rc;
+	}
 	cmd->out_hwpt_id = hwpt->obj.id;
 	return iommufd_call_reply(call);
 }

@@ -16,6 +16,7 @@
 struct iommu_user_data;
 struct iommufd_call;
 struct iommufd_device;
+struct iommufd_fault_queue;
 struct iommufd_ioas;
 
 /* MSI doorbell pages that one file may have, see driver.c */
@@ -26,12 +27,15 @@ struct iommufd_ioas;
  * @obj: the object
  * @ctx: the context
  * @domain: the page table of the IOMMU driver
+ * @fault_queue: where its IO page faults go, of which it holds a long-term
+ *               reference; or NULL
  * @user_made: by IOMMU_HWPT_ALLOC: stays until user space destroys it
  */
 struct iommufd_hw_pagetable {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ctx;
 	struct iommu_domain *domain;
+	struct iommufd_fault_queue *fault_queue;
 	bool user_made;
 };
 

@@ -11,6 +11,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "fault.h"
 #include "hwpt.h"
 
 void iommufd_hwpt_nested_destroy(struct iommufd_ctx *ctx,
@@ -20,6 +21,7 @@ void iommufd_hwpt_nested_destroy(struct iommufd_ctx *ctx,
 
 	if (hwpt->common.domain)
 		iommu_domain_free(hwpt->common.domain);
+	iommufd_fault_leave_queue(&hwpt->common);
 	if (hwpt->parent)
 		iommufd_object_release(&hwpt->parent->common.obj);
 }

@@ -21,6 +21,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "dirty.h"
+#include "fault.h"
 #include "hw_info.h"
 #include "invalidate.h"
 #include "ioas.h"
@@ -43,6 +44,7 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
 /* All structures that commands[] knows, for their size */
 union iommufd_arg {
 	struct iommu_destroy destroy;
+	struct iommu_fault_alloc fault_alloc;
 	struct iommu_hw_info hw_info;
 	struct iommu_hwpt_alloc hwpt_alloc;
 	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
@@ -87,6 +89,8 @@ struct iommufd_command {
 
 static const struct iommufd_command commands[] = {
 	COMMAND(DESTROY, struct iommu_destroy, id, iommufd_destroy_ioctl),
+	COMMAND(FAULT_QUEUE_ALLOC, struct iommu_fault_alloc, out_fault_fd,
+		iommufd_fault_queue_alloc_ioctl),
 	COMMAND(GET_HW_INFO, struct iommu_hw_info, __reserved,
 		iommufd_get_hw_info_ioctl),
 	COMMAND(HWPT_ALLOC, struct iommu_hwpt_alloc, __reserved,

@@ -15,6 +15,7 @@
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
+#include "fault.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "object.h"
@@ -34,6 +35,10 @@ static const struct iommufd_object_ops object_ops[IOMMUFD_OBJ_MAX] = {
 		.size = sizeof(struct iommufd_device),
 		.destroy = iommufd_device_destroy,
 		.owned_by_kernel = true,
+	},
+	[IOMMUFD_OBJ_FAULT] = {
+		.size = sizeof(struct iommufd_fault_queue),
+		.destroy = iommufd_fault_queue_destroy,
 	},
 	[IOMMUFD_OBJ_HWPT_NESTED] = {
 		.size = sizeof(struct iommufd_hwpt_nested),

@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fault queues: IO page faults that user space handles
+ *
+ * Owns struct iommufd_fault_queue. A device that has met a page that is not
+ * there asks for it, and waits. The IOMMU core collects the requests that a
+ * device wants answered together, and hands such a group to the page table's
+ * handler, which puts it into the page table's queue. User space reads the
+ * group from the queue's file, and writes an answer. Whatever it leaves
+ * unanswered is answered when the device leaves the page table or the file is
+ * closed: a device that waits for ever can bring down more than itself.
+ *
+ * The core calls the handler from threads that serve devices of other programs
+ * too, so it takes no lock under which anything waits for user memory. Attach
+ * calls iommufd_fault_end() after the IOMMU driver has let go of an attachment:
+ * then no handler is running for it, and none will.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/iommu.h>
+#include <linux/pci-ats.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "call.h"
+#include "ctx.h"
+#include "device.h"
+#include "fault.h"
+
+/*
+ * Groups that a queue takes. A PCI function has at most 512 that wait for an
+ * answer, a broken one any number.
+ */
+#define GROUPS_MAX BIT(16)
+
+static_assert((int)IOMMUFD_PAGE_RESP_SUCCESS == IOMMU_PAGE_RESP_SUCCESS);
+static_assert((int)IOMMUFD_PAGE_RESP_INVALID == IOMMU_PAGE_RESP_INVALID);
+static_assert((int)IOMMU_PGFAULT_PERM_READ == IOMMU_FAULT_PERM_READ);
+static_assert((int)IOMMU_PGFAULT_PERM_WRITE == IOMMU_FAULT_PERM_WRITE);
+static_assert((int)IOMMU_PGFAULT_PERM_EXEC == IOMMU_FAULT_PERM_EXEC);
+static_assert((int)IOMMU_PGFAULT_PERM_PRIV == IOMMU_FAULT_PERM_PRIV);
+
+static struct iommufd_attachment *attachment_of(const struct iopf_group *group)
+{
+	return container_of(group->attach_handle, struct iommufd_attachment,
+			    handle);
+}
+
+static struct device *device_of(const struct iopf_group *group)
+{
+	return group->fault_param->dev;
+}
+
+/*
+ * By which ID does user space know the device? Members of the group that are
+ * not attached have none: 0.
+ */
+static u32 device_id(const struct iopf_group *group)
+{
+	struct xarray *devices = &attachment_of(group)->devices;
+	struct iommufd_device *idev;
+	unsigned long id;
+	u32 found = 0;
+
+	/* A device cannot leave meanwhile, and so not be freed. */
+	xa_lock(devices);
+	xa_for_each(devices, id, idev) {
+		if (idev->dev == device_of(group)) {
+			found = id;
+			break;
+		}
+	}
+	xa_unlock(devices);
+	return found;
+}
+
+/*
+ * Groups come
+ */
+
+/* On an error the group is not in the queue: -ENODEV if nobody is there. */
+static int enqueue(struct iommufd_fault_queue *queue, struct iopf_group *group)
+{
+	int rc;
+
+	lockdep_assert_held(&queue->groups.xa_lock);
+
+	if (queue->nr_groups == GROUPS_MAX)
+		return -ENOSPC;
+	/* Lets go of the lock when it needs memory. */
+	rc = __xa_alloc_cyclic(&queue->groups, &group->cookie, group,
+			       XA_LIMIT(1, U32_MAX), &queue->next_cookie,
+			       GFP_KERNEL);
+	if (rc < 0)
+		return rc;
+	/* Whoever leaves from now on finds the group in the queue. */
+	if (!device_id(group) || queue->closed) {
+		__xa_erase(&queue->groups, group->cookie);
+		return -ENODEV;
+	}
+	list_add_tail(&group->node, &queue->unread);
+	queue->nr_groups++;
+	return 0;
+}
+
+static void answer(struct iopf_group *group,
+		   enum iommu_page_response_code code)
+{
+	iopf_group_response(group, code);
+	iopf_free_group(group);
+}
+
+/* Called by the IOMMU core, which answers the group if this fails. */
+static int handle_group(struct iopf_group *group)
+{
+	struct iommufd_fault_queue *queue =
+		attachment_of(group)->hwpt->fault_queue;
+	int rc;
+
+	/* From here on it is not the core's to free when the device goes. */
+	iopf_group_dequeue(group);
+
+	xa_lock(&queue->groups);
+	rc = enqueue(queue, group);
+	xa_unlock(&queue->groups);
+	if (!rc)
+		wake_up_interruptible_poll(&queue->wait,
+					   EPOLLIN | EPOLLRDNORM);
+	if (rc != -ENODEV)
+		return rc;
+	answer(group, IOMMU_PAGE_RESP_INVALID);
+	return 0;
+}
+
+/*
+ * Groups go
+ */
+
+static void dequeue(struct iommufd_fault_queue *queue,
+		    struct iopf_group *group)
+{
+	lockdep_assert_held(&queue->groups.xa_lock);
+
+	__xa_erase(&queue->groups, group->cookie);
+	list_del_init(&group->node);
+	queue->nr_groups--;
+}
+
+static bool concerns(const struct iopf_group *group,
+		     const struct iommufd_attachment *attachment,
+		     const struct iommufd_device *idev)
+{
+	return (!attachment || attachment_of(group) == attachment) &&
+	       (!idev || idev->dev == device_of(group));
+}
+
+/* What waits for an answer, of @attachment and @idev or, if NULL, of all */
+static void answer_all(struct iommufd_fault_queue *queue,
+		       const struct iommufd_attachment *attachment,
+		       const struct iommufd_device *idev)
+{
+	struct iopf_group *group, *next;
+	unsigned long cookie;
+	LIST_HEAD(dequeued);
+
+	/* Somebody else's answer may be under way, and needs the device. */
+	mutex_lock(&queue->answer_lock);
+	xa_lock(&queue->groups);
+	xa_for_each(&queue->groups, cookie, group) {
+		if (!concerns(group, attachment, idev))
+			continue;
+		dequeue(queue, group);
+		list_add_tail(&group->node, &dequeued);
+	}
+	xa_unlock(&queue->groups);
+	list_for_each_entry_safe(group, next, &dequeued, node)
+		answer(group, IOMMU_PAGE_RESP_INVALID);
+	mutex_unlock(&queue->answer_lock);
+}
+
+static int answer_one(struct iommufd_fault_queue *queue,
+		      const struct iommu_hwpt_page_response *response)
+{
+	struct iopf_group *group;
+
+	if (response->code != IOMMUFD_PAGE_RESP_SUCCESS &&
+	    response->code != IOMMUFD_PAGE_RESP_INVALID)
+		return -EINVAL;
+
+	guard(mutex)(&queue->answer_lock);
+	xa_lock(&queue->groups);
+	group = xa_load(&queue->groups, response->cookie);
+	/* Nobody has told user space the cookie of a group that is not read. */
+	if (group && !list_empty(&group->node))
+		group = NULL;
+	if (group)
+		dequeue(queue, group);
+	xa_unlock(&queue->groups);
+	if (!group)
+		return -EINVAL;
+	answer(group, response->code);
+	return 0;
+}
+
+/*
+ * The file
+ */
+
+static void describe(const struct iopf_group *group,
+		     const struct iopf_fault *fault, u32 dev_id,
+		     struct iommu_hwpt_pgfault *record)
+{
+	const struct iommu_fault_page_request *request = &fault->fault.prm;
+
+	*record = (struct iommu_hwpt_pgfault){
+		.dev_id = dev_id,
+		.pasid = request->pasid,
+		.grpid = request->grpid,
+		.perm = request->perm,
+		.addr = request->addr,
+		.cookie = group->cookie,
+	};
+	if (request->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID)
+		record->flags |= IOMMU_PGFAULT_FLAGS_PASID_VALID;
+	if (request->flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE)
+		record->flags |= IOMMU_PGFAULT_FLAGS_LAST_PAGE;
+}
+
+/*
+ * Return: the size of the oldest group in records, 0 if there is none. What a
+ * device has left that is no longer attached is about to be answered.
+ */
+static size_t peek(struct iommufd_fault_queue *queue, u32 *cookie)
+{
+	struct iopf_group *group;
+	size_t count = 0;
+
+	xa_lock(&queue->groups);
+	list_for_each_entry(group, &queue->unread, node) {
+		if (device_id(group)) {
+			*cookie = group->cookie;
+			count = group->fault_count;
+			break;
+		}
+	}
+	xa_unlock(&queue->groups);
+	return count;
+}
+
+/* Return: false if the group is no longer there, or its device. */
+static bool describe_group(struct iommufd_fault_queue *queue, u32 cookie,
+			   struct iommu_hwpt_pgfault *records)
+{
+	struct iopf_group *group;
+	struct iopf_fault *fault;
+	u32 dev_id = 0;
+
+	xa_lock(&queue->groups);
+	group = xa_load(&queue->groups, cookie);
+	if (group)
+		dev_id = device_id(group);
+	if (dev_id) {
+		list_for_each_entry(fault, &group->faults, list)
+			describe(group, fault, dev_id, records++);
+	}
+	xa_unlock(&queue->groups);
+	return dev_id;
+}
+
+static void mark_read(struct iommufd_fault_queue *queue, u32 cookie)
+{
+	struct iopf_group *group;
+
+	xa_lock(&queue->groups);
+	group = xa_load(&queue->groups, cookie);
+	if (group)
+		list_del_init(&group->node);
+	xa_unlock(&queue->groups);
+}
+
+static int copy_group(struct iommufd_fault_queue *queue, u32 cookie,
+		      struct iommu_hwpt_pgfault *records, size_t count,
+		      char __user *user)
+{
+	/* It may have been answered, as its device has left; try another. */
+	if (!describe_group(queue, cookie, records))
+		return -EAGAIN;
+	if (copy_to_user(user, records, count * sizeof(*records)))
+		return -EFAULT;
+	mark_read(queue, cookie);
+	return 0;
+}
+
+/* Return: the bytes read, 0 if there is nothing to read. */
+static ssize_t read_group(struct iommufd_fault_queue *queue, char __user *user,
+			  size_t room)
+{
+	struct iommu_hwpt_pgfault one, *records = &one;
+	size_t count;
+	u32 cookie;
+	int rc;
+
+	count = peek(queue, &cookie);
+	if (!count)
+		return 0;
+	if (count > room / sizeof(one))
+		return -EINVAL;
+	if (count > 1) {
+		records = kvmalloc_objs(*records, count, GFP_KERNEL_ACCOUNT);
+		if (!records)
+			return -ENOMEM;
+	}
+	rc = copy_group(queue, cookie, records, count, user);
+	if (records != &one)
+		kvfree(records);
+	return rc ?: count * sizeof(one);
+}
+
+static ssize_t fault_fops_read(struct file *file, char __user *user,
+			       size_t count, loff_t *pos)
+{
+	struct iommufd_fault_queue *queue = file->private_data;
+	size_t done = 0;
+	ssize_t rc;
+
+	if (*pos || count % sizeof(struct iommu_hwpt_pgfault))
+		return -ESPIPE;
+	rc = mutex_lock_interruptible(&queue->read_lock);
+	if (rc)
+		return rc;
+	do {
+		rc = read_group(queue, user + done, count - done);
+		if (rc > 0)
+			done += rc;
+	} while (rc > 0 || rc == -EAGAIN);
+	mutex_unlock(&queue->read_lock);
+	return done ?: rc;
+}
+
+static ssize_t fault_fops_write(struct file *file, const char __user *user,
+				size_t count, loff_t *pos)
+{
+	struct iommufd_fault_queue *queue = file->private_data;
+	struct iommu_hwpt_page_response response;
+	size_t done;
+	int rc;
+
+	if (*pos || count % sizeof(response))
+		return -ESPIPE;
+	for (done = 0; done != count; done += sizeof(response)) {
+		rc = -EFAULT;
+		if (!copy_from_user(&response, user + done, sizeof(response)))
+			rc = answer_one(queue, &response);
+		if (rc)
+			return done ?: rc;
+	}
+	return done;
+}
+
+static __poll_t fault_fops_poll(struct file *file,
+				struct poll_table_struct *wait)
+{
+	struct iommufd_fault_queue *queue = file->private_data;
+	__poll_t events = EPOLLOUT | EPOLLWRNORM;
+	u32 cookie;
+
+	poll_wait(file, &queue->wait, wait);
+	if (peek(queue, &cookie))
+		events |= EPOLLIN | EPOLLRDNORM;
+	return events;
+}
+
+static int fault_fops_release(struct inode *inode, struct file *file)
+{
+	struct iommufd_fault_queue *queue = file->private_data;
+	struct iommufd_ctx *ctx = queue->ctx;
+
+	xa_lock(&queue->groups);
+	queue->closed = true;
+	xa_unlock(&queue->groups);
+	answer_all(queue, NULL, NULL);
+	iommufd_object_release(&queue->obj);
+	iommufd_ctx_put(ctx);
+	return 0;
+}
+
+static const struct file_operations fault_fops = {
+	.owner = THIS_MODULE,
+	.read = fault_fops_read,
+	.write = fault_fops_write,
+	.poll = fault_fops_poll,
+	.release = fault_fops_release,
+};
+
+/*
+ * The object
+ */
+
+void iommufd_fault_queue_destroy(struct iommufd_ctx *ctx,
+				 struct iommufd_object *obj)
+{
+	struct iommufd_fault_queue *queue =
+		container_of(obj, struct iommufd_fault_queue, obj);
+
+	/* No page table uses it, so the last group went with an attachment. */
+	WARN_ON(!xa_empty(&queue->groups));
+	xa_destroy(&queue->groups);
+	mutex_destroy(&queue->answer_lock);
+	mutex_destroy(&queue->read_lock);
+}
+
+static struct iommufd_fault_queue *create(struct iommufd_ctx *ctx)
+{
+	struct iommufd_fault_queue *queue;
+	struct iommufd_object *obj;
+
+	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_FAULT);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	queue = container_of(obj, struct iommufd_fault_queue, obj);
+	queue->ctx = ctx;
+	xa_init_flags(&queue->groups, XA_FLAGS_ALLOC1);
+	INIT_LIST_HEAD(&queue->unread);
+	init_waitqueue_head(&queue->wait);
+	mutex_init(&queue->read_lock);
+	mutex_init(&queue->answer_lock);
+	return queue;
+}
+
+static int open_file(struct iommufd_fault_queue *queue, int fd)
+{
+	struct file *file;
+
+	file = anon_inode_getfile("[iommufd-pgfault]", &fault_fops, queue,
+				  O_RDWR);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	iommufd_object_hold(&queue->obj);
+	iommufd_ctx_get(queue->ctx);
+	fd_install(fd, file);
+	return 0;
+}
+
+int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call)
+{
+	struct iommu_fault_alloc *cmd = call->arg;
+	struct iommufd_fault_queue *queue;
+	int fd, rc;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	queue = create(call->ctx);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	call->created = &queue->obj;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	cmd->out_fault_id = queue->obj.id;
+	cmd->out_fault_fd = fd;
+	/* A file that is open cannot be taken back: it comes last. */
+	rc = iommufd_call_reply(call) ?: open_file(queue, fd);
+	if (rc)
+		put_unused_fd(fd);
+	return rc;
+}
+
+/**
+ * iommufd_fault_use_queue - let a queue have the faults of a page table
+ * @hwpt: a page table that nobody else knows of
+ * @fault_id: ID of the queue, of which @hwpt gets a long-term reference
+ *
+ * Return: 0 or -ENOENT.
+ */
+int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id)
+{
+	struct iommufd_object *obj = iommufd_object_get(hwpt->ctx, fault_id,
+							IOMMUFD_OBJ_FAULT);
+
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	hwpt->fault_queue = container_of(obj, struct iommufd_fault_queue, obj);
+	hwpt->domain->iopf_handler = handle_group;
+	iommufd_object_hold(obj);
+	iommufd_object_put(hwpt->ctx, obj);
+	return 0;
+}
+
+/**
+ * iommufd_fault_leave_queue - the reverse of iommufd_fault_use_queue()
+ * @hwpt: a page table that is going away, with or without a queue
+ */
+void iommufd_fault_leave_queue(struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->fault_queue)
+		iommufd_object_release(&hwpt->fault_queue->obj);
+}
+
+/*
+ * Attachments
+ */
+
+/**
+ * iommufd_fault_check_device - may the faults of a device be handled?
+ * @hwpt: a page table
+ * @idev: a device that is about to use it
+ *
+ * Virtual functions share the page request interface of the physical one, which
+ * is not user space's to reset when requests are lost.
+ *
+ * Return: 0, or -EINVAL for a virtual function with page requests if @hwpt has
+ * a queue for them.
+ */
+int iommufd_fault_check_device(struct iommufd_hw_pagetable *hwpt,
+			       struct iommufd_device *idev)
+{
+	struct pci_dev *pdev;
+
+	if (!hwpt->fault_queue || !dev_is_pci(idev->dev))
+		return 0;
+	pdev = to_pci_dev(idev->dev);
+	return pdev->is_virtfn && pci_pri_supported(pdev) ? -EINVAL : 0;
+}
+
+/**
+ * iommufd_fault_check - as iommufd_fault_check_device(), for several
+ * @attachment: a page table and the devices that are about to use it
+ *
+ * Context: caller holds the lock of the group.
+ * Return: as iommufd_fault_check_device().
+ */
+int iommufd_fault_check(struct iommufd_attachment *attachment)
+{
+	struct iommufd_device *idev;
+	unsigned long id;
+	int rc;
+
+	xa_for_each(&attachment->devices, id, idev) {
+		rc = iommufd_fault_check_device(attachment->hwpt, idev);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/**
+ * iommufd_fault_end - answer what is left when an attachment ends
+ * @attachment: the attachment
+ * @idev: a device that has left it; NULL when hardware has left it for all
+ *
+ * Nothing of the kind waits on return, and nothing is being answered.
+ *
+ * Context: caller holds the lock of the group; may sleep. Cannot fail.
+ */
+void iommufd_fault_end(struct iommufd_attachment *attachment,
+		       struct iommufd_device *idev)
+{
+	struct iommufd_fault_queue *queue = attachment->hwpt->fault_queue;
+
+	lockdep_assert_held(&attachment->group->lock);
+
+	if (queue)
+		answer_all(queue, attachment, idev);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Fault queues: IO page faults that user space handles
+ */
+#ifndef __IOMMUFD_FAULT_H
+#define __IOMMUFD_FAULT_H
+
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "object.h"
+
+struct iommufd_attachment;
+struct iommufd_call;
+struct iommufd_device;
+struct iommufd_hw_pagetable;
+
+/**
+ * struct iommufd_fault_queue - a queue of page requests, and its file
+ * @obj: the object, of which the file holds a long-term reference
+ * @ctx: the context, of which the file holds a reference
+ * @groups: struct iopf_group by cookie, all that wait for an answer. Its lock
+ *          guards the members from here to @closed, and iopf_group::node.
+ * @unread: those of @groups that user space has not read; their node is empty
+ *          when they are not in here
+ * @nr_groups: how many there are in @groups
+ * @next_cookie: where to look for a free one
+ * @closed: there is no file that groups could be read from
+ * @wait: who polls for groups to read
+ * @read_lock: held while a group is copied to user space
+ * @answer_lock: held while groups are answered that are no longer in @groups
+ */
+struct iommufd_fault_queue {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ctx;
+	struct xarray groups;
+	struct list_head unread;
+	unsigned int nr_groups;
+	u32 next_cookie;
+	bool closed;
+	wait_queue_head_t wait;
+	struct mutex read_lock;		/* unread, against other readers */
+	struct mutex answer_lock;	/* the devices that are answered */
+};
+
+int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call);
+void iommufd_fault_queue_destroy(struct iommufd_ctx *ctx,
+				 struct iommufd_object *obj);
+
+int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id);
+void iommufd_fault_leave_queue(struct iommufd_hw_pagetable *hwpt);
+
+int iommufd_fault_check_device(struct iommufd_hw_pagetable *hwpt,
+			       struct iommufd_device *idev);
+int iommufd_fault_check(struct iommufd_attachment *attachment);
+void iommufd_fault_end(struct iommufd_attachment *attachment,
+		       struct iommufd_device *idev);
+
+#endif
