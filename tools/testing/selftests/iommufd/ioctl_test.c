@@ -137,6 +137,16 @@ static const struct known_command ioas_alloc_command = {
 	},
 };
 
+static const struct known_command fault_queue_alloc_command = {
+	.request = IOMMU_FAULT_QUEUE_ALLOC,
+	.size = sizeof(struct iommu_fault_alloc),
+	.prepare = prepare_alloc,
+	.unknown = {
+		{ offsetof(struct iommu_fault_alloc, flags), 4, 1 },
+		{ offsetof(struct iommu_fault_alloc, flags), 4, 1U << 31 },
+	},
+};
+
 static const struct known_command iova_ranges_command = {
 	.request = IOMMU_IOAS_IOVA_RANGES,
 	.size = sizeof(struct iommu_ioas_iova_ranges),
@@ -230,6 +240,11 @@ FIXTURE_VARIANT_ADD(any_command, destroy)
 FIXTURE_VARIANT_ADD(any_command, ioas_alloc)
 {
 	.command = &ioas_alloc_command,
+};
+
+FIXTURE_VARIANT_ADD(any_command, fault_queue_alloc)
+{
+	.command = &fault_queue_alloc_command,
 };
 
 FIXTURE_VARIANT_ADD(any_command, iova_ranges)
@@ -543,7 +558,6 @@ static const struct {
 	const char *name;
 	unsigned long request;
 } later_commands[] = {
-	{ "FAULT_QUEUE_ALLOC", IOMMU_FAULT_QUEUE_ALLOC },
 	{ "VIOMMU_ALLOC", IOMMU_VIOMMU_ALLOC },
 	{ "VDEVICE_ALLOC", IOMMU_VDEVICE_ALLOC },
 	{ "VEVENTQ_ALLOC", IOMMU_VEVENTQ_ALLOC },

@@ -187,6 +187,18 @@ int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd)
 	return checked_ioctl(iommufd, IOMMU_GET_HW_INFO, cmd);
 }
 
+int fault_queue_alloc(int iommufd, __u32 *fault_id, int *fd)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	int rc = checked_ioctl(iommufd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	if (rc)
+		return rc;
+	*fault_id = cmd.out_fault_id;
+	*fd = cmd.out_fault_fd;
+	return 0;
+}
+
 int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd)
 {
 	cmd->size = sizeof(*cmd);

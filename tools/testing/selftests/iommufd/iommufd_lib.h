@@ -68,6 +68,8 @@ int hwpt_set_dirty_tracking(int iommufd, __u32 hwpt, __u32 flags);
 /* A bit for each @page_size bytes from @iova on is set in @bitmap if dirty. */
 int hwpt_get_dirty_bitmap(int iommufd, __u32 hwpt, __u32 flags, __u64 iova,
 			  __u64 length, __u64 page_size, void *bitmap);
+/* A queue for IO page faults; *fd is its file. */
+int fault_queue_alloc(int iommufd, __u32 *fault_id, int *fd);
 
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "checked_io.h"
@@ -283,6 +284,33 @@ int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 	};
 
 	return mock_ioctl(iommufd, &cmd);
+}
+
+#define FAULTS "/sys/kernel/debug/iommufd_mock_faults/"
+
+int mock_group_size(unsigned int size)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", size);
+	return file_write(FAULTS "group_size", text);
+}
+
+static int read_counter(const char *path, long *value)
+{
+	char text[32];
+	int rc = file_read(path, text, sizeof(text));
+
+	if (!rc)
+		*value = strtol(text, NULL, 10);
+	return rc;
+}
+
+int mock_answers(struct mock_answers *answers)
+{
+	return read_counter(FAULTS "succeeded", &answers->succeeded) ?:
+	       read_counter(FAULTS "invalid", &answers->invalid) ?:
+	       read_counter(FAULTS "failed", &answers->failed);
 }
 
 int mock_trigger_vevent(int iommufd, __u32 idev)

@@ -29,6 +29,12 @@ struct mock_device {
 	__u32 idev;
 };
 
+struct mock_answers {
+	long succeeded;
+	long invalid;
+	long failed;
+};
+
 /* The ioctl itself; sets the size. What the kernel writes is in *cmd. */
 int mock_ioctl(int iommufd, struct iommu_test_cmd *cmd);
 /* Does the kernel have the test device? */
@@ -86,6 +92,11 @@ int mock_check_cache(int iommufd, __u32 idev, __u32 word, __u32 value);
 /* @pasid 0 means that the request has none. */
 int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 		      __u32 perm, __u64 addr);
+/* The operation above makes a group of so many requests, a page apart. */
+int mock_group_size(unsigned int size);
+/* How often devices were given which answer; needs debugfs. */
+int mock_answers(struct mock_answers *answers);
+
 int mock_trigger_vevent(int iommufd, __u32 idev);
 
 int mock_pasid_attach(int iommufd, __u32 stdev, __u32 pasid, __u32 *pt);

@@ -1,0 +1,1186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IO page faults that user space handles, raised by devices of the kernel's
+ * test device. Each request has one answer, whatever happens: debugfs counts
+ * what the devices were told.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+
+#include <sys/mman.h>
+
+#include "kselftest_harness.h"
+#include "checked_io.h"
+#include "fail_nth.h"
+#include "mock_lib.h"
+#include "test_support.h"
+
+#define RECORD sizeof(struct iommu_hwpt_pgfault)
+#define RESPONSE sizeof(struct iommu_hwpt_page_response)
+#define ADDRESS 0x12345000ULL
+#define PERM (IOMMU_PGFAULT_PERM_READ | IOMMU_PGFAULT_PERM_WRITE)
+#define SUCCESS IOMMUFD_PAGE_RESP_SUCCESS
+#define INVALID IOMMUFD_PAGE_RESP_INVALID
+/* What a queue takes, and no more */
+#define GROUPS_MAX (1U << 16)
+#define MAX_TRIES 500
+
+FIXTURE(fault)
+{
+	int iommufd;
+	__u32 ioas;
+	struct mock_device dev;	/* attached to hwpt */
+	__u32 queue;
+	int fd;			/* of queue */
+	__u32 hwpt;		/* on ioas, its faults go to queue */
+	__u32 plain;		/* on ioas, without queue */
+	struct mock_answers before;
+	long pins;
+};
+
+/* A page table whose faults go to @queue */
+static int faulting_hwpt(int iommufd, __u32 idev, __u32 pt, __u32 flags,
+			 __u32 queue, __u32 *hwpt)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.flags = IOMMU_HWPT_FAULT_ID_VALID | flags,
+		.dev_id = idev,
+		.pt_id = pt,
+		.fault_id = queue,
+	};
+	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*hwpt = cmd.out_hwpt_id;
+	return rc;
+}
+
+static int move(int iommufd, const struct mock_device *dev, __u32 pt)
+{
+	return mock_domain_replace(iommufd, dev->stdev, &pt);
+}
+
+FIXTURE_SETUP(fault)
+{
+	self->pins = pins_held();
+	self->fd = -1;
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	if (!mock_available(self->iommufd))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, mock_answers(&self->before));
+	ASSERT_EQ(0, mock_group_size(1));
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &self->dev));
+	ASSERT_EQ(0, fault_queue_alloc(self->iommufd, &self->queue,
+				       &self->fd));
+	ASSERT_EQ(0, faulting_hwpt(self->iommufd, self->dev.idev, self->ioas,
+				   0, self->queue, &self->hwpt));
+	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
+				&self->plain));
+	ASSERT_EQ(0, move(self->iommufd, &self->dev, self->hwpt));
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+	close(self->iommufd);
+	mock_group_size(1);
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+#define FD (self->iommufd)
+#define IOAS (self->ioas)
+#define DEV (self->dev)
+#define QUEUE (self->fd)
+#define HWPT (self->hwpt)
+
+static int request(int iommufd, const struct mock_device *dev, __u32 group)
+{
+	return mock_trigger_iopf(iommufd, dev->idev, 0, group, PERM,
+				 ADDRESS + group * SMALL_PAGE);
+}
+
+/* Where there is no memory */
+static void *volatile nowhere = (void *)8;
+
+static ssize_t checked_read(int fd, void *buffer, size_t size)
+{
+	ssize_t rc = read(fd, buffer, size);
+
+	return rc < 0 ? -errno : rc;
+}
+
+static ssize_t checked_write(int fd, const void *buffer, size_t size)
+{
+	ssize_t rc = write(fd, buffer, size);
+
+	return rc < 0 ? -errno : rc;
+}
+
+static ssize_t respond(int fd, __u32 cookie, __u32 code)
+{
+	const struct iommu_hwpt_page_response response = {
+		.cookie = cookie,
+		.code = code,
+	};
+
+	return checked_write(fd, &response, sizeof(response));
+}
+
+static bool readable(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	return poll(&pollfd, 1, 0) == 1 && pollfd.revents & POLLIN;
+}
+
+/* Since @before, devices were given so many answers of each kind? */
+static bool answers_are(const struct mock_answers *before, long succeeded,
+			long invalid, long failed)
+{
+	struct mock_answers now;
+
+	return !mock_answers(&now) &&
+	       now.succeeded - before->succeeded == succeeded &&
+	       now.invalid - before->invalid == invalid &&
+	       now.failed - before->failed == failed;
+}
+
+static long answers_since(const struct mock_answers *before)
+{
+	struct mock_answers now = {};
+
+	mock_answers(&now);
+	return now.succeeded - before->succeeded +
+	       now.invalid - before->invalid + now.failed - before->failed;
+}
+
+#define EXPECT_ANSWERS(succeeded, invalid, failed) \
+	EXPECT_TRUE(answers_are(&self->before, succeeded, invalid, failed))
+
+static __u32 next_id(int iommufd)
+{
+	__u32 id = 0;
+
+	if (!ioas_alloc(iommufd, &id))
+		iommufd_destroy(iommufd, id);
+	return id;
+}
+
+static int next_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+/*
+ * The queue
+ */
+
+TEST_F(fault, queue_has_a_file_that_no_program_inherits)
+{
+	char path[64], name[64] = "";
+
+	EXPECT_EQ(FD_CLOEXEC, fcntl(QUEUE, F_GETFD));
+	EXPECT_EQ(O_RDWR, fcntl(QUEUE, F_GETFL) & O_ACCMODE);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", QUEUE);
+	ASSERT_LT(0, readlink(path, name, sizeof(name) - 1));
+	EXPECT_STREQ("anon_inode:[iommufd-pgfault]", name);
+}
+
+TEST_F(fault, queue_takes_no_flags)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+
+	for (cmd.flags = 1; cmd.flags; cmd.flags <<= 1)
+		EXPECT_EQ(-EOPNOTSUPP,
+			  checked_ioctl(FD, IOMMU_FAULT_QUEUE_ALLOC, &cmd));
+	cmd.size--;
+	EXPECT_EQ(-EINVAL, checked_ioctl(FD, IOMMU_FAULT_QUEUE_ALLOC, &cmd));
+}
+
+TEST_F(fault, queue_is_gone_when_it_cannot_be_told)
+{
+	const struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	const __u32 first = next_id(FD);
+	const int fd = next_fd();
+	void *va;
+
+	va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	memcpy(va, &cmd, sizeof(cmd));
+	ASSERT_EQ(0, mprotect(va, SMALL_PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_FAULT_QUEUE_ALLOC, va));
+	EXPECT_EQ(first, next_id(FD));
+	EXPECT_EQ(fd, next_fd());
+}
+
+TEST_F(fault, queue_is_kept_alive_by_file_and_page_tables)
+{
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->queue));
+	ASSERT_EQ(0, move(FD, &DEV, IOAS));
+	close(QUEUE);
+	self->fd = -1;
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->queue));
+	ASSERT_EQ(0, iommufd_destroy(FD, HWPT));
+	EXPECT_EQ(0, iommufd_destroy(FD, self->queue));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, self->queue));
+}
+
+TEST_F(fault, queue_is_kept_alive_by_the_file_alone)
+{
+	__u32 queue;
+	int fd;
+
+	ASSERT_EQ(0, fault_queue_alloc(FD, &queue, &fd));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, queue));
+	close(fd);
+	EXPECT_EQ(0, iommufd_destroy(FD, queue));
+}
+
+/* The device goes on as long as the file of the queue is open. */
+TEST_F(fault, file_keeps_everything_alive)
+{
+	struct iommu_hwpt_pgfault record;
+	struct memory mem;
+	int iommufd = FD;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, SMALL_PAGE));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, mem.va, SMALL_PAGE,
+				 MOCK_APERTURE_START));
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+	self->iommufd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(iommufd);
+	EXPECT_EQ(0, mock_check_refs(iommufd_open(), mem.va, SMALL_PAGE, 1));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	EXPECT_ANSWERS(1, 0, 0);
+	close(QUEUE);
+	self->fd = -1;
+	EXPECT_ANSWERS(1, 1, 0);
+	EXPECT_EQ(0, mock_check_refs(iommufd_open(), mem.va, SMALL_PAGE, 0));
+}
+
+/*
+ * Page tables
+ */
+
+TEST_F(fault, page_table_needs_a_queue_that_there_is)
+{
+	const __u32 first = next_id(FD);
+	struct iommu_hwpt_alloc cmd = {
+		.dev_id = DEV.idev,
+		.pt_id = IOAS,
+		.fault_id = NO_SUCH_ID,
+	};
+	__u32 hwpt;
+
+	EXPECT_EQ(-ENOENT, faulting_hwpt(FD, DEV.idev, IOAS, 0, NO_SUCH_ID,
+					 &hwpt));
+	EXPECT_EQ(-ENOENT, faulting_hwpt(FD, DEV.idev, IOAS, 0, 0, &hwpt));
+	EXPECT_EQ(-ENOENT, faulting_hwpt(FD, DEV.idev, IOAS, 0, IOAS, &hwpt));
+	EXPECT_EQ(-ENOENT, faulting_hwpt(FD, DEV.idev, IOAS, 0, HWPT, &hwpt));
+	EXPECT_EQ(first, next_id(FD));
+	/* an ID that nobody looks at */
+	EXPECT_EQ(0, hwpt_alloc_ioctl(FD, &cmd));
+}
+
+TEST_F(fault, page_table_is_no_parent_as_well)
+{
+	__u32 flags, hwpt;
+	int expected;
+
+	for (flags = 0; flags != 16; flags++) {
+		expected = flags & IOMMU_HWPT_ALLOC_NEST_PARENT ? -EOPNOTSUPP :
+								  0;
+		EXPECT_EQ(expected, faulting_hwpt(FD, DEV.idev, IOAS, flags,
+						  self->queue, &hwpt));
+	}
+	/* that comes before the question whether there is a queue */
+	EXPECT_EQ(-EOPNOTSUPP, faulting_hwpt(FD, DEV.idev, IOAS,
+					     IOMMU_HWPT_ALLOC_NEST_PARENT,
+					     NO_SUCH_ID, &hwpt));
+}
+
+static int faulting_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
+			   __u32 queue, __u32 *hwpt)
+{
+	const struct iommu_test_hwpt data = { .iotlb = 1 };
+	struct iommu_hwpt_alloc cmd = {
+		.flags = IOMMU_HWPT_FAULT_ID_VALID | flags,
+		.dev_id = idev,
+		.pt_id = parent,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+		.fault_id = queue,
+	};
+	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*hwpt = cmd.out_hwpt_id;
+	return rc;
+}
+
+TEST_F(fault, nested_page_table_has_a_queue_too)
+{
+	struct iommu_hwpt_pgfault record;
+	__u32 parent, nested, first;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS,
+				IOMMU_HWPT_ALLOC_NEST_PARENT, &parent));
+	first = next_id(FD);
+	EXPECT_EQ(-ENOENT, faulting_nested(FD, DEV.idev, parent, 0, NO_SUCH_ID,
+					   &nested));
+	EXPECT_EQ(-EOPNOTSUPP,
+		  faulting_nested(FD, DEV.idev, parent,
+				  IOMMU_HWPT_ALLOC_NEST_PARENT, self->queue,
+				  &nested));
+	EXPECT_EQ(first, next_id(FD));
+	ASSERT_EQ(0, faulting_nested(FD, DEV.idev, parent,
+				     IOMMU_HWPT_ALLOC_PASID, self->queue,
+				     &nested));
+	ASSERT_EQ(0, move(FD, &DEV, nested));
+	ASSERT_EQ(0, request(FD, &DEV, 3));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(DEV.idev, record.dev_id);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	EXPECT_ANSWERS(1, 0, 0);
+
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	ASSERT_EQ(0, iommufd_destroy(FD, HWPT));
+	close(QUEUE);
+	self->fd = -1;
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->queue));
+	ASSERT_EQ(0, iommufd_destroy(FD, nested));
+	EXPECT_EQ(0, iommufd_destroy(FD, self->queue));
+}
+
+/*
+ * Requests and answers
+ */
+
+TEST_F(fault, request_comes_out_as_the_device_made_it)
+{
+	struct iommu_hwpt_pgfault record;
+
+	EXPECT_EQ(0, checked_read(QUEUE, &record, RECORD));
+	ASSERT_EQ(0, mock_trigger_iopf(FD, DEV.idev, 0, 77, PERM, ADDRESS));
+	memset(&record, 0xff, sizeof(record));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(IOMMU_PGFAULT_FLAGS_LAST_PAGE, record.flags);
+	EXPECT_EQ(DEV.idev, record.dev_id);
+	EXPECT_EQ(0, record.pasid);
+	EXPECT_EQ(77, record.grpid);
+	EXPECT_EQ(PERM, record.perm);
+	EXPECT_EQ(0, record.__reserved);
+	EXPECT_EQ(ADDRESS, record.addr);
+	EXPECT_EQ(0, record.length);
+	EXPECT_EQ(1, record.cookie);
+	EXPECT_EQ(0, checked_read(QUEUE, &record, RECORD));
+	EXPECT_ANSWERS(0, 0, 0);
+
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, SUCCESS));
+	EXPECT_ANSWERS(1, 0, 0);
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	EXPECT_ANSWERS(1, 0, 0);
+}
+
+TEST_F(fault, answers_come_in_any_order)
+{
+	struct iommu_hwpt_pgfault records[4];
+	unsigned int i;
+
+	for (i = 0; i != 4; i++)
+		ASSERT_EQ(0, request(FD, &DEV, i));
+	ASSERT_EQ(4 * RECORD, checked_read(QUEUE, records, sizeof(records)));
+	for (i = 0; i != 4; i++) {
+		EXPECT_EQ(i, records[i].grpid);
+		EXPECT_EQ(ADDRESS + i * SMALL_PAGE, records[i].addr);
+		EXPECT_EQ(i + 1, records[i].cookie);
+	}
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 3, INVALID));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 4, SUCCESS));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, INVALID));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 3, INVALID));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 2, SUCCESS));
+	EXPECT_ANSWERS(2, 2, 0);
+}
+
+/* An answer that comes late does not go to somebody else's request. */
+TEST_F(fault, cookies_are_not_used_again_at_once)
+{
+	struct iommu_hwpt_pgfault record;
+	__u32 i;
+
+	for (i = 1; i != 10; i++) {
+		ASSERT_EQ(0, request(FD, &DEV, i));
+		ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+		EXPECT_EQ(i, record.cookie);
+		EXPECT_EQ(-EINVAL, respond(QUEUE, i - 1, SUCCESS));
+		EXPECT_EQ(RESPONSE, respond(QUEUE, i, SUCCESS));
+	}
+}
+
+TEST_F(fault, requests_of_several_devices_are_told_apart)
+{
+	struct iommu_hwpt_pgfault records[3];
+	struct mock_device second, third;
+	__u32 other_queue, other_hwpt;
+	int other;
+
+	ASSERT_EQ(0, mock_domain(FD, HWPT, &second));
+	ASSERT_EQ(0, fault_queue_alloc(FD, &other_queue, &other));
+	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, other_queue,
+				   &other_hwpt));
+	ASSERT_EQ(0, mock_domain(FD, other_hwpt, &third));
+
+	ASSERT_EQ(0, request(FD, &second, 5));
+	ASSERT_EQ(0, request(FD, &third, 5));
+	ASSERT_EQ(0, request(FD, &DEV, 5));
+	ASSERT_EQ(2 * RECORD, checked_read(QUEUE, records, sizeof(records)));
+	EXPECT_EQ(second.idev, records[0].dev_id);
+	EXPECT_EQ(DEV.idev, records[1].dev_id);
+	ASSERT_EQ(RECORD, checked_read(other, records, sizeof(records)));
+	EXPECT_EQ(third.idev, records[0].dev_id);
+	/* each queue counts from 1 */
+	EXPECT_EQ(1, records[0].cookie);
+
+	EXPECT_EQ(RESPONSE, respond(other, 1, SUCCESS));
+	EXPECT_EQ(-EINVAL, respond(other, 2, SUCCESS));
+	EXPECT_ANSWERS(1, 0, 0);
+	close(other);
+	EXPECT_ANSWERS(1, 0, 0);
+}
+
+TEST_F(fault, request_of_a_device_on_another_page_table_is_invalid)
+{
+	ASSERT_EQ(0, move(FD, &DEV, self->plain));
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_ANSWERS(0, 1, 0);
+	/* so is that for a PASID which is not attached */
+	ASSERT_EQ(0, move(FD, &DEV, HWPT));
+	ASSERT_EQ(0, mock_trigger_iopf(FD, DEV.idev, 5, 1, PERM, ADDRESS));
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_ANSWERS(0, 2, 0);
+	EXPECT_EQ(-ENOENT, mock_trigger_iopf(FD, IOAS, 0, 1, PERM, ADDRESS));
+}
+
+/*
+ * Reading
+ */
+
+TEST_F(fault, is_read_in_whole_records)
+{
+	struct iommu_hwpt_pgfault records[2];
+	size_t size;
+
+	for (size = 0; size <= sizeof(records); size++)
+		EXPECT_EQ(size % RECORD ? -ESPIPE : 0,
+			  checked_read(QUEUE, records, size));
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	EXPECT_EQ(-ESPIPE, checked_read(QUEUE, records, RECORD - 1));
+	EXPECT_EQ(-1, pread(QUEUE, records, RECORD, RECORD));
+	EXPECT_EQ(ESPIPE, errno);
+	EXPECT_EQ(-1, lseek(QUEUE, 0, SEEK_SET));
+	EXPECT_EQ(ESPIPE, errno);
+	/* there is no room for it */
+	EXPECT_EQ(-EINVAL, checked_read(QUEUE, records, 0));
+	EXPECT_EQ(RECORD, checked_read(QUEUE, records, sizeof(records)));
+}
+
+TEST_F(fault, is_read_in_whole_groups)
+{
+	struct iommu_hwpt_pgfault records[8];
+	unsigned int i;
+
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, mock_group_size(3));
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+	ASSERT_EQ(0, mock_group_size(2));
+	ASSERT_EQ(0, request(FD, &DEV, 3));
+
+	/* the second does not fit behind the first, and then not at all */
+	EXPECT_EQ(RECORD, checked_read(QUEUE, records, 3 * RECORD));
+	EXPECT_EQ(-EINVAL, checked_read(QUEUE, records, 2 * RECORD));
+	EXPECT_EQ(-EINVAL, checked_read(QUEUE, records, RECORD));
+	EXPECT_EQ(-EINVAL, checked_read(QUEUE, records, 0));
+	EXPECT_TRUE(readable(QUEUE));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 2, SUCCESS));
+
+	EXPECT_EQ(5 * RECORD, checked_read(QUEUE, records, sizeof(records)));
+	for (i = 0; i != 5; i++) {
+		const unsigned int page = i < 3 ? i : i - 3;
+		const __u32 group = i < 3 ? 2 : 3;
+
+		EXPECT_EQ(group, records[i].grpid);
+		EXPECT_EQ(group, records[i].cookie);
+		EXPECT_EQ(DEV.idev, records[i].dev_id);
+		EXPECT_EQ(ADDRESS + (group + page) * SMALL_PAGE,
+			  records[i].addr);
+		EXPECT_EQ(i == 2 || i == 4 ? IOMMU_PGFAULT_FLAGS_LAST_PAGE : 0,
+			  records[i].flags);
+	}
+	EXPECT_FALSE(readable(QUEUE));
+	/* one answer for each group */
+	for (i = 1; i != 4; i++)
+		EXPECT_EQ(RESPONSE, respond(QUEUE, i, SUCCESS));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 4, SUCCESS));
+	EXPECT_ANSWERS(3, 0, 0);
+}
+
+/* @room bytes before a page that is not there */
+static char *end_of_memory(size_t room)
+{
+	char *va = mmap(NULL, 2 * SMALL_PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (va == MAP_FAILED || munmap(va + SMALL_PAGE, SMALL_PAGE))
+		abort();
+	return va + SMALL_PAGE - room;
+}
+
+TEST_F(fault, stays_when_it_cannot_be_read)
+{
+	struct iommu_hwpt_pgfault records[4];
+
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, mock_group_size(2));
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+
+	EXPECT_EQ(-EFAULT, checked_read(QUEUE, nowhere, RECORD));
+	EXPECT_EQ(-EFAULT, checked_read(QUEUE, end_of_memory(RECORD - 1),
+					RECORD));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	EXPECT_TRUE(readable(QUEUE));
+	/* the first can be, and half of the second */
+	EXPECT_EQ(RECORD, checked_read(QUEUE, end_of_memory(2 * RECORD),
+				       3 * RECORD));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, SUCCESS));
+	EXPECT_EQ(-EFAULT, checked_read(QUEUE, end_of_memory(RECORD),
+					2 * RECORD));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 2, SUCCESS));
+	EXPECT_TRUE(readable(QUEUE));
+	ASSERT_EQ(2 * RECORD, checked_read(QUEUE, records, sizeof(records)));
+	EXPECT_EQ(2, records[0].cookie);
+	EXPECT_EQ(2, records[1].cookie);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 2, SUCCESS));
+	EXPECT_ANSWERS(2, 0, 0);
+}
+
+/*
+ * Writing
+ */
+
+TEST_F(fault, is_answered_in_whole_responses)
+{
+	struct iommu_hwpt_page_response responses[2] = {};
+	size_t size;
+
+	EXPECT_EQ(0, checked_write(QUEUE, responses, 0));
+	for (size = 1; size <= sizeof(responses); size++)
+		EXPECT_EQ(size % RESPONSE ? -ESPIPE : -EINVAL,
+			  checked_write(QUEUE, responses, size));
+	EXPECT_EQ(-1, pwrite(QUEUE, responses, RESPONSE, RESPONSE));
+	EXPECT_EQ(ESPIPE, errno);
+}
+
+TEST_F(fault, is_not_answered_by_nonsense)
+{
+	struct iommu_hwpt_pgfault record;
+	__u32 code;
+
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	/* nobody can know its cookie yet */
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	for (code = 2; code; code <<= 1)
+		EXPECT_EQ(-EINVAL, respond(QUEUE, 1, code));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 0, SUCCESS));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 2, SUCCESS));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, UINT32_MAX, SUCCESS));
+	EXPECT_EQ(-EFAULT, checked_write(QUEUE, nowhere, RESPONSE));
+	EXPECT_ANSWERS(0, 0, 0);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, SUCCESS));
+	EXPECT_ANSWERS(1, 0, 0);
+}
+
+TEST_F(fault, responses_before_a_bad_one_count)
+{
+	struct iommu_hwpt_page_response responses[4] = {
+		{ .cookie = 2 }, { .cookie = 1, .code = INVALID },
+		{ .cookie = 9 }, { .cookie = 3 },
+	};
+	struct iommu_hwpt_pgfault records[4];
+	unsigned int i;
+	char *va;
+
+	for (i = 0; i != 4; i++)
+		ASSERT_EQ(0, request(FD, &DEV, i));
+	ASSERT_EQ(4 * RECORD, checked_read(QUEUE, records, sizeof(records)));
+	EXPECT_EQ(2 * RESPONSE, checked_write(QUEUE, responses,
+					      sizeof(responses)));
+	EXPECT_ANSWERS(1, 1, 0);
+	EXPECT_EQ(-EINVAL, checked_write(QUEUE, &responses[2], 2 * RESPONSE));
+	va = end_of_memory(RESPONSE);
+	memcpy(va, &responses[3], RESPONSE);
+	EXPECT_EQ(RESPONSE, checked_write(QUEUE, va, 2 * RESPONSE));
+	EXPECT_ANSWERS(2, 1, 0);
+	responses[0].cookie = 4;
+	responses[0].code = 2;
+	EXPECT_EQ(-EINVAL, checked_write(QUEUE, responses, RESPONSE));
+	EXPECT_ANSWERS(2, 1, 0);
+}
+
+/*
+ * Waiting
+ */
+
+TEST_F(fault, poll_tells_when_there_is_something_to_read)
+{
+	struct pollfd pollfd = { .fd = QUEUE, .events = POLLIN | POLLOUT };
+	struct iommu_hwpt_pgfault record;
+
+	ASSERT_EQ(1, poll(&pollfd, 1, 0));
+	EXPECT_EQ(POLLOUT, pollfd.revents);
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(1, poll(&pollfd, 1, 0));
+	EXPECT_EQ(POLLIN | POLLOUT, pollfd.revents);
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	ASSERT_EQ(1, poll(&pollfd, 1, 0));
+	EXPECT_EQ(POLLOUT, pollfd.revents);
+	/* what goes without being read is not there either */
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+	EXPECT_TRUE(readable(QUEUE));
+	ASSERT_EQ(0, move(FD, &DEV, self->plain));
+	EXPECT_FALSE(readable(QUEUE));
+}
+
+static void *poll_for_ever(void *argument)
+{
+	struct pollfd pollfd = { .fd = *(int *)argument, .events = POLLIN };
+
+	return (void *)(intptr_t)poll(&pollfd, 1, -1);
+}
+
+TEST_F(fault, poll_wakes_up_for_a_request)
+{
+	pthread_t thread;
+	void *result;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_for_ever, &QUEUE));
+	usleep(100 * 1000);
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, pthread_join(thread, &result));
+	EXPECT_EQ(1, (intptr_t)result);
+}
+
+/*
+ * Answers by the kernel
+ */
+
+/* Four requests: two of them have been read, one of those answered. */
+static int ask_and_answer(int iommufd, int queue, const struct mock_device *dev)
+{
+	struct iommu_hwpt_pgfault records[2];
+	int i, rc;
+
+	for (i = 0; i != 4; i++) {
+		rc = request(iommufd, dev, i);
+		if (rc)
+			return rc;
+	}
+	if (checked_read(queue, records, sizeof(records)) != sizeof(records) ||
+	    respond(queue, records[1].cookie, SUCCESS) != RESPONSE)
+		return -EIO;
+	return 0;
+}
+
+TEST_F(fault, is_answered_when_the_device_moves)
+{
+	struct mock_device other;
+	struct iommu_hwpt_pgfault record;
+
+	ASSERT_EQ(0, mock_domain(FD, HWPT, &other));
+	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
+	ASSERT_EQ(0, request(FD, &other, 9));
+	EXPECT_ANSWERS(1, 0, 0);
+	/* to where it is already */
+	ASSERT_EQ(0, move(FD, &DEV, HWPT));
+	EXPECT_ANSWERS(1, 0, 0);
+	ASSERT_EQ(0, move(FD, &DEV, IOAS));
+	EXPECT_ANSWERS(1, 3, 0);
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	/* that of the other device is still there */
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(other.idev, record.dev_id);
+	EXPECT_EQ(0, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	EXPECT_ANSWERS(2, 3, 0);
+}
+
+TEST_F(fault, is_answered_when_the_device_moves_within_the_queue)
+{
+	struct iommu_hwpt_pgfault record;
+	__u32 other;
+
+	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, self->queue,
+				   &other));
+	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
+	ASSERT_EQ(0, move(FD, &DEV, other));
+	EXPECT_ANSWERS(1, 3, 0);
+	ASSERT_EQ(0, request(FD, &DEV, 9));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(9, record.grpid);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	EXPECT_ANSWERS(2, 3, 0);
+}
+
+/* A move that fails is none. */
+TEST_F(fault, waits_when_the_device_does_not_move)
+{
+	struct mock_device plain;
+	__u32 tracking;
+
+	ASSERT_EQ(0, mock_domain_flags(FD, HWPT, MOCK_FLAGS_DEVICE_NO_DIRTY,
+				       &plain));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS,
+				IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &tracking));
+	ASSERT_EQ(0, request(FD, &plain, 1));
+	EXPECT_EQ(-EINVAL, move(FD, &plain, tracking));
+	EXPECT_ANSWERS(0, 0, 0);
+	EXPECT_TRUE(readable(QUEUE));
+}
+
+TEST_F(fault, is_answered_when_the_device_goes)
+{
+	struct mock_device other;
+
+	ASSERT_EQ(0, mock_domain(FD, HWPT, &other));
+	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
+	ASSERT_EQ(0, request(FD, &other, 9));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_ANSWERS(1, 3, 0);
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	EXPECT_TRUE(readable(QUEUE));
+	ASSERT_EQ(0, mock_destroy(FD, &other));
+	EXPECT_ANSWERS(1, 4, 0);
+	EXPECT_FALSE(readable(QUEUE));
+}
+
+TEST_F(fault, is_answered_when_the_queue_is_closed)
+{
+	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
+	close(QUEUE);
+	self->fd = -1;
+	EXPECT_ANSWERS(1, 3, 0);
+	/* nobody will ever read these */
+	ASSERT_EQ(0, request(FD, &DEV, 9));
+	EXPECT_ANSWERS(1, 4, 0);
+	ASSERT_EQ(0, mock_group_size(5));
+	ASSERT_EQ(0, request(FD, &DEV, 9));
+	EXPECT_ANSWERS(1, 5, 0);
+}
+
+TEST_F(fault, is_answered_when_everything_is_closed)
+{
+	ASSERT_EQ(0, mock_group_size(7));
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+	close(FD);
+	EXPECT_ANSWERS(0, 0, 0);
+	close(QUEUE);
+	self->fd = -1;
+	EXPECT_ANSWERS(0, 2, 0);
+	self->iommufd = iommufd_open();
+}
+
+TEST_F_TIMEOUT(fault, queue_takes_no_more_than_that, 120)
+{
+	struct iommu_hwpt_pgfault *records;
+	__u32 i;
+
+	for (i = 0; i != GROUPS_MAX; i++)
+		ASSERT_EQ(0, request(FD, &DEV, i));
+	EXPECT_ANSWERS(0, 0, 0);
+	ASSERT_EQ(0, request(FD, &DEV, i));
+	EXPECT_ANSWERS(0, 0, 1);
+
+	records = calloc(GROUPS_MAX, RECORD);
+	ASSERT_NE(NULL, records);
+	ASSERT_EQ(GROUPS_MAX * RECORD, checked_read(QUEUE, records,
+						    GROUPS_MAX * RECORD));
+	for (i = 0; i != GROUPS_MAX; i++) {
+		ASSERT_EQ(i, records[i].grpid);
+		ASSERT_EQ(i + 1, records[i].cookie);
+	}
+	/* what was read waits too */
+	ASSERT_EQ(0, request(FD, &DEV, i));
+	EXPECT_ANSWERS(0, 0, 2);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 5, SUCCESS));
+	ASSERT_EQ(0, request(FD, &DEV, i));
+	EXPECT_ANSWERS(1, 0, 2);
+	EXPECT_TRUE(readable(QUEUE));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_ANSWERS(1, GROUPS_MAX, 2);
+	free(records);
+}
+
+/*
+ * Failures
+ */
+
+/* The nth failure from now in @operation, for all n; @undo after success. */
+#define WITH_EACH_FAILURE(operation, unchanged, undo) do {		\
+	int fail_nth_ = fail_nth_open();				\
+	bool failed_ = true;						\
+	int rc_, nth_;							\
+									\
+	if (fail_nth_ < 0)						\
+		SKIP(break, "the kernel cannot inject failures");	\
+	for (nth_ = 0; failed_ && nth_ < MAX_TRIES; nth_++) {		\
+		fail_nth_set(fail_nth_, nth_);				\
+		rc_ = (operation);					\
+		failed_ = fail_nth_happened(fail_nth_);			\
+		if (!nth_)						\
+			failed_ = true;					\
+		if (rc_) {						\
+			ASSERT_TRUE(nth_ && failed_)			\
+				TH_LOG("failure %d: %d", nth_, rc_);	\
+			EXPECT_TRUE(is_injected_failure(rc_))		\
+				TH_LOG("failure %d: %d", nth_, rc_);	\
+			EXPECT_TRUE(unchanged)				\
+				TH_LOG("failure %d: %d", nth_, rc_);	\
+		} else {						\
+			ASSERT_EQ(0, undo);				\
+		}							\
+	}								\
+	EXPECT_FALSE(failed_);						\
+	EXPECT_LT(2, nth_);						\
+	close(fail_nth_);						\
+} while (0)
+
+TEST_F_TIMEOUT(fault, queue_leaves_nothing_behind_when_it_fails, 120)
+{
+	const __u32 first = next_id(FD);
+	const int first_fd = next_fd();
+	__u32 queue;
+	int fd;
+
+	/* the descriptor of fail-nth itself is one */
+	WITH_EACH_FAILURE(fault_queue_alloc(FD, &queue, &fd),
+			  next_id(FD) == first && next_fd() == first_fd + 1,
+			  (close(fd), iommufd_destroy(FD, queue)));
+	EXPECT_EQ(first, next_id(FD));
+	EXPECT_EQ(first_fd, next_fd());
+}
+
+TEST_F_TIMEOUT(fault, page_table_leaves_nothing_behind_when_it_fails, 120)
+{
+	const __u32 first = next_id(FD);
+	__u32 hwpt;
+
+	WITH_EACH_FAILURE(faulting_hwpt(FD, DEV.idev, IOAS, 0, self->queue,
+					&hwpt),
+			  next_id(FD) == first, iommufd_destroy(FD, hwpt));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	ASSERT_EQ(0, iommufd_destroy(FD, HWPT));
+	close(QUEUE);
+	self->fd = -1;
+	EXPECT_EQ(0, iommufd_destroy(FD, self->queue));
+}
+
+TEST_F_TIMEOUT(fault, attach_changes_nothing_when_it_fails, 120)
+{
+	const __u32 first = next_id(FD);
+	struct mock_device other;
+
+	WITH_EACH_FAILURE(mock_domain(FD, HWPT, &other), next_id(FD) == first,
+			  mock_destroy(FD, &other));
+	EXPECT_EQ(first, next_id(FD));
+}
+
+TEST_F_TIMEOUT(fault, move_leaves_requests_alone_when_it_fails, 120)
+{
+	const __u32 stdev = DEV.stdev;
+	struct iommu_hwpt_pgfault record;
+
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	WITH_EACH_FAILURE(move(FD, &DEV, self->plain),
+			  !mock_pasid_check(FD, stdev, 0, HWPT) ?
+			  readable(QUEUE) :
+			  /* it was the reply that failed */
+			  !readable(QUEUE) && !move(FD, &DEV, HWPT) &&
+			  !request(FD, &DEV, 1),
+			  (readable(QUEUE) || move(FD, &DEV, HWPT) ||
+			   request(FD, &DEV, 1)));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+}
+
+/* Either the group is in the queue, or the device has been told. */
+TEST_F_TIMEOUT(fault, request_is_not_lost_when_it_fails, 120)
+{
+	struct iommu_hwpt_pgfault records[3];
+	struct mock_answers before;
+	int fail_nth = fail_nth_open();
+	bool failed = true;
+	ssize_t length;
+	int rc, nth;
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, mock_group_size(3));
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, mock_answers(&before));
+		fail_nth_set(fail_nth, nth);
+		rc = request(FD, &DEV, nth);
+		failed = fail_nth_happened(fail_nth);
+		ASSERT_TRUE(!rc || (failed && is_injected_failure(rc)));
+		length = checked_read(QUEUE, records, sizeof(records));
+		if (length) {
+			ASSERT_EQ(0, length % RECORD);
+			EXPECT_EQ(0, answers_since(&before));
+			EXPECT_EQ(nth, records[0].grpid);
+			EXPECT_EQ(RESPONSE, respond(QUEUE, records[0].cookie,
+						    SUCCESS));
+		}
+		/* unless the device was not even found */
+		EXPECT_EQ(!rc, answers_since(&before))
+			TH_LOG("failure %d: %zd", nth, length);
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(3, nth);
+	close(fail_nth);
+}
+
+TEST_F_TIMEOUT(fault, stays_when_reading_fails, 120)
+{
+	struct iommu_hwpt_pgfault records[2 + 3];
+	int fail_nth = fail_nth_open();
+	bool failed = true;
+	ssize_t length;
+	int nth;
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, mock_group_size(2));
+		ASSERT_EQ(0, request(FD, &DEV, 1));
+		ASSERT_EQ(0, mock_group_size(3));
+		ASSERT_EQ(0, request(FD, &DEV, 2));
+		fail_nth_set(fail_nth, nth);
+		length = checked_read(QUEUE, records, sizeof(records));
+		failed = fail_nth_happened(fail_nth);
+		ASSERT_TRUE(length == sizeof(records) || failed);
+		if (length < 0) {
+			EXPECT_TRUE(is_injected_failure(length));
+			length = 0;
+		}
+		if (length < (ssize_t)sizeof(records)) {
+			EXPECT_TRUE(length == 0 || length == 2 * RECORD);
+			EXPECT_EQ(sizeof(records) - length,
+				  checked_read(QUEUE,
+					       (char *)records + length,
+					       sizeof(records) - length));
+		}
+		EXPECT_EQ(RESPONSE, respond(QUEUE, records[0].cookie,
+					    SUCCESS));
+		EXPECT_EQ(RESPONSE, respond(QUEUE, records[2].cookie,
+					    SUCCESS));
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(3, nth);
+	EXPECT_ANSWERS(2 * (nth - 1), 0, 0);
+	close(fail_nth);
+}
+
+/*
+ * Races. At the end each request has had one answer.
+ */
+
+struct race {
+	int iommufd;
+	__u32 ioas, hwpt, plain, queue;
+	struct mock_device dev;
+	int fd;
+	bool stop;
+	long requests;		/* each a group */
+	long answered;
+	long rounds;
+};
+
+static bool is_stopped(struct race *race)
+{
+	return __atomic_load_n(&race->stop, __ATOMIC_RELAXED);
+}
+
+static void *request_for_ever(void *argument)
+{
+	struct race *race = argument;
+
+	while (!is_stopped(race))
+		if (!request(race->iommufd, &race->dev, 1))
+			__atomic_fetch_add(&race->requests, 1,
+					   __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void *answer_for_ever(void *argument)
+{
+	struct race *race = argument;
+	struct iommu_hwpt_pgfault records[16];
+	ssize_t length;
+	size_t i;
+
+	while (!is_stopped(race)) {
+		length = checked_read(race->fd, records, sizeof(records));
+		if (length <= 0)
+			continue;
+		for (i = 0; i != length / RECORD; i++)
+			if (records[i].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE &&
+			    respond(race->fd, records[i].cookie, i % 2) ==
+			    RESPONSE)
+				__atomic_fetch_add(&race->answered, 1,
+						   __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void *move_for_ever(void *argument)
+{
+	struct race *race = argument;
+
+	while (!is_stopped(race)) {
+		if (move(race->iommufd, &race->dev, race->plain) ||
+		    move(race->iommufd, &race->dev, race->hwpt))
+			break;
+		race->rounds++;
+	}
+	return NULL;
+}
+
+/* Another device comes and goes on the same page table, and asks as well. */
+static void *plug_for_ever(void *argument)
+{
+	struct race *race = argument;
+	struct mock_device dev;
+	int i;
+
+	while (!is_stopped(race)) {
+		if (mock_domain(race->iommufd, race->hwpt, &dev))
+			break;
+		for (i = 0; i != 5; i++)
+			if (!request(race->iommufd, &dev, i))
+				__atomic_fetch_add(&race->requests, 1,
+						   __ATOMIC_RELAXED);
+		if (mock_destroy(race->iommufd, &dev))
+			break;
+		race->rounds++;
+	}
+	return NULL;
+}
+
+static void run_race(struct race *race, void *(*const runs[])(void *),
+		     size_t count, unsigned int seconds)
+{
+	pthread_t threads[8];
+	size_t i;
+
+	for (i = 0; i != count; i++)
+		if (pthread_create(&threads[i], NULL, runs[i], race))
+			abort();
+	sleep(seconds);
+	__atomic_store_n(&race->stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i != count; i++)
+		pthread_join(threads[i], NULL);
+}
+
+#define NEW_RACE() {							\
+	.iommufd = FD, .ioas = IOAS, .hwpt = HWPT,			\
+	.plain = self->plain, .queue = self->queue, .dev = DEV,		\
+	.fd = QUEUE,							\
+}
+
+TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves, 60)
+{
+	static void *(*const runs[])(void *) = {
+		request_for_ever, answer_for_ever, answer_for_ever,
+		move_for_ever,
+	};
+	struct race race = NEW_RACE();
+	struct mock_answers now;
+
+	ASSERT_EQ(0, mock_group_size(2));
+	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, move(FD, &DEV, IOAS));
+	ASSERT_EQ(0, mock_answers(&now));
+	EXPECT_LT(0, race.rounds);
+	EXPECT_LT(0, race.answered);
+	EXPECT_FALSE(readable(QUEUE));
+	/* without a handler, the IOMMU core answers each of a group */
+	EXPECT_LE(race.requests, answers_since(&self->before));
+	EXPECT_GE(2 * race.requests, answers_since(&self->before));
+	EXPECT_EQ(self->before.failed, now.failed);
+	TH_LOG("%ld requests, %ld answered, %ld moves", race.requests,
+	       race.answered, race.rounds);
+}
+
+TEST_F_TIMEOUT(fault, has_one_answer_while_devices_come_and_go, 60)
+{
+	static void *(*const runs[])(void *) = {
+		request_for_ever, answer_for_ever, plug_for_ever,
+	};
+	struct race race = NEW_RACE();
+
+	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_LT(0, race.rounds);
+	EXPECT_LT(0, race.answered);
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_EQ(race.requests, answers_since(&self->before));
+	TH_LOG("%ld requests, %ld answered, %ld devices", race.requests,
+	       race.answered, race.rounds);
+}
+
+/* The page table that the device is on gets a new queue all the time. */
+TEST_F_TIMEOUT(fault, has_one_answer_while_the_queue_is_closed, 60)
+{
+	static void *(*const runs[])(void *) = { request_for_ever };
+	struct iommu_hwpt_pgfault record;
+	struct race race = NEW_RACE();
+	pthread_t thread;
+	__u32 queue, hwpt;
+	int fd, i;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, runs[0], &race));
+	for (i = 0; i != 50; i++) {
+		ASSERT_EQ(0, fault_queue_alloc(FD, &queue, &fd));
+		ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, queue,
+					   &hwpt));
+		ASSERT_EQ(0, move(FD, &DEV, hwpt));
+		usleep(10 * 1000);
+		checked_read(fd, &record, RECORD);
+		ASSERT_EQ(0, close(fd));
+		usleep(1000);
+		ASSERT_EQ(0, move(FD, &DEV, HWPT));
+		ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+		ASSERT_EQ(0, iommufd_destroy(FD, queue));
+	}
+	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, move(FD, &DEV, IOAS));
+	EXPECT_LT(0, race.requests);
+	EXPECT_EQ(race.requests, answers_since(&self->before));
+	TH_LOG("%ld requests", race.requests);
+}
+
+TEST_HARNESS_MAIN
