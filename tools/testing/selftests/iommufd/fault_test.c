@@ -7,9 +7,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
@@ -475,6 +479,48 @@ TEST_F(fault, request_of_a_device_on_another_page_table_is_invalid)
 	EXPECT_EQ(-ENOENT, mock_trigger_iopf(FD, IOAS, 0, 1, PERM, ADDRESS));
 }
 
+TEST_F(fault, request_of_a_pasid_says_so)
+{
+	const __u32 flags = IOMMU_HWPT_ALLOC_PASID;
+	struct iommu_hwpt_pgfault record;
+	struct mock_device dev;
+	__u32 own, hwpt, pt;
+	int rc;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, flags, &own));
+	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, flags, self->queue,
+				   &hwpt));
+	ASSERT_EQ(0, mock_domain_flags(FD, own, MOCK_FLAGS_DEVICE_PASID,
+				       &dev));
+	pt = hwpt;
+	rc = mock_pasid_attach(FD, dev.stdev, 7, &pt);
+	if (rc == -EOPNOTSUPP)
+		SKIP(return, "PASIDs cannot be attached");
+	ASSERT_EQ(0, rc);
+
+	ASSERT_EQ(0, mock_trigger_iopf(FD, dev.idev, 7, 1, PERM, ADDRESS));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(IOMMU_PGFAULT_FLAGS_PASID_VALID |
+		  IOMMU_PGFAULT_FLAGS_LAST_PAGE, record.flags);
+	EXPECT_EQ(7, record.pasid);
+	EXPECT_EQ(dev.idev, record.dev_id);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	EXPECT_ANSWERS(1, 0, 0);
+	/* the device itself is on a page table without queue */
+	ASSERT_EQ(0, request(FD, &dev, 2));
+	EXPECT_ANSWERS(1, 1, 0);
+
+	ASSERT_EQ(0, mock_trigger_iopf(FD, dev.idev, 7, 3, PERM, ADDRESS));
+	pt = own;
+	ASSERT_EQ(0, mock_pasid_replace(FD, dev.stdev, 7, &pt));
+	EXPECT_ANSWERS(1, 2, 0);
+	pt = hwpt;
+	ASSERT_EQ(0, mock_pasid_replace(FD, dev.stdev, 7, &pt));
+	ASSERT_EQ(0, mock_trigger_iopf(FD, dev.idev, 7, 4, PERM, ADDRESS));
+	ASSERT_EQ(0, mock_pasid_detach(FD, dev.stdev, 7));
+	EXPECT_ANSWERS(1, 3, 0);
+}
+
 /*
  * Reading
  */
@@ -833,6 +879,147 @@ TEST_F_TIMEOUT(fault, queue_takes_no_more_than_that, 120)
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_ANSWERS(1, GROUPS_MAX, 2);
 	free(records);
+}
+
+/*
+ * Readers whose memory does not come
+ */
+
+/* A page that is not there until it is filled. */
+struct slow_page {
+	int uffd;
+	char *va;
+};
+
+static int slow_page_open(struct slow_page *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range.len = SMALL_PAGE,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	page->uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	if (page->uffd < 0)
+		return -errno;
+	page->va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page->va == MAP_FAILED)
+		return -errno;
+	range.range.start = (uintptr_t)page->va;
+	return checked_ioctl(page->uffd, UFFDIO_API, &api) ?:
+	       checked_ioctl(page->uffd, UFFDIO_REGISTER, &range);
+}
+
+/* Until somebody needs the page. */
+static bool slow_page_is_awaited(struct slow_page *page)
+{
+	struct pollfd pollfd = { .fd = page->uffd, .events = POLLIN };
+
+	return poll(&pollfd, 1, 10 * 1000) == 1;
+}
+
+static int slow_page_fill(struct slow_page *page)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)page->va, .len = SMALL_PAGE },
+	};
+
+	return checked_ioctl(page->uffd, UFFDIO_ZEROPAGE, &zero);
+}
+
+struct slow_reader {
+	struct slow_page page;
+	int fd;
+	pthread_t thread;
+	ssize_t length;
+};
+
+static void *read_slowly(void *argument)
+{
+	struct slow_reader *reader = argument;
+
+	reader->length = checked_read(reader->fd, reader->page.va, SMALL_PAGE /
+				      RECORD * RECORD);
+	return NULL;
+}
+
+static int slow_reader_start(struct slow_reader *reader, int fd)
+{
+	int rc = slow_page_open(&reader->page);
+
+	if (rc)
+		return rc;
+	reader->fd = fd;
+	if (pthread_create(&reader->thread, NULL, read_slowly, reader))
+		return -EAGAIN;
+	return slow_page_is_awaited(&reader->page) ? 0 : -ETIME;
+}
+
+static int slow_reader_end(struct slow_reader *reader)
+{
+	int rc = slow_page_fill(&reader->page);
+
+	pthread_join(reader->thread, NULL);
+	close(reader->page.uffd);
+	return rc;
+}
+
+TEST_F(fault, reader_that_waits_for_memory_holds_up_no_device)
+{
+	struct iommu_hwpt_pgfault *records;
+	struct slow_reader reader;
+	struct mock_device other;
+
+	ASSERT_EQ(0, mock_domain(FD, HWPT, &other));
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, slow_reader_start(&reader, QUEUE));
+	/* requests come, and are answered */
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+	ASSERT_EQ(0, request(FD, &other, 3));
+	EXPECT_TRUE(readable(QUEUE));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	ASSERT_EQ(0, move(FD, &DEV, self->plain));
+	EXPECT_ANSWERS(0, 2, 0);
+	ASSERT_EQ(0, request(FD, &DEV, 4));
+	EXPECT_ANSWERS(0, 3, 0);
+	ASSERT_EQ(0, move(FD, &DEV, HWPT));
+	ASSERT_EQ(0, slow_reader_end(&reader));
+
+	/* the first was answered as it was read, the second before that */
+	ASSERT_EQ(2 * RECORD, reader.length);
+	records = (void *)reader.page.va;
+	EXPECT_EQ(1, records[0].cookie);
+	EXPECT_EQ(other.idev, records[1].dev_id);
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, records[1].cookie, SUCCESS));
+	EXPECT_ANSWERS(1, 3, 0);
+}
+
+static void do_nothing(int signal)
+{
+}
+
+TEST_F(fault, reader_that_waits_for_another_can_be_interrupted)
+{
+	const struct sigaction action = { .sa_handler = do_nothing };
+	struct iommu_hwpt_pgfault record;
+	struct slow_reader reader;
+	sigset_t set;
+
+	/* the signal is for this thread */
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, pthread_sigmask(SIG_BLOCK, &set, NULL));
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, slow_reader_start(&reader, QUEUE));
+	ASSERT_EQ(0, pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+	alarm(1);
+	EXPECT_EQ(-EINTR, checked_read(QUEUE, &record, RECORD));
+	ASSERT_EQ(0, slow_reader_end(&reader));
+	EXPECT_EQ(RECORD, reader.length);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, SUCCESS));
 }
 
 /*
