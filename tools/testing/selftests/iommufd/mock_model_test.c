@@ -93,8 +93,6 @@ struct world {
 	unsigned int maps;
 	unsigned long worked;	/* so many calls */
 	__u32 random;
-	bool lacks_tables;	/* the kernel has no such ioctl */
-	bool lacks_replace;
 	char call[160];		/* the last one */
 	int rc;			/* what it gave */
 	char complaint[200];	/* and what was wrong with it */
@@ -771,12 +769,8 @@ static void expect_attach(const struct address_space *ioas,
 static int alloc_table(struct world *world, struct address_space *ioas,
 		       __u32 *hwpt)
 {
-	int rc = hwpt_alloc(world->iommufd, ioas->domains[0].device.idev,
-			    ioas->id, 0, hwpt);
-
-	if (rc == -ENOTTY)
-		world->lacks_tables = true;
-	return rc;
+	return hwpt_alloc(world->iommufd, ioas->domains[0].device.idev,
+			  ioas->id, 0, hwpt);
 }
 
 static bool try_attach(struct world *world)
@@ -790,12 +784,10 @@ static bool try_attach(struct world *world)
 	if (ioas->domain_count == DOMAINS)
 		return true;
 	*domain = (struct domain){
-		.own_table = ioas->domain_count && !world->lacks_tables &&
-			     chance(world, 2),
+		.own_table = ioas->domain_count && chance(world, 2),
 	};
 	if (domain->own_table && alloc_table(world, ioas, &pt))
-		return world->lacks_tables ||
-		       complain(world, "no table for IOAS %lu",
+		return complain(world, "no table for IOAS %lu",
 				number_of(world, ioas));
 	say(world, "attach IOAS %lu%s", number_of(world, ioas),
 	    domain->own_table ? " own table" : "");
@@ -846,8 +838,7 @@ static bool try_replace(struct world *world)
 	__u32 pt = to->id, old;
 	int i, rc;
 
-	if (world->lacks_replace || from == to || !from->domain_count ||
-	    to->domain_count == DOMAINS)
+	if (from == to || !from->domain_count || to->domain_count == DOMAINS)
 		return true;
 	i = below(world, from->domain_count);
 	domain = &from->domains[i];
@@ -855,10 +846,6 @@ static bool try_replace(struct world *world)
 	    number_of(world, from), i, number_of(world, to));
 	expect_attach(to, &outcome);
 	rc = mock_domain_replace(world->iommufd, domain->device.stdev, &pt);
-	if (rc == -EOPNOTSUPP) {
-		world->lacks_replace = true;
-		return true;
-	}
 	if (!is_expected(world, &outcome, rc))
 		return false;
 	if (rc)
