@@ -50,6 +50,31 @@ current_attachment(const struct change *change)
 	return xa_load(&group->attachments, change->pasid);
 }
 
+static bool has_pasids_attached(struct iommufd_group *group)
+{
+	unsigned long pasid = IOMMU_NO_PASID;
+
+	return xa_find_after(&group->attachments, &pasid, ULONG_MAX,
+			     XA_PRESENT);
+}
+
+/*
+ * An IOMMU that has been told of PASIDs walks the page tables of a device in
+ * another way, which they have to be made for: all that the group uses.
+ */
+static bool suits_pasids(const struct change *change, bool pasid_capable)
+{
+	struct iommufd_group *group = change->idev->group;
+	struct iommufd_attachment *own;
+
+	lockdep_assert_held(&group->lock);
+
+	if (change->pasid == IOMMU_NO_PASID)
+		return pasid_capable || !has_pasids_attached(group);
+	own = xa_load(&group->attachments, IOMMU_NO_PASID);
+	return pasid_capable && (!own || own->hwpt->pasid_capable);
+}
+
 /*
  * Attachments
  */
@@ -123,28 +148,42 @@ clone_attachment(const struct change *change,
 }
 
 /*
- * Reserved regions of the devices of an attachment
+ * Reserved regions of the devices of an attachment. They are about DMA without
+ * a PASID.
  */
+
+static int reserve_device(struct iommufd_attachment *attachment,
+			  struct iommufd_device *idev)
+{
+	if (attachment->pasid != IOMMU_NO_PASID)
+		return 0;
+	return iommufd_device_reserve(idev, ioas_of(attachment->hwpt));
+}
+
+static void unreserve_device(struct iommufd_attachment *attachment,
+			     struct iommufd_device *idev)
+{
+	if (attachment->pasid == IOMMU_NO_PASID)
+		iommufd_device_unreserve(idev, ioas_of(attachment->hwpt));
+}
 
 static void unreserve(struct iommufd_attachment *attachment)
 {
-	struct iommufd_ioas *ioas = ioas_of(attachment->hwpt);
 	struct iommufd_device *idev;
 	unsigned long index;
 
 	xa_for_each(&attachment->devices, index, idev)
-		iommufd_device_unreserve(idev, ioas);
+		unreserve_device(attachment, idev);
 }
 
 static int reserve(struct iommufd_attachment *attachment)
 {
-	struct iommufd_ioas *ioas = ioas_of(attachment->hwpt);
 	struct iommufd_device *idev;
 	unsigned long index;
 	int rc;
 
 	xa_for_each(&attachment->devices, index, idev) {
-		rc = iommufd_device_reserve(idev, ioas);
+		rc = reserve_device(attachment, idev);
 		if (rc) {
 			unreserve(attachment);
 			return rc;
@@ -154,14 +193,21 @@ static int reserve(struct iommufd_attachment *attachment)
 }
 
 /*
- * The IOMMU core
+ * The IOMMU core. Of a group it wants to know one device, any of them, where it
+ * is about a PASID.
  */
 
-static int switch_on(struct iommufd_attachment *attachment)
+static int switch_on(struct iommufd_attachment *attachment,
+		     struct iommufd_device *idev)
 {
 	struct iommufd_hw_pagetable *hwpt = attachment->hwpt;
 	struct iommufd_group *group = attachment->group;
 	int rc;
+
+	if (attachment->pasid != IOMMU_NO_PASID)
+		return iommu_attach_device_pasid(hwpt->domain, idev->dev,
+						 attachment->pasid,
+						 &attachment->handle);
 
 	rc = iommufd_sw_msi_prepare(group, iommufd_hwpt_base(hwpt));
 	if (rc)
@@ -172,18 +218,29 @@ static int switch_on(struct iommufd_attachment *attachment)
 	return rc;
 }
 
-static void switch_off(struct iommufd_attachment *attachment)
+static void switch_off(struct iommufd_attachment *attachment,
+		       struct iommufd_device *idev)
 {
-	iommu_detach_group_handle(attachment->hwpt->domain,
-				  attachment->group->group);
+	struct iommu_domain *domain = attachment->hwpt->domain;
+
+	if (attachment->pasid != IOMMU_NO_PASID)
+		iommu_detach_device_pasid(domain, idev->dev, attachment->pasid);
+	else
+		iommu_detach_group_handle(domain, attachment->group->group);
 }
 
 /* From another attachment of the same group */
-static int switch_over(struct iommufd_attachment *attachment)
+static int switch_over(struct iommufd_attachment *attachment,
+		       struct iommufd_device *idev)
 {
 	struct iommufd_hw_pagetable *hwpt = attachment->hwpt;
 	struct iommufd_group *group = attachment->group;
 	int rc;
+
+	if (attachment->pasid != IOMMU_NO_PASID)
+		return iommu_replace_device_pasid(hwpt->domain, idev->dev,
+						  attachment->pasid,
+						  &attachment->handle);
 
 	rc = iommufd_sw_msi_prepare(group, iommufd_hwpt_base(hwpt));
 	if (rc)
@@ -217,7 +274,7 @@ static int start(struct change *change, struct iommufd_hw_pagetable *hwpt)
 	rc = reserve(attachment);
 	if (rc)
 		goto err_release;
-	rc = switch_on(attachment);
+	rc = switch_on(attachment, change->idev);
 	if (rc)
 		goto err_unreserve;
 	iommufd_object_hold(&hwpt->obj);
@@ -248,7 +305,7 @@ static int join(struct change *change, struct iommufd_attachment *attachment,
 	rc = add_device(attachment, idev);
 	if (rc)
 		return rc;
-	rc = iommufd_device_reserve(idev, ioas_of(hwpt));
+	rc = reserve_device(attachment, idev);
 	if (rc)
 		xa_erase(&attachment->devices, idev->obj.id);
 	return rc;
@@ -275,7 +332,7 @@ static int move(struct change *change, struct iommufd_attachment *old,
 		if (rc)
 			goto err_free;
 	}
-	rc = switch_over(attachment);
+	rc = switch_over(attachment, change->idev);
 	if (rc)
 		goto err_unreserve;
 	iommufd_object_hold(&hwpt->obj);
@@ -301,6 +358,8 @@ static int use_hwpt_locked(struct change *change,
 {
 	struct iommufd_attachment *attachment = current_attachment(change);
 
+	if (!suits_pasids(change, hwpt->pasid_capable))
+		return -EINVAL;
 	if (change->replace) {
 		if (!attachment || !has_device(attachment, change->idev))
 			return -EINVAL;
@@ -364,13 +423,14 @@ static int use_current_auto_locked(struct change *change,
 	if (change->replace) {
 		if (!attachment || !has_device(attachment, change->idev))
 			return -EINVAL;
-		return is_auto_of(attachment->hwpt, ioas) ? 0 : 1;
+		if (is_auto_of(attachment->hwpt, ioas))
+			return 0;
+	} else if (attachment) {
+		if (!is_auto_of(attachment->hwpt, ioas))
+			return -EINVAL;
+		return join(change, attachment, attachment->hwpt);
 	}
-	if (!attachment)
-		return 1;
-	if (!is_auto_of(attachment->hwpt, ioas))
-		return -EINVAL;
-	return join(change, attachment, attachment->hwpt);
+	return suits_pasids(change, false) ? 1 : -EINVAL;
 }
 
 static int use_current_auto(struct change *change, struct iommufd_ioas *ioas,
@@ -456,9 +516,6 @@ static int use(struct change *change, u32 *pt_id)
 	struct iommufd_object *obj;
 	int rc;
 
-	if (change->pasid != IOMMU_NO_PASID)
-		return -EOPNOTSUPP;
-
 	obj = iommufd_object_get(ctx, *pt_id, IOMMUFD_OBJ_ANY);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
@@ -476,17 +533,22 @@ static int use(struct change *change, u32 *pt_id)
 /**
  * iommufd_device_attach - let the DMA of a device go through a page table
  * @idev: the device
- * @pasid: which DMA of the device; only IOMMU_NO_PASID for now
+ * @pasid: which DMA of the device: that with a PASID, or IOMMU_NO_PASID for what
+ *         has none
  * @pt_id: ID of an IOAS, for which a page table is found or made, or of a page
  *         table; receives the ID of the page table
  *
  * Context: process context, may sleep.
  *
+ * Page tables on a PASID, and that of a device any PASID of which is attached,
+ * are to be PASID capable, which automatic ones are not.
+ *
  * Return: 0; -ENOENT without such an object; -EINVAL for one of another type,
- * or if the group uses another page table; -EBUSY if the device is attached;
- * -EADDRINUSE if what is mapped or allowed does not suit the device;
- * -EOPNOTSUPP for a PASID; errors of pinning and of the IOMMU driver; -ENOMEM.
- * On an error nothing has changed.
+ * for a PASID that the device does not have, for page tables that are not PASID
+ * capable, or if the group uses another page table; -EBUSY if the device is
+ * attached; -EADDRINUSE if what is mapped or allowed does not suit the device;
+ * -EOPNOTSUPP if the IOMMU knows no PASIDs; errors of pinning and of the IOMMU
+ * driver; -ENOMEM. On an error nothing has changed.
  */
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)
@@ -543,13 +605,13 @@ static struct iommufd_hw_pagetable *leave(struct iommufd_device *idev,
 	xa_erase(&attachment->devices, idev->obj.id);
 	if (!xa_empty(&attachment->devices)) {
 		iommufd_fault_end(attachment, idev);
-		iommufd_device_unreserve(idev, ioas_of(hwpt));
+		unreserve_device(attachment, idev);
 		return NULL;
 	}
 
-	switch_off(attachment);
+	switch_off(attachment, idev);
 	iommufd_fault_end(attachment, NULL);
-	iommufd_device_unreserve(idev, ioas_of(hwpt));
+	unreserve_device(attachment, idev);
 	xa_erase(&group->attachments, pasid);
 	free_attachment(attachment);
 	return hwpt;

@@ -108,6 +108,7 @@ iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 
 	hwpt = to_hwpt_paging(to_hwpt(obj));
 	hwpt->common.ctx = idev->ctx;
+	hwpt->common.pasid_capable = flags & IOMMU_HWPT_ALLOC_PASID;
 	INIT_LIST_HEAD(&hwpt->auto_node);
 	hwpt->nest_parent = flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
 	hwpt->ioas = ioas;

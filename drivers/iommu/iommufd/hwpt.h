@@ -30,6 +30,7 @@ struct iommufd_ioas;
  * @fault_queue: where its IO page faults go, of which it holds a long-term
  *               reference; or NULL
  * @user_made: by IOMMU_HWPT_ALLOC: stays until user space destroys it
+ * @pasid_capable: allocated with IOMMU_HWPT_ALLOC_PASID
  */
 struct iommufd_hw_pagetable {
 	struct iommufd_object obj;
@@ -37,6 +38,7 @@ struct iommufd_hw_pagetable {
 	struct iommu_domain *domain;
 	struct iommufd_fault_queue *fault_queue;
 	bool user_made;
+	bool pasid_capable;
 };
 
 /**
