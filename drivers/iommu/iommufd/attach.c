@@ -19,12 +19,14 @@
 #include "device.h"
 #include "fault.h"
 #include "ioas.h"
+#include "pasid.h"
 
 /**
  * struct change - a device is to use another page table
  * @idev: the device
  * @pasid: which DMA of the device
  * @replace: it uses one now, rather than none
+ * @auto_pasid: automatic page tables are to be PASID capable
  * @left: a page table of which the long-term reference is left to be dropped,
  *        when no lock is held
  */
@@ -32,6 +34,7 @@ struct change {
 	struct iommufd_device *idev;
 	ioasid_t pasid;
 	bool replace;
+	bool auto_pasid;
 	struct iommufd_hw_pagetable *left;
 };
 
@@ -391,7 +394,10 @@ static int use_new_auto(struct change *change, struct iommufd_ioas *ioas,
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	hwpt = iommufd_hwpt_create(ioas, change->idev, 0, NULL);
+	hwpt = iommufd_hwpt_create(ioas, change->idev,
+				   change->auto_pasid ? IOMMU_HWPT_ALLOC_PASID :
+							0,
+				   NULL);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 
@@ -423,14 +429,15 @@ static int use_current_auto_locked(struct change *change,
 	if (change->replace) {
 		if (!attachment || !has_device(attachment, change->idev))
 			return -EINVAL;
-		if (is_auto_of(attachment->hwpt, ioas))
+		if (is_auto_of(attachment->hwpt, ioas) &&
+		    attachment->hwpt->pasid_capable >= change->auto_pasid)
 			return 0;
 	} else if (attachment) {
 		if (!is_auto_of(attachment->hwpt, ioas))
 			return -EINVAL;
 		return join(change, attachment, attachment->hwpt);
 	}
-	return suits_pasids(change, false) ? 1 : -EINVAL;
+	return suits_pasids(change, change->auto_pasid) ? 1 : -EINVAL;
 }
 
 static int use_current_auto(struct change *change, struct iommufd_ioas *ioas,
@@ -459,6 +466,8 @@ static int use_any_auto(struct change *change, struct iommufd_ioas *ioas,
 	if (rc <= 0)
 		return rc;
 	list_for_each_entry(hwpt, &ioas->auto_hwpts, auto_node) {
+		if (hwpt->common.pasid_capable != change->auto_pasid)
+			continue;
 		rc = use_hwpt(change, &hwpt->common, pt_id);
 		/* This page table does not suit the device; another may. */
 		if (rc != -EINVAL)
@@ -472,6 +481,7 @@ static int use_ioas(struct change *change, struct iommufd_ioas *ioas,
 {
 	int rc;
 
+	change->auto_pasid = iommufd_group_has_pasids(change->idev->group);
 	mutex_lock(&ioas->hwpts_lock);
 	rc = use_any_auto(change, ioas, pt_id);
 	mutex_unlock(&ioas->hwpts_lock);
@@ -541,7 +551,8 @@ static int use(struct change *change, u32 *pt_id)
  * Context: process context, may sleep.
  *
  * Page tables on a PASID, and that of a device any PASID of which is attached,
- * are to be PASID capable, which automatic ones are not.
+ * are to be PASID capable. Automatic ones are when the group has PASIDs that the
+ * kernel has chosen, and else are not.
  *
  * Return: 0; -ENOENT without such an object; -EINVAL for one of another type,
  * for a PASID that the device does not have, for page tables that are not PASID

@@ -12,6 +12,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "pasid.h"
 #include "test_hooks.h"
 
 static void release_group(struct kref *refs)
@@ -22,6 +23,8 @@ static void release_group(struct kref *refs)
 	xa_erase(&group->ctx->groups, iommu_group_id(group->group));
 	WARN_ON(!xa_empty(&group->attachments));
 	xa_destroy(&group->attachments);
+	WARN_ON(!xa_empty(&group->pasids));
+	xa_destroy(&group->pasids);
 	iommu_group_put(group->group);
 	mutex_destroy(&group->lock);
 	kfree(group);
@@ -49,6 +52,7 @@ static struct iommufd_group *create_group(struct iommufd_ctx *ctx,
 	group->ctx = ctx;
 	mutex_init(&group->lock);
 	xa_init(&group->attachments);
+	xa_init_flags(&group->pasids, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	group->sw_msi_start = PHYS_ADDR_MAX;
 
 	rc = xa_insert(&ctx->groups, iommu_group_id(iommu_group), group,
@@ -136,6 +140,7 @@ void iommufd_device_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
+	iommufd_device_forget_pasids(idev);
 	put_group(idev->group);
 	iommu_device_release_dma_owner(idev->dev);
 	if (!iommufd_test_is_mock_device(idev->dev))
@@ -187,8 +192,8 @@ err_release:
  * Context: process context, may sleep.
  *
  * Return: the device, or an ERR_PTR: -EINVAL if it has no IOMMU or its DMA is
- * not coherent with CPU caches; -ENODEV without a group; -EPERM if its MSIs are not isolated;
- * -EBUSY if somebody else owns its DMA; -ENOMEM.
+ * not coherent with CPU caches; -ENODEV without a group; -EPERM if its MSIs are
+ * not isolated; -EBUSY if somebody else owns its DMA; -ENOMEM.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
 					   struct device *dev, u32 *id)

@@ -23,6 +23,8 @@ struct iommu_group;
  * @group: the group
  * @lock: guards @attachments and their members
  * @attachments: struct iommufd_attachment by PASID
+ * @pasids: struct iommufd_pasid by PASID, those that the kernel has chosen;
+ *          guarded by iommufd_ctx::groups_lock
  * @sw_msi_start: first IOVA of the window for MSI doorbells, PHYS_ADDR_MAX if
  *                the group has none; guarded by iommufd_ctx::sw_msi_lock
  * @sw_msi_required: doorbells that the group's interrupts use; likewise
@@ -34,6 +36,7 @@ struct iommufd_group {
 	struct iommu_group *group;
 	struct mutex lock;		/* attachments */
 	struct xarray attachments;
+	struct xarray pasids;
 	phys_addr_t sw_msi_start;
 	DECLARE_BITMAP(sw_msi_required, IOMMUFD_SW_MSI_MAX);
 	struct iommufd_hwpt_paging *sw_msi_next;

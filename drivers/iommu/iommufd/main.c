@@ -27,6 +27,7 @@
 #include "ioas.h"
 #include "iommufd_test.h"
 #include "object.h"
+#include "pasid.h"
 #include "source.h"
 #include "test_hooks.h"
 #include "vfio_compat.h"
@@ -59,6 +60,7 @@ union iommufd_arg {
 	struct iommu_ioas_map_file map_file;
 	struct iommu_ioas_unmap unmap;
 	struct iommu_option option;
+	struct iommu_pasid_alloc pasid_alloc;
 	struct iommu_vfio_ioas vfio_ioas;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
@@ -79,13 +81,16 @@ struct iommufd_command {
 	int (*run)(struct iommufd_call *call);
 };
 
-#define COMMAND(_name, _struct, _last, _run)				\
-	[IOMMUFD_CMD_##_name - IOMMUFD_CMD_BASE] = {			\
+#define ROW(_base, _name, _struct, _last, _run)				\
+	[IOMMUFD_CMD_##_name - (_base)] = {				\
 		.request = _IO(IOMMUFD_TYPE, IOMMUFD_CMD_##_name),	\
 		.size = sizeof(_struct),				\
 		.min_size = offsetofend(_struct, _last),		\
 		.run = _run,						\
 	}
+
+#define COMMAND(...) ROW(IOMMUFD_CMD_BASE, __VA_ARGS__)
+#define EXTENSION(...) ROW(IOMMUFD_CMD_EXTENSION_BASE, __VA_ARGS__)
 
 static const struct iommufd_command commands[] = {
 	COMMAND(DESTROY, struct iommu_destroy, id, iommufd_destroy_ioctl),
@@ -130,6 +135,11 @@ static const struct iommufd_command commands[] = {
 #endif
 };
 
+static const struct iommufd_command extensions[] = {
+	EXTENSION(PASID_ALLOC, struct iommu_pasid_alloc, __reserved,
+		  iommufd_pasid_alloc_ioctl),
+};
+
 /**
  * iommufd_call_reply - give the structure of an ioctl back to user space
  * @call: the ioctl
@@ -161,10 +171,19 @@ static int run_command(const struct iommufd_command *command,
 	return rc;
 }
 
+/* The row of a number, which may be empty, or NULL outside of the tables */
+static const struct iommufd_command *find_row(unsigned int nr)
+{
+	if (nr - IOMMUFD_CMD_BASE < ARRAY_SIZE(commands))
+		return &commands[nr - IOMMUFD_CMD_BASE];
+	if (nr - IOMMUFD_CMD_EXTENSION_BASE < ARRAY_SIZE(extensions))
+		return &extensions[nr - IOMMUFD_CMD_EXTENSION_BASE];
+	return NULL;
+}
+
 static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 			       unsigned long user)
 {
-	unsigned int nr = _IOC_NR(request) - IOMMUFD_CMD_BASE;
 	const struct iommufd_command *command;
 	union iommufd_arg arg __uninitialized;
 	struct iommufd_call call = {
@@ -174,11 +193,11 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 	};
 	int rc;
 
-	if (nr >= ARRAY_SIZE(commands))
+	command = find_row(_IOC_NR(request));
+	if (!command)
 		return -ENOTTY;
 	if (get_user(call.user_size, (u32 __user *)call.user))
 		return -EFAULT;
-	command = &commands[nr];
 	if (command->request != request)
 		return -ENOTTY;
 	if (call.user_size < command->min_size)

@@ -19,13 +19,14 @@
 #include "hwpt.h"
 #include "ioas.h"
 #include "object.h"
+#include "pasid.h"
 #include "test_hooks.h"
 #include "mock/mock.h"
 
 /* How long an ioctl may hold an object before somebody should look */
 #define HOLDER_PATIENCE (60 * HZ)
 
-static const struct iommufd_object_ops object_ops[IOMMUFD_OBJ_MAX] = {
+static const struct iommufd_object_ops object_ops[IOMMUFD_NR_OBJ_TYPES] = {
 	[IOMMUFD_OBJ_ACCESS] = {
 		.size = sizeof(struct iommufd_access),
 		.destroy = iommufd_access_destroy_object,
@@ -51,6 +52,11 @@ static const struct iommufd_object_ops object_ops[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_IOAS] = {
 		.size = sizeof(struct iommufd_ioas),
 		.destroy = iommufd_ioas_destroy,
+	},
+	[IOMMUFD_OBJ_PASID] = {
+		.size = sizeof(struct iommufd_pasid),
+		.in_use = iommufd_pasid_in_use,
+		.destroy = iommufd_pasid_destroy,
 	},
 #ifdef CONFIG_IOMMUFD_TEST
 	[IOMMUFD_OBJ_SELFTEST] = {
@@ -205,6 +211,14 @@ static int try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	return 0;
 }
 
+static bool is_in_use(struct iommufd_object *obj)
+{
+	const struct iommufd_object_ops *ops = &object_ops[obj->type];
+
+	return ops->owned_by_kernel || refcount_read(&obj->users) != 1 ||
+	       (ops->in_use && ops->in_use(obj));
+}
+
 static int try_take_id(struct iommufd_ctx *ctx, u32 id,
 		       struct iommufd_object **obj)
 {
@@ -214,8 +228,7 @@ static int try_take_id(struct iommufd_ctx *ctx, u32 id,
 	*obj = find_object(ctx, id);
 	if (!*obj)
 		rc = -ENOENT;
-	else if (object_ops[(*obj)->type].owned_by_kernel ||
-		 refcount_read(&(*obj)->users) != 1)
+	else if (is_in_use(*obj))
 		rc = -EBUSY;
 	else
 		rc = try_take(ctx, *obj);

@@ -21,14 +21,21 @@
 struct iommufd_call;
 struct iommufd_ctx;
 
+/* A type that the base kernel, which owns the enumeration, does not know */
+#define IOMMUFD_OBJ_PASID ((enum iommufd_object_type)IOMMUFD_OBJ_MAX)
+#define IOMMUFD_NR_OBJ_TYPES (IOMMUFD_OBJ_MAX + 1)
+
 /**
  * struct iommufd_object_ops - a type of object
  * @size: bytes to allocate; the struct iommufd_object comes first
+ * @in_use: whether DESTROY is to fail although nobody has a long-term
+ *          reference; called with the lock of the table held. May be NULL.
  * @destroy: free what the object owns, not its memory. Cannot fail.
  * @owned_by_kernel: only the driver that made it can destroy it
  */
 struct iommufd_object_ops {
 	size_t size;
+	bool (*in_use)(struct iommufd_object *obj);
 	void (*destroy)(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 	bool owned_by_kernel;
 };

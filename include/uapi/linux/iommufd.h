@@ -87,6 +87,15 @@ enum {
 	IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA = 0x95,
 };
 
+/*
+ * Commands that not every kernel with a /dev/iommu has: from here to 0xdf, far
+ * from where the numbers above grow to. Elsewhere they give ENOTTY.
+ */
+enum {
+	IOMMUFD_CMD_EXTENSION_BASE = 0xd0,
+	IOMMUFD_CMD_PASID_ALLOC = IOMMUFD_CMD_EXTENSION_BASE,
+};
+
 /* Objects and options */
 
 /**
@@ -655,6 +664,53 @@ struct iommu_hw_info {
 };
 
 #define IOMMU_GET_HW_INFO _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_HW_INFO)
+
+/**
+ * struct iommu_pasid_alloc - ioctl(IOMMU_PASID_ALLOC)
+ * @size: sizeof(struct iommu_pasid_alloc)
+ * @flags: Must be 0
+ * @dev_id: A device that is bound to this file
+ * @first_pasid: The lowest PASID that will do. 0 is not a PASID, and counts
+ *               as 1.
+ * @last_pasid: The highest PASID that will do, 0 for what the device can have
+ * @out_pasid: The PASID
+ * @out_pasid_id: ID of the object that stands for it
+ * @__reserved: Must be 0
+ *
+ * Let the kernel choose a PASID of the device: the lowest one from
+ * @first_pasid to @last_pasid that is not attached, nor has been chosen
+ * before. It can be chosen again when the object is destroyed, which gives
+ * EBUSY while the PASID is attached. If the device goes away first, the object
+ * stays and stands for nothing.
+ *
+ * As long as there is such an object for a device, page tables that are made
+ * automatically for the device and others of its group are PASID capable. So
+ * an IO address space can be attached to a PASID, once the device itself is
+ * not attached, or is to one whose page table was made after this, or was
+ * allocated with IOMMU_HWPT_ALLOC_PASID.
+ *
+ * A program may use PASIDs of its own choice at the same time. It should keep
+ * them out of the range that it lets the kernel choose from, or it may find
+ * that it is given one that it was about to attach.
+ *
+ * Errors beyond the common ones:
+ *
+ *  - EINVAL: @first_pasid is higher than @last_pasid
+ *  - EOPNOTSUPP: the device has no PASIDs
+ *  - ENOSPC: no PASID of that range is free
+ */
+struct iommu_pasid_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 first_pasid;
+	__u32 last_pasid;
+	__u32 out_pasid;
+	__u32 out_pasid_id;
+	__u32 __reserved;
+};
+
+#define IOMMU_PASID_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_PASID_ALLOC)
 
 /* IO page tables */
 

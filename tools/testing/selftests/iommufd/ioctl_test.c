@@ -584,7 +584,9 @@ TEST(a_command_that_is_not_there_yet_is_no_command)
 
 TEST(a_number_that_nobody_has_is_no_command)
 {
-	const unsigned int numbers[] = { 0, 1, 0x63, 0x7f, 0xf0, 0xff };
+	const unsigned int numbers[] = {
+		0, 1, 0x63, 0x7f, 0xcf, 0xd1, 0xdf, 0xf0, 0xff
+	};
 	int iommufd = iommufd_open();
 	union arguments args = { .size = sizeof(args) };
 	size_t i;

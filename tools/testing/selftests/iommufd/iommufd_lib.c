@@ -205,6 +205,24 @@ int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd)
 	return checked_ioctl(iommufd, IOMMU_HWPT_INVALIDATE, cmd);
 }
 
+int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_PASID_ALLOC, cmd);
+}
+
+int pasid_alloc(int iommufd, __u32 dev_id, __u32 *pasid, __u32 *id)
+{
+	struct iommu_pasid_alloc cmd = { .dev_id = dev_id };
+	int rc = pasid_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc) {
+		*pasid = cmd.out_pasid;
+		*id = cmd.out_pasid_id;
+	}
+	return rc;
+}
+
 int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
 	       __u32 *hwpt)
 {

@@ -70,10 +70,13 @@ int hwpt_get_dirty_bitmap(int iommufd, __u32 hwpt, __u32 flags, __u64 iova,
 			  __u64 length, __u64 page_size, void *bitmap);
 /* A queue for IO page faults; *fd is its file. */
 int fault_queue_alloc(int iommufd, __u32 *fault_id, int *fd);
+/* A PASID that the kernel chooses; @id is the object that stands for it. */
+int pasid_alloc(int iommufd, __u32 dev_id, __u32 *pasid, __u32 *id);
 
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
 int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
 int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd);
+int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd);
 
 #endif

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page tables on PASIDs, on devices of the kernel's test device.
+ * Page tables on PASIDs, and PASIDs that the kernel chooses, on devices of the
+ * kernel's test device.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <sys/mman.h>
@@ -227,6 +229,333 @@ TEST_F(pasid, stays_where_it_is_when_the_iommu_refuses)
 }
 
 /*
+ * PASIDs that the kernel chooses
+ */
+
+#define ALLOC(pasid, id) pasid_alloc(FD, DEV.idev, pasid, id)
+
+/* The lowest one from @first to @last, or a negative errno */
+static int alloc_between(int iommufd, __u32 idev, __u32 first, __u32 last,
+			 __u32 *id)
+{
+	struct iommu_pasid_alloc cmd = {
+		.dev_id = idev,
+		.first_pasid = first,
+		.last_pasid = last,
+	};
+	int rc = pasid_alloc_ioctl(iommufd, &cmd);
+
+	if (rc)
+		return rc;
+	*id = cmd.out_pasid_id;
+	return cmd.out_pasid;
+}
+
+TEST_F(pasid, chosen_is_the_lowest_that_is_free)
+{
+	__u32 pasid, id, ids[4];
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(ids); i++) {
+		ASSERT_EQ(0, ALLOC(&pasid, &ids[i]));
+		EXPECT_EQ(i + 1, pasid);
+	}
+	ASSERT_EQ(0, iommufd_destroy(FD, ids[1]));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, ids[1]));
+	ASSERT_EQ(0, iommufd_destroy(FD, ids[2]));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(2, pasid);
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(3, pasid);
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(5, pasid);
+}
+
+TEST_F(pasid, chosen_is_none_that_a_program_has_attached)
+{
+	__u32 pasid, id, first;
+
+	ASSERT_EQ(0, DETACH(0));
+	ASSERT_EQ(0, ATTACH(1, TABLES.capable));
+	ASSERT_EQ(0, ATTACH(2, TABLES.other));
+	ASSERT_EQ(0, ATTACH(4, TABLES.capable));
+	ASSERT_EQ(0, ALLOC(&pasid, &first));
+	EXPECT_EQ(3, pasid);
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(5, pasid);
+	ASSERT_EQ(0, DETACH(2));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(2, pasid);
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, 1, 1, &id));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, 4, 4, &id));
+
+	/* and those that are chosen may be attached like any other */
+	ASSERT_EQ(0, ATTACH(3, TABLES.capable));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, first));
+	ASSERT_EQ(0, REPLACE(3, TABLES.other));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, first));
+	ASSERT_EQ(0, DETACH(3));
+	EXPECT_EQ(0, iommufd_destroy(FD, first));
+	/* or without being chosen any more */
+	ASSERT_EQ(0, ATTACH(3, TABLES.other));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, 3, 3, &id));
+}
+
+TEST_F(pasid, chosen_is_one_of_a_range)
+{
+	__u32 id;
+
+	EXPECT_EQ(1, alloc_between(FD, DEV.idev, 0, 1, &id));
+	EXPECT_EQ(7, alloc_between(FD, DEV.idev, 7, 8, &id));
+	EXPECT_EQ(8, alloc_between(FD, DEV.idev, 7, 8, &id));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, 7, 8, &id));
+	EXPECT_EQ(2, alloc_between(FD, DEV.idev, 0, 8, &id));
+	EXPECT_EQ(-EINVAL, alloc_between(FD, DEV.idev, 8, 7, &id));
+
+	/* the end of what the device has */
+	EXPECT_EQ(LAST_PASID, alloc_between(FD, DEV.idev, LAST_PASID, 0, &id));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, LAST_PASID, 0, &id));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, NR_PASIDS, 0, &id));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, UINT32_MAX, UINT32_MAX,
+					 &id));
+	EXPECT_EQ(LAST_PASID - 1, alloc_between(FD, DEV.idev, LAST_PASID - 1,
+						UINT32_MAX, &id));
+	ASSERT_EQ(0, DETACH(0));
+	EXPECT_EQ(0, ATTACH(LAST_PASID, TABLES.capable));
+}
+
+TEST_F(pasid, chosen_until_none_is_left)
+{
+	const int last = 100;
+	__u32 ids[100], id;
+	int i;
+
+	for (i = 0; i != last; i++)
+		ASSERT_EQ(i + 1, alloc_between(FD, DEV.idev, 0, last, &ids[i]));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, 0, last, &id));
+	ASSERT_EQ(0, iommufd_destroy(FD, ids[41]));
+	EXPECT_EQ(42, alloc_between(FD, DEV.idev, 0, last, &id));
+	EXPECT_EQ(-ENOSPC, alloc_between(FD, DEV.idev, 0, last, &id));
+}
+
+TEST_F(pasid, choice_is_refused_in_this_order)
+{
+	struct mock_device plain;
+	struct iommu_pasid_alloc cmd = {
+		.flags = 1,
+		.dev_id = NO_SUCH_ID,
+		.first_pasid = 2,
+		.last_pasid = 1,
+	};
+
+	EXPECT_EQ(-EOPNOTSUPP, pasid_alloc_ioctl(FD, &cmd));
+	cmd.flags = 1U << 31;
+	EXPECT_EQ(-EOPNOTSUPP, pasid_alloc_ioctl(FD, &cmd));
+	cmd.flags = 0;
+	cmd.__reserved = 1;
+	EXPECT_EQ(-EOPNOTSUPP, pasid_alloc_ioctl(FD, &cmd));
+	cmd.__reserved = 0;
+	EXPECT_EQ(-EINVAL, pasid_alloc_ioctl(FD, &cmd));
+	cmd.last_pasid = 2;
+	EXPECT_EQ(-ENOENT, pasid_alloc_ioctl(FD, &cmd));
+	cmd.dev_id = IOAS;
+	EXPECT_EQ(-ENOENT, pasid_alloc_ioctl(FD, &cmd));
+	cmd.dev_id = DEV.stdev;
+	EXPECT_EQ(-ENOENT, pasid_alloc_ioctl(FD, &cmd));
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &plain));
+	cmd.dev_id = plain.idev;
+	cmd.first_pasid = NR_PASIDS;
+	cmd.last_pasid = NR_PASIDS;
+	EXPECT_EQ(-EOPNOTSUPP, pasid_alloc_ioctl(FD, &cmd));
+	cmd.dev_id = DEV.idev;
+	EXPECT_EQ(-ENOSPC, pasid_alloc_ioctl(FD, &cmd));
+	cmd.first_pasid = 9;
+	EXPECT_EQ(0, pasid_alloc_ioctl(FD, &cmd));
+	EXPECT_EQ(9, cmd.out_pasid);
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, cmd.out_pasid_id + 1));
+	EXPECT_EQ(0, iommufd_destroy(FD, cmd.out_pasid_id));
+}
+
+TEST_F(pasid, choice_has_the_form_of_an_ioctl)
+{
+	struct {
+		struct iommu_pasid_alloc cmd;
+		__u32 more;
+	} longer = { .cmd.dev_id = DEV.idev };
+	struct iommu_pasid_alloc *cmd = &longer.cmd;
+
+	cmd->size = sizeof(*cmd) - 1;
+	EXPECT_EQ(-EINVAL, checked_ioctl(FD, IOMMU_PASID_ALLOC, cmd));
+	cmd->size = sizeof(longer);
+	longer.more = 1;
+	EXPECT_EQ(-E2BIG, checked_ioctl(FD, IOMMU_PASID_ALLOC, cmd));
+	longer.more = 0;
+	EXPECT_EQ(0, checked_ioctl(FD, IOMMU_PASID_ALLOC, cmd));
+	EXPECT_EQ(1, cmd->out_pasid);
+	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_PASID_ALLOC, NULL));
+}
+
+TEST_F(pasid, chosen_is_free_again_when_it_cannot_be_told)
+{
+	const struct iommu_pasid_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = DEV.idev,
+	};
+	__u32 pasid, id, next;
+	void *va;
+
+	va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	memcpy(va, &cmd, sizeof(cmd));
+	ASSERT_EQ(0, mprotect(va, SMALL_PAGE, PROT_READ));
+	ASSERT_EQ(0, ioas_alloc(FD, &next));
+	ASSERT_EQ(0, iommufd_destroy(FD, next));
+	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_PASID_ALLOC, va));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(1, pasid);
+	EXPECT_EQ(next, id);
+}
+
+TEST_F(pasid, chosen_are_those_of_the_device)
+{
+	struct mock_device other;
+	__u32 pasid, id, id_of_other;
+
+	ASSERT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_PASID,
+				       &other));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(1, pasid);
+	ASSERT_EQ(0, pasid_alloc(FD, other.idev, &pasid, &id_of_other));
+	EXPECT_EQ(1, pasid);
+	ASSERT_EQ(0, DETACH(0));
+	ASSERT_EQ(0, ATTACH(1, TABLES.capable));
+	EXPECT_EQ(0, iommufd_destroy(FD, id_of_other));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, id));
+}
+
+TEST_F(pasid, chosen_means_nothing_without_the_device)
+{
+	__u32 pasid, id, ids[3];
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(ids); i++)
+		ASSERT_EQ(0, ALLOC(&pasid, &ids[i]));
+	ASSERT_EQ(0, DETACH(0));
+	ASSERT_EQ(0, ATTACH(2, TABLES.capable));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, ids[1]));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	for (i = 0; i != ARRAY_SIZE(ids) - 1; i++)
+		EXPECT_EQ(0, iommufd_destroy(FD, ids[i]));
+
+	ASSERT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_PASID,
+				       &DEV));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	EXPECT_EQ(1, pasid);
+	/* the last one goes with the file */
+}
+
+/* Both orders in which they may go: the device may be found first, or last. */
+TEST_F(pasid, chosen_goes_with_the_file_while_attached)
+{
+	struct mock_device later;
+	__u32 pasid, id;
+
+	ASSERT_EQ(0, DETACH(0));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	ASSERT_EQ(0, ATTACH(pasid, TABLES.capable));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+
+	ASSERT_EQ(0, mock_domain_flags(FD, TABLES.capable,
+				       MOCK_FLAGS_DEVICE_PASID, &DEV));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	ASSERT_EQ(0, ATTACH(pasid, TABLES.other));
+	/* takes the ID that comes before those of the device */
+	ASSERT_EQ(0, mock_domain_flags(FD, TABLES.capable,
+				       MOCK_FLAGS_DEVICE_PASID, &later));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	ASSERT_EQ(0, iommufd_destroy(FD, id));
+	ASSERT_EQ(0, pasid_alloc(FD, later.idev, &pasid, &id));
+	EXPECT_LT(id, later.stdev);
+	ASSERT_EQ(0, attach(FD, &later, pasid, TABLES.other));
+}
+
+/*
+ * What a program gets that allocates no page tables
+ */
+
+TEST_F(pasid, chosen_can_be_put_on_an_ioas)
+{
+	__u32 pasid, id, own, pt, same;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->va + SMALL_PAGE, SMALL_PAGE,
+				 IOVA));
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+
+	/* The device was attached before: once more is what it takes. */
+	pt = OTHER;
+	EXPECT_EQ(-EINVAL, mock_pasid_attach(FD, DEV.stdev, pasid, &pt));
+	own = IOAS;
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &own));
+	EXPECT_NE(DEV.hwpt, own);
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, DEV.hwpt));
+	ASSERT_EQ(0, mock_pasid_attach(FD, DEV.stdev, pasid, &pt));
+	EXPECT_NE(OTHER, pt);
+	EXPECT_NE(TABLES.other, pt);
+	EXPECT_EQ(0, mock_check_map(FD, own, IOVA, SMALL_PAGE, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, SMALL_PAGE,
+				    self->va + SMALL_PAGE));
+	EXPECT_TRUE(IS_ON(0, own));
+	EXPECT_TRUE(IS_ON(pasid, pt));
+
+	/* nothing to do */
+	same = OTHER;
+	EXPECT_EQ(0, mock_pasid_replace(FD, DEV.stdev, pasid, &same));
+	EXPECT_EQ(pt, same);
+	same = IOAS;
+	EXPECT_EQ(0, mock_domain_replace(FD, DEV.stdev, &same));
+	EXPECT_EQ(own, same);
+
+	/* it is shared, and vanishes when nothing is on it */
+	same = IOAS;
+	ASSERT_EQ(0, mock_pasid_replace(FD, DEV.stdev, pasid, &same));
+	EXPECT_EQ(own, same);
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, pt));
+	ASSERT_EQ(0, DETACH(0));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, own));
+	ASSERT_EQ(0, DETACH(pasid));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, own));
+}
+
+TEST_F(pasid, chosen_shares_nothing_with_devices_without)
+{
+	struct mock_device other;
+	__u32 pasid, id, own;
+
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	own = IOAS;
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &own));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
+	EXPECT_NE(own, other.hwpt);
+
+	/* nothing is chosen any more: what is attached stays */
+	ASSERT_EQ(0, ATTACH(pasid, IOAS));
+	ASSERT_EQ(0, DETACH(pasid));
+	ASSERT_EQ(0, ATTACH(pasid + 1, IOAS));
+	ASSERT_EQ(0, iommufd_destroy(FD, id));
+	EXPECT_EQ(0, REPLACE(0, IOAS));
+	EXPECT_TRUE(IS_ON(0, own));
+	EXPECT_EQ(0, REPLACE(pasid + 1, IOAS));
+	EXPECT_EQ(-EINVAL, REPLACE(0, OTHER));
+	EXPECT_EQ(-EINVAL, REPLACE(pasid + 1, OTHER));
+	EXPECT_EQ(-EINVAL, ATTACH(pasid, IOAS));
+	ASSERT_EQ(0, DETACH(pasid + 1));
+	EXPECT_EQ(0, REPLACE(0, OTHER));
+}
+
+/*
  * Failures
  */
 
@@ -239,6 +568,7 @@ struct scene {
 	__u32 stdev;
 	__u32 idev;
 	struct tables tables;
+	__u32 id;		/* of a PASID that an operation has chosen */
 };
 
 /* What an operation that has failed leaves as it was */
@@ -248,6 +578,7 @@ struct state {
 	int on_none;
 	int on_capable;
 	int on_other;
+	__u32 next_pasid;
 };
 
 #define PASID 5
@@ -257,6 +588,7 @@ static struct state state_of(const struct scene *scene)
 	const __u32 stdev = scene->stdev;
 	int iommufd = scene->iommufd;
 	struct state state;
+	__u32 id;
 
 	memset(&state, 0, sizeof(state));
 	state.pinned = vm_pinned();
@@ -267,6 +599,8 @@ static struct state state_of(const struct scene *scene)
 					  scene->tables.other);
 	if (!ioas_alloc(iommufd, &state.next_id))
 		iommufd_destroy(iommufd, state.next_id);
+	if (!pasid_alloc(iommufd, scene->idev, &state.next_pasid, &id))
+		iommufd_destroy(iommufd, id);
 	return state;
 }
 
@@ -282,7 +616,7 @@ static int undo_attach(struct scene *scene)
 	return mock_pasid_detach(scene->iommufd, scene->stdev, PASID);
 }
 
-static int op_attach_and_replace(struct scene *scene)
+static int op_replace(struct scene *scene)
 {
 	__u32 pt = scene->tables.other;
 
@@ -296,6 +630,26 @@ static int undo_replace(struct scene *scene)
 	return mock_pasid_replace(scene->iommufd, scene->stdev, PASID, &pt);
 }
 
+static int op_alloc(struct scene *scene)
+{
+	__u32 pasid;
+
+	return pasid_alloc(scene->iommufd, scene->idev, &pasid, &scene->id);
+}
+
+static int undo_alloc(struct scene *scene)
+{
+	return iommufd_destroy(scene->iommufd, scene->id);
+}
+
+/* Some PASID is chosen already, and PASID is not. */
+static int op_attach_ioas(struct scene *scene)
+{
+	__u32 pt = scene->ioas;
+
+	return mock_pasid_attach(scene->iommufd, scene->stdev, PASID, &pt);
+}
+
 static const struct operation {
 	const char *name;
 	int (*prepare)(struct scene *scene);
@@ -304,7 +658,9 @@ static const struct operation {
 	bool stays_without_answer;	/* when the reply alone was lost */
 } operations[] = {
 	{ "attach", NULL, op_attach, undo_attach, false },
-	{ "replace", op_attach, op_attach_and_replace, undo_replace, true },
+	{ "PASID_ALLOC", NULL, op_alloc, undo_alloc, false },
+	{ "attach to an IOAS", op_alloc, op_attach_ioas, undo_attach, false },
+	{ "replace", op_attach, op_replace, undo_replace, true },
 };
 
 static void fail_everywhere(struct __test_metadata *_metadata,
@@ -435,6 +791,166 @@ TEST_F(pasid, attached_moved_and_detached_beside_others)
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_EQ(0, iommufd_destroy(FD, TABLES.capable));
 	EXPECT_EQ(0, iommufd_destroy(FD, TABLES.other));
+}
+
+/* What the kernel chooses is nobody else's until it is destroyed. */
+static atomic_int owners[NR_THREADS * 2 + 1];
+
+static void *choose(void *argument)
+{
+	const __u32 last = ARRAY_SIZE(owners) - 1;
+	struct worker *worker = argument;
+	int iommufd = worker->iommufd, i, pasid, rc = 0;
+	__u32 id = 0;
+
+	for (i = 0; i != NR_ROUNDS && !rc; i++) {
+		pasid = alloc_between(iommufd, worker->dev->idev, 0, last, &id);
+		if (pasid < 0) {
+			rc = pasid;
+			break;
+		}
+		if (atomic_fetch_add(&owners[pasid], 1))
+			rc = -EEXIST;
+		if (!rc && i % 2) {
+			rc = attach(iommufd, worker->dev, pasid,
+				    worker->pts[i / 2 % 2]);
+			if (!rc && iommufd_destroy(iommufd, id) != -EBUSY)
+				rc = -EBADF;
+			if (!rc)
+				rc = mock_pasid_detach(iommufd,
+						       worker->dev->stdev,
+						       pasid);
+		}
+		atomic_fetch_sub(&owners[pasid], 1);
+		if (!rc)
+			rc = iommufd_destroy(iommufd, id);
+	}
+	worker->rc = rc;
+	return NULL;
+}
+
+static void start(struct __test_metadata *_metadata, pthread_t *threads,
+		  struct worker *workers, const struct worker *model,
+		  void *(*run)(void *))
+{
+	int i;
+
+	for (i = 0; i != NR_THREADS; i++) {
+		workers[i] = *model;
+		workers[i].pasid = i + 1;
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, run,
+					    &workers[i]));
+	}
+}
+
+TEST_F(pasid, chosen_by_several_at_once)
+{
+	const struct worker model = {
+		.iommufd = FD,
+		.dev = &DEV,
+		.pts = { TABLES.capable, IOAS },
+	};
+	struct worker workers[NR_THREADS];
+	pthread_t threads[NR_THREADS];
+	__u32 pasid, id;
+	int i;
+
+	ASSERT_EQ(0, ALLOC(&pasid, &id));
+	ASSERT_EQ(0, REPLACE(0, IOAS));
+	start(_metadata, threads, workers, &model, choose);
+	for (i = 0; i != NR_THREADS; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		EXPECT_EQ(0, workers[i].rc);
+	}
+	/* all are back */
+	for (i = 1; i != ARRAY_SIZE(owners) - 1; i++) {
+		ASSERT_EQ(0, ALLOC(&pasid, &id));
+		EXPECT_EQ(i + 1, pasid);
+	}
+}
+
+/*
+ * Nobody knows what the others have made of a PASID or an ID, and devices come
+ * and go. The file may be closed in the middle of it all.
+ */
+static void *scramble(void *argument)
+{
+	struct worker *worker = argument;
+	int iommufd = worker->iommufd;
+	__u32 random = worker->pasid, id = 0;
+
+	while (!worker->rc) {
+		const __u32 pasid = random_next(&random) % 4 + 1;
+		struct mock_device dev = *worker->dev;
+		int rc;
+
+		switch (random_next(&random) % 8) {
+		case 0:
+		case 1:
+			rc = alloc_between(iommufd, dev.idev, 0, 4, &id);
+			break;
+		case 2:
+			rc = iommufd_destroy(iommufd, id);
+			break;
+		case 3:
+		case 4:
+			rc = attach(iommufd, &dev, pasid,
+				    worker->pts[pasid % 2]);
+			break;
+		case 5:
+			rc = mock_pasid_detach(iommufd, dev.stdev, pasid);
+			break;
+		case 6:
+			rc = replace(iommufd, &dev, random_next(&random) % 5,
+				     worker->pts[pasid % 2]);
+			break;
+		default:
+			/* not those in use by other threads as anything else */
+			if (random_next(&random) % 16)
+				continue;
+			rc = mock_destroy(iommufd, &dev);
+			if (!rc)
+				rc = mock_domain_flags(iommufd, worker->pts[1],
+						       MOCK_FLAGS_DEVICE_PASID,
+						       &dev);
+			if (!rc)
+				*(struct mock_device *)worker->dev = dev;
+		}
+		if (rc == -EBADF)
+			break;
+	}
+	return NULL;
+}
+
+#define NR_SCRAMBLES 10
+
+TEST_F_TIMEOUT(pasid, survives_what_threads_do_to_each_other, TIMEOUT)
+{
+	struct worker workers[NR_THREADS];
+	pthread_t threads[NR_THREADS];
+	int i, round;
+
+	for (round = 0; round != NR_SCRAMBLES; round++) {
+		struct mock_device dev;
+		struct worker model = { .dev = &dev };
+
+		model.iommufd = iommufd_open();
+		ASSERT_LE(0, model.iommufd);
+		ASSERT_EQ(0, ioas_alloc(model.iommufd, &model.pts[1]));
+		ASSERT_EQ(0, mock_domain_flags(model.iommufd, model.pts[1],
+					       MOCK_FLAGS_DEVICE_PASID, &dev));
+		ASSERT_EQ(0, hwpt_alloc(model.iommufd, dev.idev, model.pts[1],
+					IOMMU_HWPT_ALLOC_PASID,
+					&model.pts[0]));
+		start(_metadata, threads, workers, &model, scramble);
+		usleep(300 * 1000);
+		ASSERT_EQ(0, close(model.iommufd));
+		for (i = 0; i != NR_THREADS; i++)
+			ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	}
+	/* and nothing is left of it for others */
+	ASSERT_EQ(0, REPLACE(0, TABLES.capable));
+	ASSERT_EQ(0, ATTACH(1, TABLES.capable));
 }
 
 TEST_HARNESS_MAIN

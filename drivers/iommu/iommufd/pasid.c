@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The PASID objects: PASIDs that the kernel has chosen
+ *
+ * Owns iommufd_group::pasids. A program that chooses PASIDs itself needs none
+ * of this: attach does not look at it, and it looks at what is attached.
+ *
+ * PASIDs are a matter of a group, as their page tables are. They are not taken
+ * from those that the IOMMU core gives to processes: these are one set for the
+ * whole system, which a user of one device could exhaust.
+ */
+#include <linux/iommu.h>
+#include <uapi/linux/iommufd.h>
+
+#include "call.h"
+#include "ctx.h"
+#include "pasid.h"
+
+static struct iommufd_pasid *to_pasid(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_pasid, obj);
+}
+
+/*
+ * How many there are
+ */
+
+static int lower_nr_pasids(struct device *dev, void *data)
+{
+	u32 max_pasids = dev->iommu->max_pasids;
+	u32 *nr_pasids = data;
+
+	if (max_pasids)
+		*nr_pasids = min(*nr_pasids, max_pasids);
+	return 0;
+}
+
+/* PASIDs below that are the device's, and its whole group can be attached. */
+static u32 nr_pasids_of(struct iommufd_device *idev)
+{
+	u32 nr_pasids = idev->dev->iommu->max_pasids;
+
+	if (nr_pasids)
+		iommu_group_for_each_dev(idev->group->group, &nr_pasids,
+					 lower_nr_pasids);
+	return nr_pasids;
+}
+
+/*
+ * Choice
+ */
+
+static int choose_locked(struct iommufd_pasid *pasid,
+			 struct iommufd_device *idev, u32 first, u32 last)
+{
+	struct iommufd_group *group = idev->group;
+	int rc;
+
+	lockdep_assert_held(&group->lock);
+	lockdep_assert_held(&group->ctx->groups_lock);
+
+	for (;;) {
+		rc = xa_alloc(&group->pasids, &pasid->pasid, pasid,
+			      XA_LIMIT(first, last), GFP_KERNEL_ACCOUNT);
+		if (rc)
+			return rc == -EBUSY ? -ENOSPC : rc;
+		if (!xa_load(&group->attachments, pasid->pasid))
+			break;
+		/* Chosen by the program, and attached */
+		xa_erase(&group->pasids, pasid->pasid);
+		first = pasid->pasid + 1;
+	}
+	pasid->idev = idev;
+	return 0;
+}
+
+static int choose(struct iommufd_pasid *pasid, struct iommufd_device *idev,
+		  u32 first, u32 last)
+{
+	int rc;
+
+	/* Nothing is attached meanwhile. */
+	mutex_lock(&idev->group->lock);
+	mutex_lock(&idev->ctx->groups_lock);
+	rc = choose_locked(pasid, idev, first, last);
+	mutex_unlock(&idev->ctx->groups_lock);
+	mutex_unlock(&idev->group->lock);
+	return rc;
+}
+
+/**
+ * iommufd_pasid_in_use - is a PASID attached?
+ * @obj: the PASID
+ *
+ * Context: caller holds the lock of the object table.
+ * Return: true if a page table is attached on it.
+ */
+bool iommufd_pasid_in_use(struct iommufd_object *obj)
+{
+	struct iommufd_pasid *pasid = to_pasid(obj);
+	struct iommufd_device *idev = pasid->idev;
+
+	return idev && xa_load(&idev->group->attachments, pasid->pasid);
+}
+
+void iommufd_pasid_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	struct iommufd_pasid *pasid = to_pasid(obj);
+
+	mutex_lock(&ctx->groups_lock);
+	if (pasid->idev)
+		xa_erase(&pasid->idev->group->pasids, pasid->pasid);
+	mutex_unlock(&ctx->groups_lock);
+}
+
+/**
+ * iommufd_device_forget_pasids - take back what was chosen for a device
+ * @idev: the device, which is going away
+ *
+ * The objects stay until they are destroyed, and mean nothing any more.
+ *
+ * Context: process context, may sleep. Cannot fail.
+ */
+void iommufd_device_forget_pasids(struct iommufd_device *idev)
+{
+	struct iommufd_group *group = idev->group;
+	struct iommufd_ctx *ctx = idev->ctx;
+	struct iommufd_pasid *pasid;
+	unsigned long index;
+
+	mutex_lock(&ctx->groups_lock);
+	xa_for_each(&group->pasids, index, pasid) {
+		if (pasid->idev != idev)
+			continue;
+		xa_erase(&group->pasids, index);
+		xa_lock(&ctx->objects);
+		pasid->idev = NULL;
+		xa_unlock(&ctx->objects);
+	}
+	mutex_unlock(&ctx->groups_lock);
+}
+
+/*
+ * The ioctl
+ */
+
+static int alloc_for_device(struct iommufd_call *call,
+			    struct iommufd_device *idev, u32 first, u32 last)
+{
+	struct iommu_pasid_alloc *cmd = call->arg;
+	u32 nr_pasids = nr_pasids_of(idev);
+	struct iommufd_object *obj;
+	int rc;
+
+	/* DMA without a PASID counts as one. */
+	if (nr_pasids <= IOMMU_FIRST_GLOBAL_PASID)
+		return -EOPNOTSUPP;
+	obj = iommufd_object_alloc(call->ctx, IOMMUFD_OBJ_PASID);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	call->created = obj;
+
+	rc = choose(to_pasid(obj), idev, max(first, IOMMU_FIRST_GLOBAL_PASID),
+		    min(last, nr_pasids - 1));
+	if (rc)
+		return rc;
+	cmd->out_pasid = to_pasid(obj)->pasid;
+	cmd->out_pasid_id = obj->id;
+	return iommufd_call_reply(call);
+}
+
+int iommufd_pasid_alloc_ioctl(struct iommufd_call *call)
+{
+	struct iommu_pasid_alloc *cmd = call->arg;
+	u32 last = cmd->last_pasid ?: U32_MAX;
+	struct iommufd_device *idev;
+	int rc;
+
+	if (cmd->flags || cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (cmd->first_pasid > last)
+		return -EINVAL;
+	idev = iommufd_device_get(call->ctx, cmd->dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = alloc_for_device(call, idev, cmd->first_pasid, last);
+	iommufd_object_put(call->ctx, &idev->obj);
+	return rc;
+}
