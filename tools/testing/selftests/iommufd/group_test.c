@@ -5,11 +5,15 @@
  * PCIe-to-PCI bridge, bound to vfio-pci.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "fail_nth.h"
 #include "test_support.h"
 
 #define TESTDEV_VENDOR 0x1b36
@@ -213,6 +217,213 @@ TEST_F(group, takes_what_is_reserved_along)
 				       SMALL_PAGE, window.start));
 	ASSERT_EQ(0, vfio_detach(&self->a));
 	EXPECT_EQ(no_restrictions, nr_ranges(self->iommufd, other));
+}
+
+/*
+ * Failures
+ */
+
+#define MAX_TRIES 2000
+#define TIMEOUT 120
+
+struct state {
+	long pinned;
+	__u32 nr_ranges[2];
+	__u32 next_id;
+};
+
+static struct state state_of(int iommufd, __u32 ioas, __u32 other)
+{
+	struct state state;
+
+	memset(&state, 0, sizeof(state));
+	state.pinned = vm_pinned();
+	state.nr_ranges[0] = nr_ranges(iommufd, ioas);
+	state.nr_ranges[1] = nr_ranges(iommufd, other);
+	if (!ioas_alloc(iommufd, &state.next_id))
+		iommufd_destroy(iommufd, state.next_id);
+	return state;
+}
+
+/* Where they were, whatever has become of them */
+static int attach_both_again(struct vfio_dev *a, struct vfio_dev *b, __u32 pt)
+{
+	int rc = vfio_detach(a);
+
+	if (!rc)
+		rc = vfio_detach(b);
+	if (!rc)
+		rc = vfio_attach(a, pt);
+	if (!rc)
+		rc = vfio_attach(b, pt);
+	return rc;
+}
+
+/*
+ * The page table of an IOAS is made beforehand, so that each failure is one of
+ * moving.
+ */
+TEST_F_TIMEOUT(group, moves_as_a_whole_or_not_at_all, TIMEOUT)
+{
+	int fail_nth = fail_nth_open(), nth = 0, nr_errors = 0;
+	__u32 tables[2], other;
+	bool failed = true;
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
+	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->a.id, self->ioas, 0,
+				&tables[0]));
+	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->a.id, other, 0,
+				&tables[1]));
+	ASSERT_EQ(0, vfio_attach(&self->a, tables[0]));
+	ASSERT_EQ(0, vfio_attach(&self->b, tables[0]));
+
+	while (failed && ++nth < MAX_TRIES) {
+		struct state before = state_of(self->iommufd, self->ioas,
+					       other), after;
+		int rc;
+
+		fail_nth_set(fail_nth, nth);
+		rc = vfio_attach(&self->a, tables[1]);
+		failed = fail_nth_happened(fail_nth);
+		/* VFIO detaches a device of which it cannot tell the table. */
+		if (rc == -EFAULT) {
+			ASSERT_EQ(0, attach_both_again(&self->a, &self->b,
+						       tables[0]));
+			continue;
+		}
+		if (rc) {
+			ASSERT_TRUE(failed && is_injected_failure(rc))
+				TH_LOG("%d: %d", nth, rc);
+			nr_errors++;
+			after = state_of(self->iommufd, self->ioas, other);
+			EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)))
+				TH_LOG("%d: %d", nth, rc);
+			EXPECT_EQ(-EBUSY, iommufd_destroy(self->iommufd,
+							  tables[0]));
+			ASSERT_EQ(0, vfio_attach(&self->a, tables[1]))
+				TH_LOG("%d", nth);
+		}
+		after = state_of(self->iommufd, other, self->ioas);
+		EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)))
+			TH_LOG("%d", nth);
+		ASSERT_EQ(0, vfio_attach(&self->b, tables[0]));
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(0, nr_errors);
+	TH_LOG("%d of %d failures are errors", nr_errors, nth - 1);
+	close(fail_nth);
+}
+
+/*
+ * Races
+ */
+
+#define NR_ROUNDS 150
+
+struct arena {
+	int iommufd;
+	struct vfio_dev *devices[2];
+	__u32 ioases[2];
+	atomic_uint table;	/* comes and goes */
+	atomic_int unexpected;
+};
+
+struct worker {
+	struct arena *arena;
+	__u32 random;
+};
+
+static void may_fail(struct arena *arena, int rc)
+{
+	if (rc && rc != -EINVAL && rc != -EBUSY && rc != -ENOENT)
+		atomic_store(&arena->unexpected, rc);
+}
+
+static void *move_about(void *argument)
+{
+	struct worker *worker = argument;
+	struct arena *arena = worker->arena;
+	int i;
+
+	for (i = 0; i != NR_ROUNDS; i++) {
+		const __u32 random = random_next(&worker->random);
+		struct vfio_dev *dev = arena->devices[random % 2];
+		__u32 pts[4] = {
+			arena->ioases[0], arena->ioases[1], arena->table, 0,
+		};
+
+		if (random / 2 % 4 == 3)
+			may_fail(arena, vfio_detach(dev));
+		else
+			may_fail(arena, vfio_attach(dev, pts[random / 2 % 4]));
+	}
+	return NULL;
+}
+
+static void *come_and_go(void *argument)
+{
+	struct worker *worker = argument;
+	struct arena *arena = worker->arena;
+	int i;
+
+	for (i = 0; i != NR_ROUNDS; i++) {
+		const __u32 random = random_next(&worker->random);
+		__u32 table;
+
+		if (!hwpt_alloc(arena->iommufd, arena->devices[random % 2]->id,
+				arena->ioases[random / 2 % 2], 0, &table)) {
+			arena->table = table;
+			sched_yield();
+			while (iommufd_destroy(arena->iommufd, table) ==
+			       -EBUSY) {
+				/* also if just one of them is attached */
+				may_fail(arena, vfio_detach(arena->devices[0]));
+				may_fail(arena, vfio_attach(arena->devices[1],
+							    arena->ioases[0]));
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Whatever happens, both are on one page table, or on none. */
+TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
+{
+	void *(*const runs[])(void *) = { move_about, move_about, come_and_go };
+	struct worker workers[ARRAY_SIZE(runs)];
+	pthread_t threads[ARRAY_SIZE(runs)];
+	struct arena arena = {
+		.iommufd = self->iommufd,
+		.devices = { &self->a, &self->b },
+		.ioases = { self->ioas },
+	};
+	size_t i;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &arena.ioases[1]));
+	for (i = 0; i != ARRAY_SIZE(runs); i++) {
+		workers[i] = (struct worker){ &arena, i + 1 };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, runs[i],
+					    &workers[i]));
+	}
+	for (i = 0; i != 8 * NR_ROUNDS; i++) {
+		__u32 ioas = arena.ioases[i % 2];
+
+		ASSERT_EQ(0, ioas_map_at(self->iommufd, ioas, self->page,
+					 SMALL_PAGE, IOVA));
+		ASSERT_EQ(0, ioas_unmap(self->iommufd, ioas, IOVA, SMALL_PAGE,
+					NULL));
+	}
+	for (i = 0; i != ARRAY_SIZE(runs); i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	EXPECT_EQ(0, arena.unexpected);
+	ASSERT_EQ(0, vfio_detach(&self->a));
+	ASSERT_EQ(0, vfio_detach(&self->b));
+	EXPECT_EQ(1, nr_ranges(self->iommufd, arena.ioases[0]));
+	EXPECT_EQ(1, nr_ranges(self->iommufd, arena.ioases[1]));
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, arena.ioases[0]));
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, arena.ioases[1]));
 }
 
 TEST_HARNESS_MAIN
