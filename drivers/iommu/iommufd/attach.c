@@ -430,7 +430,7 @@ static int use_current_auto_locked(struct change *change,
 		if (!attachment || !has_device(attachment, change->idev))
 			return -EINVAL;
 		if (is_auto_of(attachment->hwpt, ioas) &&
-		    attachment->hwpt->pasid_capable >= change->auto_pasid)
+		    (attachment->hwpt->pasid_capable || !change->auto_pasid))
 			return 0;
 	} else if (attachment) {
 		if (!is_auto_of(attachment->hwpt, ioas))

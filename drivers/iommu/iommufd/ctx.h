@@ -25,7 +25,8 @@ struct iommufd_object;
  *                 @objects. Most ioctls are about the same object as the last.
  * @object_wait: woken when a short-term reference is dropped
  * @groups: struct iommufd_group by the ID of the iommu_group
- * @groups_lock: guards @groups against changes of its members
+ * @groups_lock: guards @groups against changes of its members, and the PASIDs
+ *               of groups; taken inside of the lock of a group
  * @change_lock: lets one thread hold all address spaces still
  * @account_mode: whose limit counts for new maps
  * @recent_account: who mapped memory last, see iommufd_account_get()
@@ -41,7 +42,7 @@ struct iommufd_ctx {
 	struct iommufd_object *recent_object;
 	wait_queue_head_t object_wait;
 	struct xarray groups;
-	struct mutex groups_lock;	/* changes of groups */
+	struct mutex groups_lock;	/* changes of groups, their PASIDs */
 	struct mutex change_lock;	/* consumers of many address spaces */
 	enum iommufd_account_mode account_mode;
 	struct iommufd_account *recent_account;
