@@ -151,6 +151,27 @@ TEST_F_TIMEOUT(failing, map_of_scattered_pages_pins_nothing, TIMEOUT)
 	EXPECT_EQ(pinned, vm_pinned());
 }
 
+TEST_F_TIMEOUT(failing, map_of_a_scattered_file_pins_nothing, TIMEOUT)
+{
+	struct memory mem;
+	__u64 iova = IOVA;
+	long pins;
+	int fd;
+
+	ASSERT_EQ(0, memory_alloc_file(&mem, PAGES_SMALL_RANDOM,
+				       64 * SMALL_PAGE, &fd));
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	pins = pins_held();
+	WITH_EACH_FAILURE(ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, fd, 0,
+					mem.length, &iova),
+			  pins_held() == pins,
+			  ioas_unmap(FD, IOAS, IOVA, mem.length, NULL));
+	EXPECT_LT(0, self->failures);
+	EXPECT_EQ(pins, pins_held());
+	memory_free(&mem);
+	close(fd);
+}
+
 TEST_F_TIMEOUT(failing, map_of_a_chosen_iova_pins_nothing, TIMEOUT)
 {
 	__u64 first, iova;
