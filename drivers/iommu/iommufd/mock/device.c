@@ -21,6 +21,9 @@ static DEFINE_IDA(mock_device_ida);
 static struct platform_device *mock_iommu_parent;
 static struct iopf_queue *mock_iopf_queue;
 
+/* New devices are not in groups of their own. */
+bool mock_join_group;
+
 static struct mock_iommu {
 	struct iommu_device iommu;
 	struct notifier_block notifier;
@@ -89,14 +92,35 @@ static struct iommu_device *mock_iommu_probe_device(struct device *dev)
 	return &mock_iommu.iommu;
 }
 
+static int has_group(struct device *dev, const void *data)
+{
+	return !!dev->iommu_group;
+}
+
+/* The group of any device that there is, if a test wants that */
+static struct iommu_group *mock_iommu_device_group(struct device *dev)
+{
+	struct iommu_group *group = NULL;
+	struct device *other = NULL;
+
+	if (READ_ONCE(mock_join_group))
+		other = bus_find_device(&mock_bus, NULL, NULL, has_group);
+	if (other) {
+		group = iommu_group_get(other);
+		put_device(other);
+	}
+	return group ?: generic_device_group(dev);
+}
+
 static const struct iommu_ops mock_iommu_ops = {
 	.owner = THIS_MODULE,
 	.default_domain = &mock_blocking_domain,
 	.blocked_domain = &mock_blocking_domain,
+	.release_domain = &mock_blocking_domain,
 	.capable = mock_iommu_capable,
 	.hw_info = mock_iommu_hw_info,
 	.probe_device = mock_iommu_probe_device,
-	.device_group = generic_device_group,
+	.device_group = mock_iommu_device_group,
 	.domain_alloc_paging_flags = mock_domain_alloc_paging,
 	.domain_alloc_nested = mock_domain_alloc_nested,
 	.page_response = mock_page_response,

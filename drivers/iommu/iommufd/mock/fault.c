@@ -2,10 +2,10 @@
 /*
  * The test device: pages that it asks for, and the answers
  *
- * Owns what debugfs shows of them, in iommufd_mock_faults: how often a device
- * was given each answer, which is all that the devices do with it, and into how
- * many requests an operation makes a group. Called by the ioctl and the IOMMU
- * core.
+ * Owns what debugfs shows of devices, in iommufd_mock_devices: how often one was
+ * given each answer, which is all that the devices do with it; how many requests
+ * an operation makes a group of; and whether new devices join the iommu_group of
+ * another. Called by the ioctl and the IOMMU core.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -61,15 +61,37 @@ static void request_page(struct mock_device *mdev,
 	iommu_report_device_fault(&mdev->dev, &fault);
 }
 
+struct page_requests {
+	struct mock_device *mdev;
+	const struct iommu_test_cmd *cmd;
+};
+
+/* Called for each device of the iommu_group */
+static int request_pages(struct device *dev, void *data)
+{
+	const struct page_requests *requests = data;
+	u32 page, count = clamp(READ_ONCE(group_size), 1, GROUP_SIZE_MAX);
+
+	if (dev != &requests->mdev->dev)
+		return 0;
+	for (page = 0; page != count; page++)
+		request_page(requests->mdev, requests->cmd, page,
+			     page == count - 1);
+	return 1;
+}
+
+/*
+ * A driver sees to it that no request is on its way to the core when it says
+ * that a device has left a page table. Here it is the lock of the iommu_group
+ * that does: nobody leaves or comes while it is held.
+ */
 static void request_group(struct mock_device *mdev,
 			  const struct iommu_test_cmd *cmd)
 {
-	u32 page, count = clamp(READ_ONCE(group_size), 1, GROUP_SIZE_MAX);
+	struct page_requests requests = { .mdev = mdev, .cmd = cmd };
 
-	down_read(&mdev->attach_lock);
-	for (page = 0; page != count; page++)
-		request_page(mdev, cmd, page, page == count - 1);
-	up_read(&mdev->attach_lock);
+	iommu_group_for_each_dev(mdev->dev.iommu_group, &requests,
+				 request_pages);
 }
 
 int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
@@ -93,14 +115,16 @@ int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 
 void mock_fault_init(void)
 {
-	debugfs_dir = debugfs_create_dir("iommufd_mock_faults", NULL);
+	debugfs_dir = debugfs_create_dir("iommufd_mock_devices", NULL);
 	debugfs_create_atomic_t("succeeded", 0400, debugfs_dir,
 				&nr_answers[IOMMU_PAGE_RESP_SUCCESS]);
 	debugfs_create_atomic_t("invalid", 0400, debugfs_dir,
 				&nr_answers[IOMMU_PAGE_RESP_INVALID]);
 	debugfs_create_atomic_t("failed", 0400, debugfs_dir,
 				&nr_answers[IOMMU_PAGE_RESP_FAILURE]);
-	debugfs_create_u32("group_size", 0600, debugfs_dir, &group_size);
+	debugfs_create_u32("requests_per_group", 0600, debugfs_dir,
+			   &group_size);
+	debugfs_create_bool("join_group", 0600, debugfs_dir, &mock_join_group);
 }
 
 void mock_fault_exit(void)

@@ -75,6 +75,7 @@ struct mock_test_object {
 };
 
 /* device.c */
+extern bool mock_join_group;
 struct mock_device *mock_device_create(u32 flags);
 void mock_device_destroy(struct mock_device *mdev);
 int mock_device_enable_faults(struct device *dev, struct iommu_domain *domain);

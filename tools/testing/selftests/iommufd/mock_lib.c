@@ -286,14 +286,19 @@ int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 	return mock_ioctl(iommufd, &cmd);
 }
 
-#define FAULTS "/sys/kernel/debug/iommufd_mock_faults/"
+#define DEVICES "/sys/kernel/debug/iommufd_mock_devices/"
 
 int mock_group_size(unsigned int size)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", size);
-	return file_write(FAULTS "group_size", text);
+	return file_write(DEVICES "requests_per_group", text);
+}
+
+int mock_join_group(bool join)
+{
+	return file_write(DEVICES "join_group", join ? "1" : "0");
 }
 
 static int read_counter(const char *path, long *value)
@@ -308,9 +313,9 @@ static int read_counter(const char *path, long *value)
 
 int mock_answers(struct mock_answers *answers)
 {
-	return read_counter(FAULTS "succeeded", &answers->succeeded) ?:
-	       read_counter(FAULTS "invalid", &answers->invalid) ?:
-	       read_counter(FAULTS "failed", &answers->failed);
+	return read_counter(DEVICES "succeeded", &answers->succeeded) ?:
+	       read_counter(DEVICES "invalid", &answers->invalid) ?:
+	       read_counter(DEVICES "failed", &answers->failed);
 }
 
 int mock_trigger_vevent(int iommufd, __u32 idev)

@@ -44,6 +44,11 @@ bool mock_available(int iommufd);
 int mock_domain(int iommufd, __u32 pt, struct mock_device *dev);
 int mock_domain_flags(int iommufd, __u32 pt, __u32 flags,
 		      struct mock_device *dev);
+/*
+ * From now on, new devices are in the iommu_group of one that there is already,
+ * anybody's; needs debugfs.
+ */
+int mock_join_group(bool join);
 /* *pt becomes the page table that is used then. */
 int mock_domain_replace(int iommufd, __u32 stdev, __u32 *pt);
 int mock_destroy(int iommufd, const struct mock_device *dev);
