@@ -12,6 +12,7 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include <linux/userfaultfd.h>
 
@@ -76,6 +77,7 @@ FIXTURE_SETUP(fault)
 		SKIP(return, "the kernel has no test device");
 	ASSERT_EQ(0, mock_answers(&self->before));
 	ASSERT_EQ(0, mock_group_size(1));
+	ASSERT_EQ(0, mock_join_group(false));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
 	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &self->dev));
 	ASSERT_EQ(0, fault_queue_alloc(self->iommufd, &self->queue,
@@ -93,6 +95,7 @@ FIXTURE_TEARDOWN(fault)
 		close(self->fd);
 	close(self->iommufd);
 	mock_group_size(1);
+	mock_join_group(false);
 	EXPECT_EQ(self->pins, pins_held());
 }
 
@@ -882,6 +885,90 @@ TEST_F_TIMEOUT(fault, queue_takes_no_more_than_that, 120)
 }
 
 /*
+ * Devices of one iommu_group, which share an attachment
+ */
+
+static int join_group(int iommufd, __u32 pt, struct mock_device *dev)
+{
+	int rc = mock_join_group(true);
+
+	if (!rc)
+		rc = mock_domain(iommufd, pt, dev);
+	mock_join_group(false);
+	return rc;
+}
+
+TEST_F(fault, requests_of_a_group_of_devices_are_told_apart)
+{
+	struct iommu_hwpt_pgfault records[6];
+	struct mock_device other, third;
+	unsigned int i;
+
+	ASSERT_EQ(0, join_group(FD, HWPT, &other));
+	EXPECT_EQ(-EINVAL, join_group(FD, self->plain, &third));
+	EXPECT_EQ(-EINVAL, join_group(FD, IOAS, &third));
+	ASSERT_EQ(0, join_group(FD, HWPT, &third));
+	for (i = 0; i != 2; i++) {
+		ASSERT_EQ(0, request(FD, &other, 1));
+		ASSERT_EQ(0, request(FD, &third, 1));
+		ASSERT_EQ(0, request(FD, &DEV, 1));
+	}
+	ASSERT_EQ(6 * RECORD, checked_read(QUEUE, records, sizeof(records)));
+	for (i = 0; i != 6; i += 3) {
+		EXPECT_EQ(other.idev, records[i].dev_id);
+		EXPECT_EQ(third.idev, records[i + 1].dev_id);
+		EXPECT_EQ(DEV.idev, records[i + 2].dev_id);
+	}
+	for (i = 0; i != 6; i++)
+		EXPECT_EQ(RESPONSE, respond(QUEUE, records[i].cookie,
+					    SUCCESS));
+	EXPECT_ANSWERS(6, 0, 0);
+}
+
+TEST_F(fault, is_answered_when_one_device_of_a_group_goes)
+{
+	struct iommu_hwpt_pgfault record;
+	struct mock_device other;
+
+	ASSERT_EQ(0, join_group(FD, HWPT, &other));
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+	ASSERT_EQ(0, request(FD, &other, 3));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_ANSWERS(0, 2, 0);
+	EXPECT_EQ(-EINVAL, respond(QUEUE, record.cookie, SUCCESS));
+
+	/* the other one goes on */
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(other.idev, record.dev_id);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	ASSERT_EQ(0, request(FD, &other, 4));
+	EXPECT_TRUE(readable(QUEUE));
+	ASSERT_EQ(0, mock_destroy(FD, &other));
+	EXPECT_ANSWERS(1, 3, 0);
+	EXPECT_EQ(0, iommufd_destroy(FD, HWPT));
+}
+
+TEST_F(fault, is_answered_when_a_group_of_devices_moves)
+{
+	struct mock_device other;
+
+	ASSERT_EQ(0, join_group(FD, HWPT, &other));
+	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
+	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &other));
+	ASSERT_EQ(0, move(FD, &other, self->plain));
+	EXPECT_ANSWERS(2, 6, 0);
+	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, self->plain));
+	/* both have moved */
+	ASSERT_EQ(0, request(FD, &DEV, 9));
+	EXPECT_ANSWERS(2, 7, 0);
+	ASSERT_EQ(0, move(FD, &DEV, HWPT));
+	ASSERT_EQ(0, request(FD, &other, 9));
+	EXPECT_TRUE(readable(QUEUE));
+}
+
+/*
  * Readers whose memory does not come
  */
 
@@ -899,7 +986,8 @@ static int slow_page_open(struct slow_page *page)
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
-	page->uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	/* without O_NONBLOCK, it cannot be polled */
+	page->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (page->uffd < 0)
 		return -errno;
 	page->va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
@@ -916,7 +1004,7 @@ static bool slow_page_is_awaited(struct slow_page *page)
 {
 	struct pollfd pollfd = { .fd = page->uffd, .events = POLLIN };
 
-	return poll(&pollfd, 1, 10 * 1000) == 1;
+	return poll(&pollfd, 1, 10 * 1000) == 1 && pollfd.revents == POLLIN;
 }
 
 static int slow_page_fill(struct slow_page *page)
@@ -1003,6 +1091,11 @@ static void do_nothing(int signal)
 TEST_F(fault, reader_that_waits_for_another_can_be_interrupted)
 {
 	const struct sigaction action = { .sa_handler = do_nothing };
+	const struct itimerval never = {};
+	const struct itimerval often = {
+		.it_interval.tv_usec = 100 * 1000,
+		.it_value.tv_usec = 100 * 1000,
+	};
 	struct iommu_hwpt_pgfault record;
 	struct slow_reader reader;
 	sigset_t set;
@@ -1015,8 +1108,9 @@ TEST_F(fault, reader_that_waits_for_another_can_be_interrupted)
 	ASSERT_EQ(0, request(FD, &DEV, 1));
 	ASSERT_EQ(0, slow_reader_start(&reader, QUEUE));
 	ASSERT_EQ(0, pthread_sigmask(SIG_UNBLOCK, &set, NULL));
-	alarm(1);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
 	EXPECT_EQ(-EINTR, checked_read(QUEUE, &record, RECORD));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
 	ASSERT_EQ(0, slow_reader_end(&reader));
 	EXPECT_EQ(RECORD, reader.length);
 	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, SUCCESS));
@@ -1328,6 +1422,24 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_devices_come_and_go, 60)
 	};
 	struct race race = NEW_RACE();
 
+	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_LT(0, race.rounds);
+	EXPECT_LT(0, race.answered);
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_EQ(race.requests, answers_since(&self->before));
+	TH_LOG("%ld requests, %ld answered, %ld devices", race.requests,
+	       race.answered, race.rounds);
+}
+
+TEST_F_TIMEOUT(fault, has_one_answer_while_a_group_comes_and_goes, 60)
+{
+	static void *(*const runs[])(void *) = {
+		request_for_ever, answer_for_ever, plug_for_ever,
+	};
+	struct race race = NEW_RACE();
+
+	ASSERT_EQ(0, mock_join_group(true));
 	run_race(&race, runs, ARRAY_SIZE(runs), 3);
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_LT(0, race.rounds);
