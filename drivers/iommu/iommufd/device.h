@@ -27,6 +27,7 @@ struct iommu_group;
  *          guarded by iommufd_ctx::groups_lock
  * @sw_msi_start: first IOVA of the window for MSI doorbells, PHYS_ADDR_MAX if
  *                the group has none; guarded by iommufd_ctx::sw_msi_lock
+ * @sw_msi_length: how many bytes the window has; likewise
  * @sw_msi_required: doorbells that the group's interrupts use; likewise
  * @sw_msi_next: the page table that the group is moving to, else NULL; likewise
  */
@@ -38,6 +39,7 @@ struct iommufd_group {
 	struct xarray attachments;
 	struct xarray pasids;
 	phys_addr_t sw_msi_start;
+	size_t sw_msi_length;
 	DECLARE_BITMAP(sw_msi_required, IOMMUFD_SW_MSI_MAX);
 	struct iommufd_hwpt_paging *sw_msi_next;
 };

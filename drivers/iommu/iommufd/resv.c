@@ -17,6 +17,7 @@ struct msi_regions {
 	unsigned int nr_hw;
 	unsigned int nr_sw;
 	phys_addr_t sw_start;
+	size_t sw_length;
 };
 
 static void count_msi_region(struct msi_regions *msi,
@@ -27,6 +28,7 @@ static void count_msi_region(struct msi_regions *msi,
 	if (region->type == IOMMU_RESV_SW_MSI) {
 		msi->nr_sw++;
 		msi->sw_start = region->start;
+		msi->sw_length = region->length;
 	}
 }
 
@@ -53,10 +55,12 @@ static int reserve_regions(struct iommufd_iova_space *space,
 	return 0;
 }
 
-static void set_msi_window(struct iommufd_group *group, phys_addr_t start)
+static void set_msi_window(struct iommufd_group *group,
+			   const struct msi_regions *msi)
 {
 	mutex_lock(&group->ctx->sw_msi_lock);
-	group->sw_msi_start = start;
+	group->sw_msi_start = msi->sw_start;
+	group->sw_msi_length = msi->sw_length;
 	mutex_unlock(&group->ctx->sw_msi_lock);
 }
 
@@ -93,7 +97,7 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 	iommu_put_resv_regions(idev->dev, &regions);
 
 	if (!rc && msi.nr_sw)
-		set_msi_window(idev->group, msi.sw_start);
+		set_msi_window(idev->group, &msi);
 	return rc;
 }
 

@@ -43,9 +43,11 @@ static unsigned long map_iova(const struct sw_msi_map *map)
 	return map->window + (unsigned long)map->slot * PAGE_SIZE;
 }
 
-static struct sw_msi_map *get_map(struct iommufd_ctx *ctx, phys_addr_t window,
+static struct sw_msi_map *get_map(struct iommufd_group *group,
 				  phys_addr_t msi_addr)
 {
+	const phys_addr_t window = group->sw_msi_start;
+	struct iommufd_ctx *ctx = group->ctx;
 	unsigned int slot = 0, id = 0;
 	struct sw_msi_map *map;
 
@@ -59,7 +61,9 @@ static struct sw_msi_map *get_map(struct iommufd_ctx *ctx, phys_addr_t window,
 			return map;
 		slot++;
 	}
-	if (id == IOMMUFD_SW_MSI_MAX)
+	/* Nobody keeps user space off what lies behind the window. */
+	if (id == IOMMUFD_SW_MSI_MAX ||
+	    slot >= group->sw_msi_length / PAGE_SIZE)
 		return ERR_PTR(-EOVERFLOW);
 
 	map = kzalloc_obj(*map, GFP_KERNEL_ACCOUNT);
@@ -159,7 +163,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_forget, "IOMMUFD_INTERNAL");
  * Context: caller holds the mutex of the iommu_group; may sleep.
  *
  * Return: 0, also when the group needs no translation; -EOVERFLOW if there are
- * too many doorbells; -ENOMEM; errors of the IOMMU driver.
+ * too many doorbells, or more than the window has pages; -ENOMEM; errors of the
+ * IOMMU driver.
  */
 int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 		   phys_addr_t msi_addr)
@@ -181,7 +186,7 @@ int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 	mutex_lock(&ctx->sw_msi_lock);
 	if (group->sw_msi_start == PHYS_ADDR_MAX)
 		goto out_unlock;
-	map = get_map(ctx, group->sw_msi_start, msi_addr & PAGE_MASK);
+	map = get_map(group, msi_addr & PAGE_MASK);
 	if (IS_ERR(map)) {
 		rc = PTR_ERR(map);
 		goto out_unlock;
