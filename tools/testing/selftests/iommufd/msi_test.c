@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts of devices that DMA is translated for. Where the IOMMU translates
+ * the writes that raise them as well, as on Arm, they arrive only if each page
+ * table translates the doorbell.
+ *
+ * The devices are QEMU's "edu", with one MSI, and "igb", with MSI-X.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "kselftest_harness.h"
+#include "fail_nth.h"
+#include "test_support.h"
+#include "vfio_edu.h"
+#include "vfio_igb.h"
+#include "vfio_irq.h"
+
+#define TIMEOUT_MS 10000
+/* The same where some may be lost */
+#define LOST_MS 300
+
+/* Where interrupts go on x86, whatever the page table says */
+#define X86_WINDOW 0xfee00000UL
+
+/* Two IOASes, which nothing is mapped in, and a device that is bound */
+struct bench {
+	int iommufd;
+	__u32 ioas[2];
+	struct vfio_dev dev;
+	struct irq_source irq;
+};
+
+static int bench_open(struct bench *bench, unsigned int vendor,
+		      unsigned int device)
+{
+	int rc;
+
+	bench->iommufd = iommufd_open();
+	if (bench->iommufd < 0)
+		return bench->iommufd;
+	rc = ioas_alloc(bench->iommufd, &bench->ioas[0]);
+	if (!rc)
+		rc = ioas_alloc(bench->iommufd, &bench->ioas[1]);
+	if (!rc)
+		rc = vfio_setup(&bench->dev, vendor, device, bench->iommufd);
+	if (!rc)
+		rc = irq_open(&bench->irq, &bench->dev);
+	return rc;
+}
+
+static void bench_close(struct bench *bench)
+{
+	irq_close(&bench->irq);
+	vfio_close(&bench->dev);
+	close(bench->iommufd);
+}
+
+/* Does every vector arrive, once? */
+static bool arrives(struct irq_source *irq)
+{
+	unsigned int vector;
+	int times;
+
+	for (vector = 0; vector < irq->vectors; vector++) {
+		times = irq_raise(irq, vector, TIMEOUT_MS);
+		if (times != 1) {
+			printf("# vector %u arrived %d times\n", vector,
+			       times);
+			return false;
+		}
+	}
+	return true;
+}
+
+FIXTURE(msi)
+{
+	struct bench bench;
+};
+
+FIXTURE_VARIANT(msi)
+{
+	unsigned int vendor;
+	unsigned int device;
+};
+
+FIXTURE_VARIANT_ADD(msi, edu)
+{
+	.vendor = EDU_VENDOR,
+	.device = EDU_DEVICE,
+};
+
+FIXTURE_VARIANT_ADD(msi, igb)
+{
+	.vendor = IGB_VENDOR,
+	.device = IGB_DEVICE,
+};
+
+FIXTURE_SETUP(msi)
+{
+	int rc = bench_open(&self->bench, variant->vendor, variant->device);
+
+	if (rc == -ENODEV)
+		SKIP(return, "there is no such device");
+	ASSERT_EQ(0, rc);
+}
+
+FIXTURE_TEARDOWN(msi)
+{
+	bench_close(&self->bench);
+}
+
+#define DEV (&self->bench.dev)
+#define IRQ (&self->bench.irq)
+#define FD (self->bench.iommufd)
+#define IOAS (self->bench.ioas[0])
+#define OTHER (self->bench.ioas[1])
+
+TEST_F(msi, arrives_at_a_device_that_is_attached)
+{
+	int i;
+
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	for (i = 0; i < 10; i++)
+		EXPECT_TRUE(arrives(IRQ));
+	EXPECT_EQ(0, irq_disable(IRQ));
+	EXPECT_EQ(0, irq_raise(IRQ, 0, 100));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	EXPECT_TRUE(arrives(IRQ));
+}
+
+TEST_F(msi, arrives_on_an_allocated_page_table)
+{
+	__u32 hwpt;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &hwpt));
+	ASSERT_EQ(0, vfio_attach(DEV, hwpt));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	EXPECT_TRUE(arrives(IRQ));
+}
+
+/* The device keeps the address that it was given at first. */
+TEST_F(msi, arrives_after_each_replacement)
+{
+	__u32 hwpt;
+	int i;
+
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, vfio_attach(DEV, i % 2 ? IOAS : OTHER));
+		EXPECT_TRUE(arrives(IRQ));
+	}
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, OTHER, 0, &hwpt));
+	ASSERT_EQ(0, vfio_attach(DEV, hwpt));
+	EXPECT_TRUE(arrives(IRQ));
+	ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+	EXPECT_TRUE(arrives(IRQ));
+	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
+}
+
+TEST_F(msi, arrives_after_detach_and_attach)
+{
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	ASSERT_EQ(0, vfio_detach(DEV));
+	ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+	EXPECT_TRUE(arrives(IRQ));
+	ASSERT_EQ(0, vfio_detach(DEV));
+	ASSERT_EQ(0, iommufd_destroy(FD, OTHER));
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	EXPECT_TRUE(arrives(IRQ));
+}
+
+TEST_F(msi, arrives_again_through_another_file)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+		ASSERT_EQ(0, irq_enable(IRQ));
+		EXPECT_TRUE(arrives(IRQ));
+		bench_close(&self->bench);
+		ASSERT_EQ(0, bench_open(&self->bench, variant->vendor,
+					variant->device));
+	}
+}
+
+/* Moves the device to and fro for as long as the test raises interrupts. */
+struct mover {
+	struct vfio_dev *dev;
+	__u32 pts[2];
+	bool stop;
+	unsigned int moves;
+	int rc;
+};
+
+static void *move_to_and_fro(void *argument)
+{
+	struct mover *mover = argument;
+
+	while (!__atomic_load_n(&mover->stop, __ATOMIC_RELAXED) &&
+	       !mover->rc) {
+		mover->rc = vfio_attach(mover->dev,
+					mover->pts[mover->moves % 2]);
+		mover->moves++;
+	}
+	return NULL;
+}
+
+/*
+ * An IOMMU that translates interrupts and cannot switch from one page table to
+ * another in one step loses those that come in between: a few.
+ */
+static bool may_lose_interrupts(const char *bdf)
+{
+	struct reserved_region window;
+
+	return !msi_window(bdf, &window) && window.start != X86_WINDOW;
+}
+
+TEST_F(msi, arrives_while_replaced)
+{
+	struct mover mover = { .dev = DEV, .pts = { OTHER, IOAS } };
+	const int raises = 300;
+	pthread_t thread;
+	int i, lost = 0;
+
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, move_to_and_fro, &mover));
+	for (i = 0; i < raises; i++)
+		if (irq_raise(IRQ, i % IRQ->vectors, LOST_MS) != 1)
+			lost++;
+	__atomic_store_n(&mover.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	TH_LOG("%d of %d lost in %u moves", lost, raises, mover.moves);
+	EXPECT_GT(may_lose_interrupts(DEV->bdf) ? raises / 5 : 1, lost);
+	EXPECT_EQ(0, mover.rc);
+	EXPECT_LT(2, mover.moves);
+	EXPECT_TRUE(arrives(IRQ));
+}
+
+/* And the other way round: doorbells that come while the device moves. */
+TEST_F(msi, can_be_enabled_while_replaced)
+{
+	struct mover mover = { .dev = DEV, .pts = { OTHER, IOAS } };
+	pthread_t thread;
+	int i;
+
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, move_to_and_fro, &mover));
+	for (i = 0; i < 10; i++) {
+		EXPECT_EQ(0, irq_enable(IRQ));
+		if (i < 9)
+			EXPECT_EQ(0, irq_disable(IRQ));
+	}
+	__atomic_store_n(&mover.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, mover.rc);
+	EXPECT_TRUE(arrives(IRQ));
+}
+
+/* Nobody is to map anything where the doorbells are. */
+TEST_F(msi, has_a_window_that_is_reserved)
+{
+	struct reserved_region window;
+	struct memory mem;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, SMALL_PAGE));
+	if (msi_window(DEV->bdf, &window))
+		SKIP(return, "the IOMMU has no such window");
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, mem.va, SMALL_PAGE,
+				       window.start));
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, mem.va, SMALL_PAGE,
+				       window.last + 1 - SMALL_PAGE));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, mem.va, SMALL_PAGE,
+				 window.last + 1));
+	EXPECT_EQ(0, ioas_map_at(FD, OTHER, mem.va, SMALL_PAGE,
+				 window.start));
+	EXPECT_EQ(-EADDRINUSE, vfio_attach(DEV, OTHER));
+	EXPECT_TRUE(arrives(IRQ));
+	EXPECT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_TRUE(arrives(IRQ));
+}
+
+/* What the device must have in a page table before it moves there */
+TEST_F(msi, arrives_after_a_replacement_that_failed)
+{
+	int fail_nth = fail_nth_open(), nth, rc, to = 1;
+	bool happened;
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot let calls fail");
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	for (nth = 1; nth < 1000; nth++) {
+		fail_nth_set(fail_nth, nth);
+		rc = vfio_attach(DEV, self->bench.ioas[to]);
+		happened = fail_nth_happened(fail_nth);
+		EXPECT_EQ(1, irq_raise(IRQ, 0, TIMEOUT_MS));
+		if (!rc)
+			to = !to;
+		if (!happened)
+			break;
+	}
+	EXPECT_LT(1, nth);
+	EXPECT_EQ(0, rc);
+	close(fail_nth);
+}
+
+/* -- both devices -- */
+
+FIXTURE(msis)
+{
+	struct bench bench;
+	struct vfio_dev igb;
+	struct irq_source igb_irq;
+};
+
+FIXTURE_SETUP(msis)
+{
+	int rc = bench_open(&self->bench, EDU_VENDOR, EDU_DEVICE);
+
+	if (!rc)
+		rc = igb_setup(&self->igb, self->bench.iommufd);
+	if (rc == -ENODEV)
+		SKIP(return, "there are no such devices");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, irq_open(&self->igb_irq, &self->igb));
+}
+
+FIXTURE_TEARDOWN(msis)
+{
+	irq_close(&self->igb_irq);
+	vfio_close(&self->igb);
+	bench_close(&self->bench);
+}
+
+#define IGB (&self->igb)
+#define IGB_IRQ (&self->igb_irq)
+
+TEST_F(msis, of_two_devices_arrive_on_one_page_table)
+{
+	__u32 first = IOAS, second = IOAS;
+
+	ASSERT_EQ(0, vfio_attach_pt(DEV, &first));
+	ASSERT_EQ(0, vfio_attach_pt(IGB, &second));
+	EXPECT_EQ(first, second);
+	ASSERT_EQ(0, irq_enable(IRQ));
+	ASSERT_EQ(0, irq_enable(IGB_IRQ));
+	EXPECT_TRUE(arrives(IRQ));
+	EXPECT_TRUE(arrives(IGB_IRQ));
+	vfio_close(DEV);
+	EXPECT_TRUE(arrives(IGB_IRQ));
+}
+
+TEST_F(msis, of_two_devices_arrive_on_two_page_tables)
+{
+	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+	ASSERT_EQ(0, vfio_attach(IGB, OTHER));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	ASSERT_EQ(0, irq_enable(IGB_IRQ));
+	EXPECT_TRUE(arrives(IRQ));
+	EXPECT_TRUE(arrives(IGB_IRQ));
+
+	/* one where the other is, then each where the other was */
+	ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+	EXPECT_TRUE(arrives(IRQ));
+	EXPECT_TRUE(arrives(IGB_IRQ));
+	ASSERT_EQ(0, vfio_attach(IGB, IOAS));
+	EXPECT_TRUE(arrives(IRQ));
+	EXPECT_TRUE(arrives(IGB_IRQ));
+	ASSERT_EQ(0, vfio_detach(DEV));
+	EXPECT_TRUE(arrives(IGB_IRQ));
+}
+
+TEST_HARNESS_MAIN
