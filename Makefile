@@ -8,23 +8,26 @@ export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run check coverage lint arm64 bench bench-refresh clean distclean
+.PHONY: help deps tree kernel run check coverage lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
 .NOTPARALLEL:
 
 help:
 	@echo "make run      boot a VM and watch two devices do DMA through /dev/iommu"
 	@echo "make check    all tests: ours, KUnit, the base kernel's VFIO selftests"
-	@echo "              (SUITES='iommufd kunit vfio module plain' to choose; by that name"
-	@echo "              only: stress, for minutes, and kcsan, which looks for data races)"
+	@echo "              (SUITES='iommufd kunit vfio module plain arm64' to choose; by that"
+	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
+	@echo "              and matrix)"
 	@echo "make coverage which lines of the engine our tests and KUnit reach"
 	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, uapi, scripts, Arm build"
 	@echo "              (CHECKS='checkpatch warnings kernel-doc uapi scripts arm64' to choose)"
 	@echo "make bench    instructions counted: ours beside the stock iommufd and type1"
 	@echo "make bench-refresh   the same, into Documentation/userspace-api"
+	@echo "make matrix   which features each of QEMU's IOMMUs gives, tried in a VM each"
+	@echo "make matrix-refresh  the same, into Documentation/userspace-api"
 	@echo "make tree     a kernel source tree with this repository on it, ready to build"
 	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64,"
 	@echo "              coverage, kcsan)"
-	@echo "make arm64    only compile what uses iommufd on Arm"
+	@echo "make arm64    a kernel for Arm, as the tests boot it"
 	@echo "make clean    remove builds; the unpacked base and downloads stay (distclean: all)"
 	@echo
 	@echo "KDIR=path             use this Linux 7.2 or 7.3 tree as the base (it is not changed)"
@@ -46,6 +49,7 @@ run: deps
 	@scripts/demo
 
 check: deps
+	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" arm64 "|" matrix ")* ]] || scripts/install-deps --for armvm
 	@scripts/check $(SUITES)
 
 coverage: deps
@@ -58,6 +62,14 @@ lint:
 arm64:
 	@scripts/install-deps --for build,arm64
 	@scripts/build-kernel --flavour arm64
+
+matrix:
+	@scripts/install-deps --for build,vm,armvm
+	@scripts/matrix $(MODELS)
+
+matrix-refresh:
+	@scripts/install-deps --for build,vm,armvm
+	@scripts/matrix --page Documentation/userspace-api/iommufd-matrix.rst
 
 bench:
 	@scripts/install-deps --for build,vm,bench
