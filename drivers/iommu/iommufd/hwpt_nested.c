@@ -88,6 +88,7 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 		return ERR_CAST(obj);
 	hwpt = to_hwpt_nested(to_hwpt(obj));
 	hwpt->common.ctx = idev->ctx;
+	hwpt->common.pasid_capable = flags & IOMMU_HWPT_ALLOC_PASID;
 	hwpt->parent = parent;
 	iommufd_object_hold(&parent->common.obj);
 
