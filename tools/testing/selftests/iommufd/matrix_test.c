@@ -886,22 +886,14 @@ static int mock_hw_info(void)
 
 static int mock_nested_on(struct mock *mock, __u32 parent, __u32 *nested)
 {
-	struct iommu_test_hwpt data = {};
-	struct iommu_hwpt_alloc cmd = {
-		.dev_id = mock->dev.idev,
-		.pt_id = parent,
-		.data_type = IOMMU_HWPT_DATA_SELFTEST,
-		.data_len = sizeof(data),
-		.data_uptr = (uintptr_t)&data,
-	};
-	int rc = hwpt_alloc_ioctl(mock->iommufd, &cmd);
+	int rc = mock_nested(mock->iommufd, mock->dev.idev, parent, 0, 0,
+			     nested);
 
-	*nested = cmd.out_hwpt_id;
 	return rc ? rc : mock_domain_replace(mock->iommufd, mock->dev.stdev,
 					     nested);
 }
 
-static int mock_nested(void)
+static int mock_nested_works(void)
 {
 	struct mock mock;
 	__u32 hwpt;
@@ -924,7 +916,7 @@ static int mock_nested_as_here(void)
 	int rc;
 
 	if (hw.type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3)
-		return mock_nested();
+		return mock_nested_works();
 	rc = mock_open(&mock, 0);
 	if (!rc)
 		rc = mock_hwpt(&mock, IOMMU_HWPT_ALLOC_NEST_PARENT,
