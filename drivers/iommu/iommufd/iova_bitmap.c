@@ -133,6 +133,8 @@ static bool window_has(const struct iova_bitmap_window *window,
 
 static void unpin_window(struct iova_bitmap_window *window)
 {
+	if (!window->npages)
+		return;
 	unpin_user_pages_dirty_lock(window->pages, window->npages,
 				    window->written);
 	window->npages = 0;
@@ -442,7 +444,8 @@ struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
 		return ERR_PTR(-EOVERFLOW);
 
 	npages = min(last_position / POSITIONS_PER_PAGE + 1, VISITED_PAGES);
-	bitmap = kzalloc(struct_size(bitmap, visited_pages, npages),
+	/* Not zeroed: most of it is room for pages */
+	bitmap = kmalloc(struct_size(bitmap, visited_pages, npages),
 			 GFP_KERNEL_ACCOUNT);
 	if (!bitmap)
 		return ERR_PTR(-ENOMEM);
@@ -453,10 +456,17 @@ struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
 	bitmap->first_position = offset_in_page(data) * BITS_PER_BYTE;
 	bitmap->last_page = last_position / POSITIONS_PER_PAGE;
 	bitmap->user_page = user_va & PAGE_MASK;
-	bitmap->visited.pages = bitmap->visited_pages;
-	bitmap->visited.max_npages = npages;
-	bitmap->stray.pages = bitmap->stray_pages;
-	bitmap->stray.max_npages = STRAY_PAGES;
+	bitmap->error = 0;
+	bitmap->owed_first = 0;
+	bitmap->owed_last = 0;
+	bitmap->visited = (struct iova_bitmap_window){
+		.pages = bitmap->visited_pages,
+		.max_npages = npages,
+	};
+	bitmap->stray = (struct iova_bitmap_window){
+		.pages = bitmap->stray_pages,
+		.max_npages = STRAY_PAGES,
+	};
 	return bitmap;
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_alloc, "IOMMUFD");
