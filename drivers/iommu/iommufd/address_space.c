@@ -756,19 +756,47 @@ bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
 }
 
 /* Nothing of memory that was taken back is in a page table. */
-static int visit_part(const struct iommufd_area *area, unsigned long iova,
-		      unsigned long last, iommufd_visit_t visit, void *data)
+static int visit_revocable(struct iommufd_revocable *revocable,
+			   unsigned long iova, unsigned long last,
+			   iommufd_visit_t visit, void *data)
 {
-	struct iommufd_revocable *revocable = area->pinned->revocable;
 	int rc;
 
-	if (!revocable)
-		return visit(data, iova, last);
 	if (!iommufd_revocable_hold(revocable))
 		return 0;
 	rc = visit(data, iova, last);
 	iommufd_revocable_release(revocable);
 	return rc;
+}
+
+/*
+ * The last area of those behind @area without a hole, up to @last, that may be
+ * visited in one call
+ */
+static struct iommufd_area *last_neighbour(struct iommufd_area *area,
+					   unsigned long last,
+					   unsigned int *nr_left)
+{
+	struct iommufd_area *next;
+
+	for (; *nr_left; area = next, --*nr_left) {
+		next = iommufd_area_next(area, last);
+		if (!next || next->iova != area->last + 1 || !is_live(next) ||
+		    next->pinned->revocable)
+			break;
+	}
+	return area;
+}
+
+static int visit_part(struct iommufd_area *area, unsigned long iova,
+		      unsigned long last, iommufd_visit_t visit, void *data)
+{
+	if (!is_live(area))
+		return 0;
+	if (area->pinned->revocable)
+		return visit_revocable(area->pinned->revocable, iova, last,
+				       visit, data);
+	return visit(data, iova, last);
 }
 
 /*
@@ -780,24 +808,28 @@ static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
 {
 	unsigned long part_last, bytes_left = VISIT_STEP;
 	unsigned int nr_left = AREAS_STEP;
-	struct iommufd_area *area;
+	struct iommufd_area *area, *end;
 	int rc = 0;
 
 	down_read(&as->space.lock);
 	area = iommufd_area_first(&as->space, *iova, last);
-	while (area && nr_left--) {
+	while (area && nr_left) {
+		nr_left--;
+		end = area;
+		if (is_live(area) && !area->pinned->revocable)
+			end = last_neighbour(area, last, &nr_left);
+
 		*iova = max(*iova, area->iova);
-		part_last = min(last, area->last);
+		part_last = min(last, end->last);
 		if (part_last - *iova >= bytes_left)
 			part_last = *iova + bytes_left - 1;
 		bytes_left -= part_last - *iova + 1;
 
-		if (is_live(area))
-			rc = visit_part(area, *iova, part_last, visit, data);
+		rc = visit_part(area, *iova, part_last, visit, data);
 		*iova = part_last + 1;
 		if (rc || !bytes_left)
 			goto out_unlock;
-		area = iommufd_area_next(area, last);
+		area = iommufd_area_next(end, last);
 	}
 	if (!area)
 		*iova = last + 1;
@@ -812,8 +844,9 @@ out_unlock:
  * @iova: first IOVA
  * @last: last IOVA
  * @visit: called for each mapped part of the range, ascending, with parts that
- *         are not in the page tables any more, or not yet, left out. Large areas
- *         come in several parts.
+ *         are not in the page tables any more, or not yet, left out. Areas
+ *         without a hole between them come together, large ones in several
+ *         parts.
  * @data: for @visit
  *
  * Context: process context, may sleep; holds locks around @visit, which must
