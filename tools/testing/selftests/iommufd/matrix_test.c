@@ -596,6 +596,10 @@ static int coherency_of(int iommufd, __u32 ioas)
 	return rc ? 0 : -EOPNOTSUPP;
 }
 
+/*
+ * An IOMMU that can enforce coherency is told to before a device is attached,
+ * which fails if it refuses. Without containers nobody can be asked.
+ */
 static int try_coherency(void)
 {
 	struct copier copier;
@@ -605,7 +609,14 @@ static int try_coherency(void)
 		rc = copier_start(&copier, copier.ioas);
 	if (!rc)
 		rc = copier_copy(&copier, 1);
-	return rc ? rc : coherency_of(copier.iommufd, copier.ioas);
+	if (rc)
+		return rc;
+	rc = coherency_of(copier.iommufd, copier.ioas);
+	if (rc == -ENOTTY && coherency_offer() == OFFERED) {
+		detail("attached; there is no container to ask");
+		return 0;
+	}
+	return rc;
 }
 
 static int try_page_table(__u32 flags)
