@@ -18,7 +18,7 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "fail_nth.h"
+#include "fail_each.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
@@ -30,7 +30,6 @@
 #define INVALID IOMMUFD_PAGE_RESP_INVALID
 /* What a queue takes, and no more */
 #define GROUPS_MAX (1U << 16)
-#define MAX_TRIES 500
 
 FIXTURE(fault)
 {
@@ -1119,36 +1118,6 @@ TEST_F(fault, reader_that_waits_for_another_can_be_interrupted)
 /*
  * Failures
  */
-
-/* The nth failure from now in @operation, for all n; @undo after success. */
-#define WITH_EACH_FAILURE(operation, unchanged, undo) do {		\
-	int fail_nth_ = fail_nth_open();				\
-	bool failed_ = true;						\
-	int rc_, nth_;							\
-									\
-	if (fail_nth_ < 0)						\
-		SKIP(break, "the kernel cannot inject failures");	\
-	for (nth_ = 0; failed_ && nth_ < MAX_TRIES; nth_++) {		\
-		fail_nth_set(fail_nth_, nth_);				\
-		rc_ = (operation);					\
-		failed_ = fail_nth_happened(fail_nth_);			\
-		if (!nth_)						\
-			failed_ = true;					\
-		if (rc_) {						\
-			ASSERT_TRUE(nth_ && failed_)			\
-				TH_LOG("failure %d: %d", nth_, rc_);	\
-			EXPECT_TRUE(is_injected_failure(rc_))		\
-				TH_LOG("failure %d: %d", nth_, rc_);	\
-			EXPECT_TRUE(unchanged)				\
-				TH_LOG("failure %d: %d", nth_, rc_);	\
-		} else {						\
-			ASSERT_EQ(0, undo);				\
-		}							\
-	}								\
-	EXPECT_FALSE(failed_);						\
-	EXPECT_LT(2, nth_);						\
-	close(fail_nth_);						\
-} while (0)
 
 TEST_F_TIMEOUT(fault, queue_leaves_nothing_behind_when_it_fails, 120)
 {

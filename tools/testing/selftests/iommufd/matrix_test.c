@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +29,7 @@
 
 #include "kselftest.h"
 #include "checked_io.h"
+#include "device_mover.h"
 #include "edu_rig.h"
 #include "mock_lib.h"
 #include "test_support.h"
@@ -469,55 +469,28 @@ static int try_allocated(void)
 	return rc ? rc : copier_copy(&copier, 1);
 }
 
-/*
- * The same memory is at the same IOVA in both IOASes: the device sees no
- * difference, and each frame that is lost is one that met a gap.
- */
-struct mover {
-	struct vfio_dev *dev;
-	__u32 pts[2];
-	bool stop;
-	unsigned int moves;
-	int rc;
-};
-
-static void *move_to_and_fro(void *argument)
-{
-	struct mover *mover = argument;
-
-	while (!__atomic_load_n(&mover->stop, __ATOMIC_RELAXED) &&
-	       !mover->rc) {
-		mover->rc = vfio_attach(mover->dev,
-					mover->pts[mover->moves % 2]);
-		__atomic_fetch_add(&mover->moves, 1, __ATOMIC_RELAXED);
-	}
-	return NULL;
-}
-
 /* So many, unless a frame is lost before. Frames are much faster than moves. */
 #define MOVES 2000
 #define MOVES_TIMEOUT_S 60
 
-static unsigned int moves_of(const struct mover *mover)
-{
-	return __atomic_load_n(&mover->moves, __ATOMIC_RELAXED);
-}
-
+/*
+ * The same memory is at the same IOVA in both IOASes: the device sees no
+ * difference, and each frame that is lost is one that met a gap.
+ */
 static int copy_while_moved(struct copier *copier, struct mover *mover)
 {
 	unsigned int frames = 0;
 	bool lost = false;
 	time_t end = time(NULL) + MOVES_TIMEOUT_S;
-	pthread_t thread;
+	int rc = mover_start(mover);
 
-	if (pthread_create(&thread, NULL, move_to_and_fro, mover))
-		return -ENOMEM;
-	while (!lost && moves_of(mover) < MOVES && time(NULL) < end)
+	if (rc)
+		return rc;
+	while (!lost && mover_moves(mover) < MOVES && time(NULL) < end)
 		lost = copier_copy(copier, ++frames);
-	__atomic_store_n(&mover->stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	if (mover->rc)
-		return mover->rc;
+	rc = mover_stop(mover);
+	if (rc)
+		return rc;
 	detail("%s", lost ? "the driver does not switch in one step" :
 			    "no frame was lost");
 	ksft_print_msg("replaced %u times during %u frames\n", mover->moves,

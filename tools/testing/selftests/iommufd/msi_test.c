@@ -7,10 +7,10 @@
  * The devices are QEMU's "edu", with one MSI, and "igb", with MSI-X.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 
 #include "kselftest_harness.h"
+#include "device_mover.h"
 #include "fail_nth.h"
 #include "test_support.h"
 #include "vfio_edu.h"
@@ -188,28 +188,6 @@ TEST_F(msi, arrives_again_through_another_file)
 	}
 }
 
-/* Moves the device to and fro for as long as the test raises interrupts. */
-struct mover {
-	struct vfio_dev *dev;
-	__u32 pts[2];
-	bool stop;
-	unsigned int moves;
-	int rc;
-};
-
-static void *move_to_and_fro(void *argument)
-{
-	struct mover *mover = argument;
-
-	while (!__atomic_load_n(&mover->stop, __ATOMIC_RELAXED) &&
-	       !mover->rc) {
-		mover->rc = vfio_attach(mover->dev,
-					mover->pts[mover->moves % 2]);
-		mover->moves++;
-	}
-	return NULL;
-}
-
 /*
  * An IOMMU that translates interrupts and cannot switch from one page table to
  * another in one step loses those that come in between: a few.
@@ -225,20 +203,17 @@ TEST_F(msi, arrives_while_replaced)
 {
 	struct mover mover = { .dev = DEV, .pts = { OTHER, IOAS } };
 	const int raises = 300;
-	pthread_t thread;
 	int i, lost = 0;
 
 	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
 	ASSERT_EQ(0, irq_enable(IRQ));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, move_to_and_fro, &mover));
+	ASSERT_EQ(0, mover_start(&mover));
 	for (i = 0; i < raises; i++)
 		if (irq_raise(IRQ, i % IRQ->vectors, LOST_MS) != 1)
 			lost++;
-	__atomic_store_n(&mover.stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
+	EXPECT_EQ(0, mover_stop(&mover));
 	TH_LOG("%d of %d lost in %u moves", lost, raises, mover.moves);
 	EXPECT_GT(may_lose_interrupts(DEV->bdf) ? raises / 5 : 1, lost);
-	EXPECT_EQ(0, mover.rc);
 	EXPECT_LT(2, mover.moves);
 	EXPECT_TRUE(arrives(IRQ));
 }
@@ -247,19 +222,16 @@ TEST_F(msi, arrives_while_replaced)
 TEST_F(msi, can_be_enabled_while_replaced)
 {
 	struct mover mover = { .dev = DEV, .pts = { OTHER, IOAS } };
-	pthread_t thread;
 	int i;
 
 	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, move_to_and_fro, &mover));
+	ASSERT_EQ(0, mover_start(&mover));
 	for (i = 0; i < 10; i++) {
 		EXPECT_EQ(0, irq_enable(IRQ));
 		if (i < 9)
 			EXPECT_EQ(0, irq_disable(IRQ));
 	}
-	__atomic_store_n(&mover.stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	EXPECT_EQ(0, mover.rc);
+	EXPECT_EQ(0, mover_stop(&mover));
 	EXPECT_TRUE(arrives(IRQ));
 }
 

@@ -10,14 +10,13 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "fail_nth.h"
+#include "fail_each.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
 #define NR_WORDS MOCK_NESTED_DOMAIN_IOTLB_NUM
 #define IOTLB IOMMU_TEST_IOTLB_DEFAULT
 #define IOVA ((__u64)MOCK_APERTURE_START)
-#define MAX_TRIES 500
 
 FIXTURE(nested)
 {
@@ -539,36 +538,6 @@ TEST_F(nested, invalidation_fails_when_its_count_cannot_be_told)
 /*
  * Failures and races
  */
-
-/* The nth failure from now in @operation, for all n; @undo after success. */
-#define WITH_EACH_FAILURE(operation, unchanged, undo) do {		\
-	int fail_nth_ = fail_nth_open();				\
-	bool failed_ = true;						\
-	int rc_, nth_;							\
-									\
-	if (fail_nth_ < 0)						\
-		SKIP(break, "the kernel cannot inject failures");	\
-	for (nth_ = 0; failed_ && nth_ < MAX_TRIES; nth_++) {		\
-		fail_nth_set(fail_nth_, nth_);				\
-		rc_ = (operation);					\
-		failed_ = fail_nth_happened(fail_nth_);			\
-		if (!nth_)						\
-			failed_ = true;					\
-		if (rc_) {						\
-			ASSERT_TRUE(nth_ && failed_)			\
-				TH_LOG("failure %d: %d", nth_, rc_);	\
-			EXPECT_TRUE(is_injected_failure(rc_))		\
-				TH_LOG("failure %d: %d", nth_, rc_);	\
-			EXPECT_TRUE(unchanged)				\
-				TH_LOG("failure %d: %d", nth_, rc_);	\
-		} else {						\
-			ASSERT_EQ(0, undo);				\
-		}							\
-	}								\
-	EXPECT_FALSE(failed_);						\
-	EXPECT_LT(2, nth_);						\
-	close(fail_nth_);						\
-} while (0)
 
 TEST_F_TIMEOUT(nested, allocation_leaves_nothing_behind_when_it_fails, 120)
 {
