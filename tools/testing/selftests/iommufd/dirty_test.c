@@ -632,35 +632,40 @@ TEST_F(dirty, nothing_mapped_is_nothing_dirty)
 
 #define NR_AREAS 2500
 
-TEST_F_TIMEOUT(dirty, many_areas_with_a_hole_behind_each, 60)
+TEST_F_TIMEOUT(dirty, many_areas_with_and_without_holes_between, 90)
 {
-	const __u64 first = 256 * MIB, length = NR_AREAS * 2 * SMALL_PAGE;
+	const size_t size = BITMAP_BYTES + 2 * MARGIN;
+	const __u64 first = 256 * MIB;
+	__u64 step, length;
 	unsigned int i;
 
-	for (i = 0; i < NR_AREAS; i++)
-		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
-					 first + i * 2 * SMALL_PAGE));
-	for (i = 0; i < NR_AREAS; i += 3) {
-		ASSERT_EQ(0, write_page(FD, HWPT, first + i * 2 * SMALL_PAGE));
-		model_bit(self->model + MARGIN, i * 2);
+	for (step = SMALL_PAGE; step <= 2 * SMALL_PAGE; step += SMALL_PAGE) {
+		length = NR_AREAS * step;
+		for (i = 0; i < NR_AREAS; i++)
+			ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
+						 first + i * step));
+		FORGET_ROOM();
+		for (i = 0; i < NR_AREAS; i += 3) {
+			ASSERT_EQ(0, write_page(FD, HWPT, first + i * step));
+			model_bit(self->model + MARGIN, i * step / SMALL_PAGE);
+		}
+		EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, first, length,
+						   SMALL_PAGE, BITMAP));
+		EXPECT_EQ(0, memcmp(self->room, self->model, size));
+		FORGET_ROOM();
+		EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, first, length,
+						   SMALL_PAGE, BITMAP));
+		EXPECT_TRUE(memory_is(self->room, 0, size));
+
+		/* enabling finds all of them, too */
+		for (i = 0; i < NR_AREAS; i += 100)
+			ASSERT_EQ(0, write_page(FD, HWPT, first + i * step));
+		EXPECT_EQ(0, hwpt_set_dirty_tracking(FD, HWPT, ENABLE));
+		EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, first, length,
+						   SMALL_PAGE, BITMAP));
+		EXPECT_TRUE(memory_is(self->room, 0, size));
+		ASSERT_EQ(0, ioas_unmap(FD, IOAS, first, length, NULL));
 	}
-	EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, first, length,
-					   SMALL_PAGE, BITMAP));
-	EXPECT_EQ(0, memcmp(self->room, self->model,
-			    BITMAP_BYTES + 2 * MARGIN));
-	FORGET_ROOM();
-	EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, first, length,
-					   SMALL_PAGE, BITMAP));
-	EXPECT_TRUE(memory_is(self->room, 0, BITMAP_BYTES + 2 * MARGIN));
-	/* enabling finds all of them, too */
-	for (i = 0; i < NR_AREAS; i += 100)
-		ASSERT_EQ(0, write_page(FD, HWPT, first + i * 2 * SMALL_PAGE));
-	EXPECT_EQ(0, hwpt_set_dirty_tracking(FD, HWPT, ENABLE));
-	FORGET_ROOM();
-	EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, first, length,
-					   SMALL_PAGE, BITMAP));
-	EXPECT_EQ(0, memcmp(self->room, self->model,
-			    BITMAP_BYTES + 2 * MARGIN));
 }
 
 /* Pages of the process that are in memory */
