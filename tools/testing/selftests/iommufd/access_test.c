@@ -687,7 +687,7 @@ static void *pin_and_unpin(void *data)
 				     IOVA + SMALL_PAGE, 8 * SMALL_PAGE, NULL,
 				     &item);
 		if (!rc) {
-			pinner->done++;
+			__atomic_fetch_add(&pinner->done, 1, __ATOMIC_RELAXED);
 			rc = mock_access_unpin(pinner->iommufd, pinner->access,
 					       item);
 		}
@@ -702,6 +702,13 @@ static void *pin_and_unpin(void *data)
 	return NULL;
 }
 
+static bool all_have_pinned(const struct pinner *pinners, int nr)
+{
+	while (nr && __atomic_load_n(&pinners[nr - 1].done, __ATOMIC_RELAXED))
+		nr--;
+	return !nr;
+}
+
 TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 {
 	struct pinner pinners[2] = {};
@@ -714,7 +721,7 @@ TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 				    &pinners[i]);
 		ASSERT_EQ(0, rc);
 	}
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < 500 || !all_have_pinned(pinners, 2); i++) {
 		rc = ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 		/* a driver has pinned, and not noted yet what to let go of */
 		if (rc == -EDEADLOCK) {
