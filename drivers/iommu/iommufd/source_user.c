@@ -94,12 +94,8 @@ static long pin_own_page(struct user_memory *mem, unsigned long va,
 	rc = pin_user_pages_fast(va, 1, gup_flags(mem), &page);
 	if (rc != 1)
 		return rc;
-	rc = iommufd_runs_append(runs, page_to_pfn(page), 1);
-	if (rc) {
-		unpin_user_page(page);
-		return rc;
-	}
-	return 1;
+	/* The first run needs no memory. */
+	return iommufd_runs_append(runs, page_to_pfn(page), 1) ?: 1;
 }
 
 /* Pin memory of the caller; returns how many pages that were. */
@@ -111,7 +107,7 @@ static long pin_own(struct user_memory *mem, unsigned long va,
 	unsigned int nr = scratch->nr_max;
 	long pinned;
 
-	if (npages == 1)
+	if (npages == 1 && !runs->npages)
 		return pin_own_page(mem, va, runs);
 	pinned = pin_user_ranges_fast(va, npages, gup_flags(mem), range, &nr);
 	for (; nr; nr--, range++) {
