@@ -1029,7 +1029,7 @@ static const struct feature features[] = {
 	  pasid_table_offer },
 	{ "attach to a PASID", try_pasid, mock_pasid, pasid_offer },
 	{ "dirty tracking", try_dirty, mock_dirty_tracking, dirty_offer },
-	{ "page requests", try_page_requests, mock_page_requests,
+	{ "page table with fault queue", try_page_requests, mock_page_requests,
 	  page_request_offer },
 };
 
