@@ -82,19 +82,8 @@ static int alloc_typed(int iommufd, __u32 idev, __u32 ioas, __u32 flags,
 		       __u32 pagetable_type, __u32 *hwpt)
 {
 	struct iommu_test_hwpt data = { .pagetable_type = pagetable_type };
-	struct iommu_hwpt_alloc cmd = {
-		.flags = flags,
-		.dev_id = idev,
-		.pt_id = ioas,
-		.data_type = IOMMU_HWPT_DATA_SELFTEST,
-		.data_len = sizeof(data),
-		.data_uptr = (uintptr_t)&data,
-	};
-	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
 
-	if (!rc)
-		*hwpt = cmd.out_hwpt_id;
-	return rc;
+	return mock_hwpt_alloc(iommufd, idev, ioas, flags, &data, hwpt);
 }
 
 static void *map_room(size_t length)

@@ -228,23 +228,31 @@ int mock_dirty(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
 	return rc;
 }
 
-int mock_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
-		__u32 iotlb, __u32 *nested_hwpt)
+int mock_hwpt_alloc(int iommufd, __u32 idev, __u32 pt, __u32 flags,
+		    const struct iommu_test_hwpt *data, __u32 *hwpt)
 {
-	const struct iommu_test_hwpt data = { .iotlb = iotlb };
 	struct iommu_hwpt_alloc cmd = {
 		.flags = flags,
 		.dev_id = idev,
-		.pt_id = parent,
+		.pt_id = pt,
 		.data_type = IOMMU_HWPT_DATA_SELFTEST,
-		.data_len = sizeof(data),
-		.data_uptr = (uintptr_t)&data,
+		.data_len = sizeof(*data),
+		.data_uptr = (uintptr_t)data,
 	};
 	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
 
 	if (!rc)
-		*nested_hwpt = cmd.out_hwpt_id;
+		*hwpt = cmd.out_hwpt_id;
 	return rc;
+}
+
+int mock_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
+		__u32 iotlb, __u32 *nested_hwpt)
+{
+	const struct iommu_test_hwpt data = { .iotlb = iotlb };
+
+	return mock_hwpt_alloc(iommufd, idev, parent, flags, &data,
+			       nested_hwpt);
 }
 
 int mock_check_iotlb(int iommufd, __u32 nested_hwpt, __u32 word, __u32 value)

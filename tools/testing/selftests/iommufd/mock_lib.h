@@ -88,6 +88,9 @@ int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
 int mock_dirty(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
 	       __u64 page_size, const void *bitmap, __u64 *nr_dirty);
 
+/* A page table with data for the test device, on an IOAS or a parent */
+int mock_hwpt_alloc(int iommufd, __u32 idev, __u32 pt, __u32 flags,
+		    const struct iommu_test_hwpt *data, __u32 *hwpt);
 /* A nested page table for @idev; its words start as @iotlb. */
 int mock_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
 		__u32 iotlb, __u32 *nested_hwpt);
