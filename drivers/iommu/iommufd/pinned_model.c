@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A model of the pinned-memory object, for its KUnit tests
+ */
+#include <kunit/test.h>
+#include <linux/mm.h>
+
+#include "pinned_model.h"
+
+/* The pages and the gaps between them */
+#define MEMORY_ORDER 7
+
+static struct fake_memory *to_fake(struct iommufd_pinned *pinned)
+{
+	return container_of(pinned, struct fake_memory, pinned);
+}
+
+/* Every third page is not contiguous with the one before. */
+unsigned long fake_memory_pfn(struct fake_memory *mem, unsigned long page)
+{
+	return page_to_pfn(mem->memory) + page + page / 3;
+}
+
+static unsigned long page_of(struct fake_memory *mem, unsigned long pfn)
+{
+	unsigned long page;
+
+	for (page = 0; page != MODEL_NPAGES; page++)
+		if (fake_memory_pfn(mem, page) == pfn)
+			return page;
+	return MODEL_NPAGES;
+}
+
+static void fake_unpin(struct iommufd_pinned *pinned,
+		       const struct iommufd_run_slice *runs,
+		       unsigned long npages)
+{
+	struct fake_memory *mem = to_fake(pinned);
+	struct iommufd_run_cursor cursor;
+	struct iommufd_run run;
+	unsigned long i;
+
+	iommufd_run_slice_walk(runs, 0, npages, &cursor);
+	while (iommufd_run_cursor_next(&cursor, &run)) {
+		for (i = 0; i != iommufd_run_npages(run); i++)
+			mem->pins[page_of(mem, iommufd_run_pfn(run) + i)]--;
+	}
+}
+
+static int fake_pin(struct iommufd_pinned *pinned, unsigned long first,
+		    unsigned long last, struct iommufd_run_builder *runs)
+{
+	struct fake_memory *mem = to_fake(pinned);
+	unsigned long page;
+	int rc;
+
+	if (mem->fail_pin && !--mem->fail_pin)
+		return -EFAULT;
+	for (page = first; page <= last; page++) {
+		rc = iommufd_runs_append(runs, fake_memory_pfn(mem, page), 1);
+		if (rc)
+			return rc;
+		mem->pins[page]++;
+	}
+	return 0;
+}
+
+static int fake_charge(struct iommufd_pinned *pinned, unsigned long npages)
+{
+	struct fake_memory *mem = to_fake(pinned);
+
+	if (mem->charged + npages > mem->limit)
+		return -ENOMEM;
+	mem->charged += npages;
+	return 0;
+}
+
+static void fake_uncharge(struct iommufd_pinned *pinned, unsigned long npages)
+{
+	to_fake(pinned)->charged -= npages;
+}
+
+static void fake_release(struct iommufd_pinned *pinned)
+{
+	to_fake(pinned)->released = true;
+}
+
+static const struct iommufd_source_ops fake_ops = {
+	.pin = fake_pin,
+	.unpin = fake_unpin,
+	.charge = fake_charge,
+	.uncharge = fake_uncharge,
+	.release = fake_release,
+};
+
+static void free_memory(void *memory)
+{
+	__free_pages(memory, MEMORY_ORDER);
+}
+
+int pinned_model_init(struct kunit *test)
+{
+	struct pinned_model *model;
+
+	model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, model);
+	model->mem.memory = alloc_pages(GFP_KERNEL | __GFP_ZERO, MEMORY_ORDER);
+	KUNIT_ASSERT_NOT_NULL(test, model->mem.memory);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, free_memory,
+						  model->mem.memory));
+	model->mem.ops = fake_ops;
+	iommufd_pinned_init(&model->mem.pinned, &model->mem.ops, 0, true);
+	model->mem.limit = MODEL_NPAGES;
+	test->priv = model;
+	return 0;
+}
+
+void pinned_model_exit(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+
+	if (!model)
+		return;
+	iommufd_pinned_put(&model->mem.pinned);
+	KUNIT_EXPECT_TRUE(test, model->mem.released);
+}
+
+int pinned_model_pin(struct pinned_model *model, unsigned long first,
+		     unsigned long last)
+{
+	unsigned long page;
+	int rc;
+
+	rc = iommufd_pinned_pin(&model->mem.pinned, first, last);
+	if (rc)
+		return rc;
+	for (page = first; page <= last; page++)
+		model->users[page]++;
+	model->ranges[model->nr_ranges].first = first;
+	model->ranges[model->nr_ranges++].last = last;
+	return 0;
+}
+
+void pinned_model_unpin(struct pinned_model *model, unsigned int i)
+{
+	unsigned long first = model->ranges[i].first;
+	unsigned long last = model->ranges[i].last;
+	unsigned long page;
+
+	iommufd_pinned_unpin(&model->mem.pinned, first, last);
+	for (page = first; page <= last; page++)
+		model->users[page]--;
+	model->ranges[i] = model->ranges[--model->nr_ranges];
+}
+
+void pinned_model_unpin_all(struct pinned_model *model)
+{
+	while (model->nr_ranges)
+		pinned_model_unpin(model, 0);
+}
+
+/* Runs of a range that is pinned are those of its pages. */
+static void expect_walk(struct kunit *test, unsigned long first,
+			unsigned long last)
+{
+	struct pinned_model *model = test->priv;
+	struct iommufd_pinned_cursor cursor;
+	unsigned long page = first, i;
+	struct iommufd_run run;
+
+	iommufd_pinned_walk(&model->mem.pinned, first, last, &cursor);
+	while (iommufd_pinned_next(&cursor, &run)) {
+		for (i = 0; i != iommufd_run_npages(run); i++, page++)
+			KUNIT_ASSERT_EQ(test, iommufd_run_pfn(run) + i,
+					fake_memory_pfn(&model->mem, page));
+	}
+	KUNIT_EXPECT_EQ(test, page, last + 1);
+}
+
+void pinned_model_expect(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+	unsigned long page, charged = 0;
+	unsigned int i;
+
+	for (page = 0; page != MODEL_NPAGES; page++) {
+		KUNIT_ASSERT_EQ(test, model->mem.pins[page],
+				!!model->users[page]);
+		charged += !!model->users[page];
+	}
+	KUNIT_ASSERT_EQ(test, model->mem.charged, charged);
+	for (i = 0; i != model->nr_ranges; i++)
+		expect_walk(test, model->ranges[i].first,
+			    model->ranges[i].last);
+}
