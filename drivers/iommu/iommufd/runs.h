@@ -204,6 +204,9 @@ static inline void iommufd_runs_finish(struct iommufd_run_builder *runs,
 void iommufd_run_slice_split(struct iommufd_run_slice *left,
 			     unsigned long npages,
 			     struct iommufd_run_slice *right);
+bool iommufd_run_slice_join(struct iommufd_run_slice *left,
+			    unsigned long npages,
+			    struct iommufd_run_slice *right);
 void __iommufd_run_vec_put(struct iommufd_run_vec *vec);
 
 /**

@@ -177,6 +177,78 @@ static void parts_of_a_slice_outlive_each_other(struct kunit *test)
 	}
 }
 
+static void parts_that_follow_each_other_are_joined(struct kunit *test)
+{
+	struct runs_fixture *fix = test->priv;
+	struct iommufd_run_slice middle, right;
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(run_lengths); i++) {
+		build(test, run_lengths[i], i);
+		iommufd_run_slice_split(&fix->slice, 1234, &middle);
+		iommufd_run_slice_split(&middle, 1000, &right);
+
+		/* There is a hole, or it is the wrong order. */
+		KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&fix->slice,
+								1234, &right));
+		KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&middle, 1000,
+								&fix->slice));
+
+		KUNIT_ASSERT_TRUE(test, iommufd_run_slice_join(&middle, 1000,
+							       &right));
+		expect_pages(test, &middle, 0, NPAGES - 1234, 1234);
+		KUNIT_ASSERT_TRUE(test, iommufd_run_slice_join(&fix->slice,
+							       1234, &middle));
+		expect_pages(test, &fix->slice, 0, NPAGES, 0);
+		if (fix->slice.vec)
+			KUNIT_EXPECT_EQ(test, 1,
+					refcount_read(&fix->slice.vec->refs));
+		iommufd_run_slice_put(&fix->slice);
+	}
+}
+
+static struct iommufd_run_slice slice_of_run(unsigned long pfn,
+					     unsigned long npages)
+{
+	return (struct iommufd_run_slice){ .run = iommufd_run(pfn, npages) };
+}
+
+static void memory_that_is_apart_is_not_joined(struct kunit *test)
+{
+	const unsigned long npages = IOMMUFD_RUN_MAX_NPAGES - 10;
+	struct runs_fixture *fix = test->priv;
+	struct iommufd_run_slice left, right, other;
+
+	/* A gap between two runs; the wrong order */
+	left = slice_of_run(1000, 10);
+	right = slice_of_run(1011, 10);
+	KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&left, 10, &right));
+	KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&right, 10, &left));
+	KUNIT_EXPECT_EQ(test, 10, iommufd_run_npages(left.run));
+
+	/* As long as a run can be, and longer */
+	left = slice_of_run(1000, npages);
+	right = slice_of_run(1000 + npages, 11);
+	KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&left, npages, &right));
+	right = slice_of_run(1000 + npages, 10);
+	KUNIT_EXPECT_TRUE(test, iommufd_run_slice_join(&left, npages, &right));
+	KUNIT_EXPECT_EQ(test, 1000, iommufd_run_pfn(left.run));
+	KUNIT_EXPECT_EQ(test, IOMMUFD_RUN_MAX_NPAGES,
+			iommufd_run_npages(left.run));
+
+	/* Two vectors; a vector and a run */
+	build(test, 7, 1);
+	other = fix->slice;
+	build(test, 7, 1);
+	KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&fix->slice, NPAGES,
+							&other));
+	KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&fix->slice, NPAGES,
+							&right));
+	KUNIT_EXPECT_FALSE(test, iommufd_run_slice_join(&right, 10, &other));
+	iommufd_run_slice_put(&other);
+	iommufd_run_slice_put(&fix->slice);
+}
+
 static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(a_walk_returns_what_was_appended),
 	KUNIT_CASE(a_walk_may_begin_and_end_anywhere),
@@ -184,6 +256,8 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(a_run_never_outgrows_its_packing),
 	KUNIT_CASE(the_highest_pfn_is_kept),
 	KUNIT_CASE(parts_of_a_slice_outlive_each_other),
+	KUNIT_CASE(parts_that_follow_each_other_are_joined),
+	KUNIT_CASE(memory_that_is_apart_is_not_joined),
 	{}
 };
 
