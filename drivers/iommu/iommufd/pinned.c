@@ -6,11 +6,14 @@
  * space for areas, and by accesses. It knows page indices and runs, and nothing
  * of IOVA or of where the memory comes from.
  *
- * pin() cuts segments at its own two ends and nobody merges them again, so that
- * the unpin() of the same range finds whole segments and allocates nothing.
+ * pin() cuts segments at its own two ends, and these cuts stay until the unpin()
+ * of the same range, which so finds whole segments and allocates nothing. It
+ * then joins what no other user needs to be apart, at the same two places: an
+ * unpin() makes no other cut superfluous.
  */
 #include <linux/highmem.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "pinned.h"
@@ -40,7 +43,6 @@ void iommufd_pinned_init(struct iommufd_pinned *pinned,
 	pinned->revocable = NULL;
 	pinned->segments = RB_ROOT;
 	pinned->npages = 0;
-	pinned->first_segment.embedded = true;
 	pinned->first_segment.users = 0;
 }
 
@@ -66,6 +68,24 @@ static struct iommufd_pin_segment *
 next_segment(struct iommufd_pin_segment *segment)
 {
 	return to_segment(rb_next(&segment->node));
+}
+
+static struct iommufd_pin_segment *
+previous_segment(struct iommufd_pin_segment *segment)
+{
+	return to_segment(rb_prev(&segment->node));
+}
+
+static unsigned long segment_npages(const struct iommufd_pin_segment *segment)
+{
+	return segment->last - segment->first + 1;
+}
+
+/* Is it part of the object, not allocated for itself? */
+static bool is_embedded(const struct iommufd_pinned *pinned,
+			const struct iommufd_pin_segment *segment)
+{
+	return segment == &pinned->first_segment;
 }
 
 /* The segment of @page, or the next one above */
@@ -109,9 +129,10 @@ alloc_segment(struct iommufd_pinned *pinned)
 	return segment;
 }
 
-static void free_segment(struct iommufd_pin_segment *segment)
+static void free_segment(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_segment *segment)
 {
-	if (segment->embedded)
+	if (is_embedded(pinned, segment))
 		segment->users = 0;
 	else
 		kfree(segment);
@@ -145,12 +166,12 @@ static int pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 static void release_segment(struct iommufd_pinned *pinned,
 			    struct iommufd_pin_segment *segment)
 {
-	unsigned long npages = segment->last - segment->first + 1;
+	unsigned long npages = segment_npages(segment);
 
 	unpin_runs(pinned, &segment->runs, npages);
 	pinned->ops->uncharge(pinned, npages);
 	pinned->npages -= npages;
-	free_segment(segment);
+	free_segment(pinned, segment);
 }
 
 static struct iommufd_pin_segment *
@@ -183,7 +204,7 @@ acquire_segment(struct iommufd_pinned *pinned, unsigned long first,
 err_uncharge:
 	pinned->ops->uncharge(pinned, npages);
 err_free:
-	free_segment(segment);
+	free_segment(pinned, segment);
 	return ERR_PTR(rc);
 }
 
@@ -211,11 +232,12 @@ static void drop_plan(struct iommufd_pinned *pinned, struct pin_plan *plan)
 
 		plan->holes = segment->node.rb_right;
 		release_segment(pinned, segment);
+		cond_resched();
 	}
 	if (plan->cut_first)
-		free_segment(plan->cut_first);
+		free_segment(pinned, plan->cut_first);
 	if (plan->cut_last)
-		free_segment(plan->cut_last);
+		free_segment(pinned, plan->cut_last);
 }
 
 static int plan_hole(struct iommufd_pinned *pinned, struct pin_plan *plan,
@@ -248,6 +270,11 @@ static int make_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
 	*plan = (struct pin_plan){};
 	for (; segment && segment->first <= last;
 	     segment = next_segment(segment)) {
+		/* The users' own memory bounds them, but that may be large. */
+		if (segment->users == UINT_MAX) {
+			rc = -ENOMEM;
+			goto err_drop;
+		}
 		if (page < segment->first) {
 			rc = plan_hole(pinned, plan, page, segment->first - 1);
 			if (rc)
@@ -267,6 +294,11 @@ static int make_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
 			return 0;
 		}
 		page = segment->last + 1;
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			goto err_drop;
+		}
 	}
 
 	rc = plan_hole(pinned, plan, page, last);
@@ -279,7 +311,7 @@ err_drop:
 	return rc;
 }
 
-/* Cut @segment in front of @page. */
+/* Cut @segment in front of @page. No user begins there yet. */
 static void cut_segment(struct iommufd_pinned *pinned,
 			struct iommufd_pin_segment *segment,
 			unsigned long page, struct iommufd_pin_segment *right)
@@ -289,6 +321,7 @@ static void cut_segment(struct iommufd_pinned *pinned,
 	right->first = page;
 	right->last = segment->last;
 	right->users = segment->users;
+	right->starts = 0;
 	segment->last = page - 1;
 	insert_segment(pinned, right);
 }
@@ -307,13 +340,18 @@ static void commit_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
 
 	for (segment = find_segment(pinned, first);
 	     segment && segment->first <= last;
-	     segment = next_segment(segment))
+	     segment = next_segment(segment)) {
 		segment->users++;
+		segment->starts += segment->first == first;
+		cond_resched();
+	}
 
 	while (plan->holes) {
 		segment = to_segment(plan->holes);
 		plan->holes = segment->node.rb_right;
+		segment->starts = segment->first == first;
 		insert_segment(pinned, segment);
+		cond_resched();
 	}
 }
 
@@ -326,8 +364,8 @@ static void commit_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
  * Context: caller holds the object's mutex; may sleep and take the mmap_lock of
  * the source.
  *
- * Return: 0; -ENOMEM for memory and limits; errors of the source. On an error
- * nothing has changed.
+ * Return: 0; -ENOMEM for memory and limits; errors of the source; -EINTR on a
+ * fatal signal. On an error nothing has changed.
  */
 int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 		       unsigned long last)
@@ -342,6 +380,45 @@ int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 		return rc;
 	commit_plan(pinned, &plan, first, last);
 	return 0;
+}
+
+/*
+ * Does nobody need the cut between these two? The right one has the users of
+ * the left one, without those that end there, and those that begin here: if
+ * nobody begins and there are as many, nobody ends either.
+ */
+static bool are_used_alike(const struct iommufd_pin_segment *left,
+			   const struct iommufd_pin_segment *right)
+{
+	return left->last + 1 == right->first && !right->starts &&
+	       left->users == right->users;
+}
+
+/* Undo the cut in front of @page if there is one that nobody needs. */
+static void join_segments(struct iommufd_pinned *pinned, unsigned long page)
+{
+	struct iommufd_pin_segment *right = find_segment(pinned, page);
+	struct iommufd_pin_segment *left;
+
+	if (!right || right->first != page)
+		return;
+	left = previous_segment(right);
+	if (!left || !are_used_alike(left, right) ||
+	    !iommufd_run_slice_join(&left->runs, segment_npages(left),
+				    &right->runs))
+		return;
+
+	/* What is part of the object stays: it serves a single segment best. */
+	if (is_embedded(pinned, right)) {
+		right->first = left->first;
+		right->starts = left->starts;
+		right->runs = left->runs;
+		swap(left, right);
+	} else {
+		left->last = right->last;
+	}
+	rb_erase(&right->node, &pinned->segments);
+	free_segment(pinned, right);
 }
 
 /**
@@ -366,11 +443,15 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 		next = segment->last < last ? next_segment(segment) : NULL;
 
 		WARN_ON(segment->first < first || segment->last > last);
+		segment->starts -= segment->first == first;
 		if (!--segment->users) {
 			rb_erase(&segment->node, &pinned->segments);
 			release_segment(pinned, segment);
 		}
+		cond_resched();
 	}
+	join_segments(pinned, first);
+	join_segments(pinned, last + 1);
 }
 
 static void walk_segment(struct iommufd_pinned_cursor *cursor,

@@ -12,6 +12,15 @@
  *
  * A page is pinned once however many users it has: the first user asks the
  * source for it, the last gives it back.
+ *
+ * There is a cut between two segments because a user begins or ends there; when
+ * the last such user goes, they become one again. So the number of segments
+ * follows the users that there are, not those that there were. What was pinned
+ * at different times stays apart, since it is in different run vectors (single
+ * runs that continue each other can be joined): a user of a range that was
+ * pinned piece by piece before finds a segment for each piece that is still
+ * pinned. Of these there are at most as many as pages, which are charged, and
+ * no new ones come while the range is pinned.
  */
 #ifndef __IOMMUFD_PINNED_H
 #define __IOMMUFD_PINNED_H
@@ -65,8 +74,8 @@ struct iommufd_source_ops {
  * @node: in the object's segments, ordered by @first
  * @first: index of the first page
  * @last: index of the last page
- * @users: how many pin()s cover exactly these pages
- * @embedded: part of the object, not allocated for itself
+ * @users: how many pin()s cover these pages, all of them
+ * @starts: how many of them begin at @first
  * @runs: where the pages are
  */
 struct iommufd_pin_segment {
@@ -74,7 +83,7 @@ struct iommufd_pin_segment {
 	unsigned long first;
 	unsigned long last;
 	unsigned int users;
-	bool embedded;
+	unsigned int starts;
 	struct iommufd_run_slice runs;
 };
 

@@ -5,6 +5,7 @@
 #include <kunit/test.h>
 #include <linux/cleanup.h>
 #include <linux/prandom.h>
+#include <linux/sched/signal.h>
 
 #include "pinned_model.h"
 
@@ -73,6 +74,180 @@ static void random_users_leave_nothing_behind(struct kunit *test)
 	pinned_model_expect(test);
 }
 
+/* All but the first, which stays, from the lowest page up */
+static void unpin_in_order(struct pinned_model *model)
+{
+	unsigned int lowest = 1, i;
+
+	for (i = 2; i < model->nr_ranges; i++)
+		if (model->ranges[i].first < model->ranges[lowest].first)
+			lowest = i;
+	pinned_model_unpin(model, lowest);
+}
+
+/* All of @first..@last has one user, and there is nothing else. */
+static void expect_one_segment(struct kunit *test, unsigned long first,
+			       unsigned long last)
+{
+	struct pinned_model *model = test->priv;
+	struct iommufd_pin_segment *segment = &model->mem.pinned.first_segment;
+
+	pinned_model_expect(test);
+	KUNIT_ASSERT_EQ(test, 1, pinned_model_segments(model));
+	/* The one that is part of the object, which a usual map looks at */
+	KUNIT_ASSERT_PTR_EQ(test, model->mem.pinned.segments.rb_node,
+			    &segment->node);
+	KUNIT_ASSERT_EQ(test, segment->first, first);
+	KUNIT_ASSERT_EQ(test, segment->last, last);
+	KUNIT_ASSERT_EQ(test, segment->users, 1);
+	KUNIT_ASSERT_EQ(test, segment->starts, 1);
+}
+
+static void pin_each(struct kunit *test, unsigned long first,
+		     unsigned long last)
+{
+	struct pinned_model *model = test->priv;
+	unsigned long page;
+
+	for (page = first; page <= last; page++)
+		KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, page, page));
+	pinned_model_expect(test);
+}
+
+/* Each page of the range, which has one user, gets another one that goes. */
+static void cuts_are_undone(struct kunit *test, unsigned long first,
+			    unsigned long last)
+{
+	struct pinned_model *model = test->priv;
+	struct rnd_state rnd;
+	unsigned long page;
+	unsigned int order;
+
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, first, last));
+	for (page = first; page <= last; page++) {
+		KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, page, page));
+		pinned_model_unpin(model, 1);
+		expect_one_segment(test, first, last);
+	}
+
+	/* In the order of the pages, against it, in any order */
+	prandom_seed_state(&rnd, 3);
+	for (order = 0; order != 3; order++) {
+		pin_each(test, first, last);
+		while (model->nr_ranges != 1) {
+			u32 random = prandom_u32_state(&rnd);
+			unsigned int n = model->nr_ranges - 1;
+
+			if (order == 0)
+				unpin_in_order(model);
+			else if (order == 1)
+				pinned_model_unpin(model, n);
+			else
+				pinned_model_unpin(model, 1 + random % n);
+			pinned_model_expect(test);
+		}
+		expect_one_segment(test, first, last);
+	}
+	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
+static void a_cut_goes_with_the_last_user_that_needs_it(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+
+	guard(mutex)(&model->mem.pinned.mutex);
+
+	/* A run vector and a single run */
+	cuts_are_undone(test, 1, MODEL_MAX_USERS - 2);
+	cuts_are_undone(test, 6, 8);
+
+	/* What others need stays. */
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 0, 40));
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 20));
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 30));
+	KUNIT_EXPECT_EQ(test, 4, pinned_model_segments(model));
+	pinned_model_unpin(model, 1);
+	KUNIT_EXPECT_EQ(test, 3, pinned_model_segments(model));
+	pinned_model_expect(test);
+	/* As many users on both sides of a cut, which are others */
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 31, 35));
+	KUNIT_EXPECT_EQ(test, 4, pinned_model_segments(model));
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 31, 35));
+	pinned_model_unpin(model, 3);
+	KUNIT_EXPECT_EQ(test, 4, pinned_model_segments(model));
+	pinned_model_expect(test);
+	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
+static void what_was_pinned_apart_is_one_if_it_is_one_run(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+
+	guard(mutex)(&model->mem.pinned.mutex);
+
+	/* Pages 6 to 8 are contiguous, 9 is not. */
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 7, 7));
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 6, 9));
+	KUNIT_EXPECT_EQ(test, 3, pinned_model_segments(model));
+	pinned_model_unpin(model, 0);
+	KUNIT_EXPECT_EQ(test, 2, pinned_model_segments(model));
+	pinned_model_expect(test);
+	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
+static void users_are_refused_before_their_count_overflows(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+	struct iommufd_pin_segment *segment = &model->mem.pinned.first_segment;
+
+	guard(mutex)(&model->mem.pinned.mutex);
+
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 20));
+	segment->users = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 10, 20));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 5, 15));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 12, 30));
+	KUNIT_EXPECT_EQ(test, segment->users, UINT_MAX);
+	segment->users = 1;
+	expect_one_segment(test, 10, 20);
+	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
+static void set_fatal_signal(bool pending)
+{
+	struct sighand_struct *sighand;
+
+	/* It is ours, and stays. */
+	sighand = rcu_dereference_protected(current->sighand, true);
+	guard(spinlock_irq)(&sighand->siglock);
+	if (pending)
+		sigaddset(&current->pending.signal, SIGKILL);
+	else
+		sigdelset(&current->pending.signal, SIGKILL);
+	recalc_sigpending();
+}
+
+static void a_fatal_signal_ends_a_pin_of_many_segments(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+
+	guard(mutex)(&model->mem.pinned.mutex);
+
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 5, 5));
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 20));
+	set_fatal_signal(true);
+	KUNIT_EXPECT_EQ(test, -EINTR, pinned_model_pin(model, 0, 30));
+	set_fatal_signal(false);
+	pinned_model_expect(test);
+	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 0, 30));
+	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
 static void a_pin_that_fails_changes_nothing(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
@@ -115,6 +290,10 @@ static struct kunit_case pinned_cases[] = {
 	KUNIT_CASE(a_page_is_pinned_once_for_all_its_users),
 	KUNIT_CASE(holes_between_users_are_filled),
 	KUNIT_CASE(random_users_leave_nothing_behind),
+	KUNIT_CASE(a_cut_goes_with_the_last_user_that_needs_it),
+	KUNIT_CASE(what_was_pinned_apart_is_one_if_it_is_one_run),
+	KUNIT_CASE(users_are_refused_before_their_count_overflows),
+	KUNIT_CASE(a_fatal_signal_ends_a_pin_of_many_segments),
 	KUNIT_CASE(a_pin_that_fails_changes_nothing),
 	KUNIT_CASE(a_limit_is_never_exceeded),
 	{}

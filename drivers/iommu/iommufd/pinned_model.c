@@ -56,11 +56,13 @@ static int fake_pin(struct iommufd_pinned *pinned, unsigned long first,
 
 	if (mem->fail_pin && !--mem->fail_pin)
 		return -EFAULT;
+	mem->nr_pins++;
 	for (page = first; page <= last; page++) {
 		rc = iommufd_runs_append(runs, fake_memory_pfn(mem, page), 1);
 		if (rc)
 			return rc;
 		mem->pins[page]++;
+		mem->pinned_by[page] = mem->nr_pins;
 	}
 	return 0;
 }
@@ -178,6 +180,55 @@ static void expect_walk(struct kunit *test, unsigned long first,
 	KUNIT_EXPECT_EQ(test, page, last + 1);
 }
 
+/* Must there be a cut in front of the page, which is pinned? */
+static bool has_cut(struct pinned_model *model, unsigned long page)
+{
+	unsigned int i;
+
+	if (!page || !model->users[page - 1] ||
+	    model->mem.pinned_by[page] != model->mem.pinned_by[page - 1])
+		return true;
+	for (i = 0; i != model->nr_ranges; i++) {
+		if (model->ranges[i].first == page ||
+		    model->ranges[i].last == page - 1)
+			return true;
+	}
+	return false;
+}
+
+unsigned int pinned_model_segments(struct pinned_model *model)
+{
+	unsigned int count = 0;
+	struct rb_node *node;
+
+	for (node = rb_first(&model->mem.pinned.segments); node;
+	     node = rb_next(node))
+		count++;
+	return count;
+}
+
+static void expect_segments(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+	unsigned int needed = 0;
+	struct rb_node *node;
+	unsigned long page;
+
+	for (page = 0; page != MODEL_NPAGES; page++)
+		needed += model->users[page] && has_cut(model, page);
+	KUNIT_ASSERT_LE(test, pinned_model_segments(model), needed);
+
+	for (node = rb_first(&model->mem.pinned.segments); node;
+	     node = rb_next(node)) {
+		struct iommufd_pin_segment *segment;
+
+		segment = rb_entry(node, struct iommufd_pin_segment, node);
+		for (page = segment->first; page <= segment->last; page++)
+			KUNIT_ASSERT_EQ(test, segment->users,
+					model->users[page]);
+	}
+}
+
 void pinned_model_expect(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
@@ -190,6 +241,7 @@ void pinned_model_expect(struct kunit *test)
 		charged += !!model->users[page];
 	}
 	KUNIT_ASSERT_EQ(test, model->mem.charged, charged);
+	expect_segments(test);
 	for (i = 0; i != model->nr_ranges; i++)
 		expect_walk(test, model->ranges[i].first,
 			    model->ranges[i].last);

@@ -4,7 +4,8 @@
  *
  * The fake source knows for each page how often it has been pinned, and puts
  * page i where fake_memory_pfn() tells, in memory of the test. The model counts
- * users for each page: a page must be pinned exactly when it has users.
+ * users for each page: a page must be pinned exactly when it has users, and
+ * segments must be as few as the present users allow.
  *
  * The test's priv is the model. The caller of all but init and exit holds the
  * object's mutex.
@@ -26,6 +27,9 @@ struct fake_memory {
 	/* Without a copy(), unless the test adds one */
 	struct iommufd_source_ops ops;
 	int pins[MODEL_NPAGES];
+	/* Which call of pin() it was that pinned the page last */
+	unsigned int pinned_by[MODEL_NPAGES];
+	unsigned int nr_pins;
 	unsigned long charged;
 	unsigned long limit;
 	/* This pin() from now on fails; 0: none */
@@ -61,7 +65,10 @@ int pinned_model_pin(struct pinned_model *model, unsigned long first,
 void pinned_model_unpin(struct pinned_model *model, unsigned int i);
 void pinned_model_unpin_all(struct pinned_model *model);
 
-/* Pins, charges and what a walk finds are as they should be. */
+/* How many the object has */
+unsigned int pinned_model_segments(struct pinned_model *model);
+
+/* Pins, charges, segments and what a walk finds are as they should be. */
 void pinned_model_expect(struct kunit *test);
 
 #endif
