@@ -51,6 +51,29 @@ void iommufd_scratch_free(struct iommufd_scratch *scratch)
 		kfree(scratch->entries);
 }
 
+/**
+ * iommufd_unpin_pages - unpin pages that are physically contiguous
+ * @page: the first page
+ * @npages: number of pages, each with one pin, of whatever folios
+ * @dirty: they may have been written to
+ *
+ * In steps of IOMMUFD_UNPIN_STEP: there may be millions of small folios, each of
+ * which is locked to be made dirty.
+ *
+ * Context: may sleep. Cannot fail.
+ */
+void iommufd_unpin_pages(struct page *page, unsigned long npages, bool dirty)
+{
+	while (npages > IOMMUFD_UNPIN_STEP) {
+		unpin_user_page_range_dirty_lock(page, IOMMUFD_UNPIN_STEP,
+						 dirty);
+		page += IOMMUFD_UNPIN_STEP;
+		npages -= IOMMUFD_UNPIN_STEP;
+		cond_resched();
+	}
+	unpin_user_page_range_dirty_lock(page, npages, dirty);
+}
+
 static bool is_within_folio(struct folio *folio, struct page *page,
 			    unsigned long npages)
 {
@@ -69,7 +92,7 @@ static __always_inline void unpin_run(struct iommufd_run run, bool dirty)
 	    (!dirty || folio_test_dirty(folio)))
 		unpin_user_folio(folio, npages);
 	else
-		unpin_user_page_range_dirty_lock(page, npages, dirty);
+		iommufd_unpin_pages(page, npages, dirty);
 	/* After a page it is not worth the question. */
 	if (npages > SZ_2M / SZ_4K)
 		cond_resched();

@@ -5,6 +5,7 @@
 #ifndef __IOMMUFD_SOURCE_H
 #define __IOMMUFD_SOURCE_H
 
+#include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/types.h>
 
@@ -12,6 +13,7 @@ struct file;
 struct iommufd_account;
 struct iommufd_pinned;
 struct iommufd_run_slice;
+struct page;
 
 struct iommufd_pinned *
 iommufd_user_memory_alloc(unsigned long va, bool writable,
@@ -55,6 +57,10 @@ void iommufd_scratch_init(struct iommufd_scratch *scratch, unsigned long nr,
 			  size_t size);
 void iommufd_scratch_free(struct iommufd_scratch *scratch);
 
+/* So many pages are given back without a look at the scheduler. */
+#define IOMMUFD_UNPIN_STEP BIT(15)
+
+void iommufd_unpin_pages(struct page *page, unsigned long npages, bool dirty);
 void iommufd_source_unpin(struct iommufd_pinned *pinned,
 			  const struct iommufd_run_slice *runs,
 			  unsigned long npages);

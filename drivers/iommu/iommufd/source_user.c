@@ -78,8 +78,8 @@ static unsigned int gup_flags(const struct user_memory *mem)
 static void unpin_ranges(struct gup_range *range, unsigned int nr)
 {
 	for (; nr; nr--, range++)
-		unpin_user_page_range_dirty_lock(pfn_to_page(range->pfn),
-						 range->nr_pages, false);
+		iommufd_unpin_pages(pfn_to_page(range->pfn), range->nr_pages,
+				    false);
 }
 
 #define OWN_ENTRY_SIZE sizeof(struct gup_range)
