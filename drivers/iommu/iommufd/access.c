@@ -2,10 +2,11 @@
 /*
  * The access object: a kernel driver that reaches an IOAS by software
  *
- * Owns the tie between a driver and an IOAS; the lock of the access guards it,
- * and is not held while the driver is called. The entry points are the
- * in-kernel API for mediated devices.
+ * Owns the tie between a driver and an IOAS; the locks of the access guard it,
+ * and are not held while the driver is called or somebody is waited for. The
+ * entry points are the in-kernel API for mediated devices.
  */
+#include <linux/cleanup.h>
 #include <linux/iommufd.h>
 #include <linux/mm.h>
 
@@ -44,6 +45,8 @@ iommufd_access_create(struct iommufd_ctx *ctx,
 	iommufd_ctx_get(ctx);
 	access->ops = ops;
 	access->data = data;
+	spin_lock_init(&access->ops_lock);
+	init_waitqueue_head(&access->ops_done);
 	mutex_init(&access->lock);
 	*id = obj->id;
 	iommufd_object_publish(ctx, obj);
@@ -61,23 +64,45 @@ void iommufd_access_destroy_object(struct iommufd_ctx *ctx,
 	iommufd_ctx_put(ctx);
 }
 
-/* All that the driver has pinned is unpinned on return. */
-static void leave(struct iommufd_access *access)
+static void set_ioas(struct iommufd_access *access, struct iommufd_ioas *ioas,
+		     struct iommufd_ioas *ioas_unpin)
 {
-	struct iommufd_ioas *ioas = access->ioas;
-
 	lockdep_assert_held(&access->lock);
 
-	access->ioas = NULL;
-	iommufd_address_space_settle(&ioas->as);
+	spin_lock(&access->ops_lock);
+	access->ioas = ioas;
+	access->ioas_unpin = ioas_unpin;
+	spin_unlock(&access->ops_lock);
+}
 
-	if (access->ops->unmap) {
-		mutex_unlock(&access->lock);
+/* With the lock: whoever has made it 0 has finished with the access. */
+static bool is_done(struct iommufd_access *access, const unsigned int *count)
+{
+	guard(spinlock)(&access->ops_lock);
+	return !*count;
+}
+
+/*
+ * Nothing is pinned and no callback runs on return. Pins that are under way
+ * through this access are waited for, since the driver has to let go of these,
+ * too. Callbacks are, as long as the driver can unpin.
+ */
+static void leave_ioas(struct iommufd_access *access)
+{
+	struct iommufd_reacher *reacher = access->reacher;
+	struct iommufd_ioas *ioas = access->ioas;
+
+	set_ioas(access, NULL, ioas);
+	mutex_unlock(&access->lock);
+
+	wait_event(access->ops_done, is_done(access, &access->nr_ops));
+	if (access->ops->unmap)
 		access->ops->unmap(access->data, 0, ULONG_MAX);
-		mutex_lock(&access->lock);
-	}
-	iommufd_address_space_remove_reacher(&ioas->as, access->reacher);
-	access->ioas_unpin = NULL;
+	iommufd_address_space_remove_reacher(&ioas->as, reacher);
+	wait_event(access->ops_done, is_done(access, &access->nr_unpins));
+
+	mutex_lock(&access->lock);
+	set_ioas(access, NULL, NULL);
 	iommufd_object_release(&ioas->obj);
 }
 
@@ -108,10 +133,9 @@ static int change_ioas(struct iommufd_access *access,
 		iommufd_object_hold(&ioas->obj);
 	}
 	if (access->ioas)
-		leave(access);
+		leave_ioas(access);
 	access->reacher = reacher;
-	access->ioas = ioas;
-	access->ioas_unpin = ioas;
+	set_ioas(access, ioas, ioas);
 	return 0;
 }
 
@@ -197,7 +221,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 {
 	mutex_lock(&access->lock);
 	if (!WARN_ON(!access->ioas))
-		leave(access);
+		leave_ioas(access);
 	mutex_unlock(&access->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");
@@ -215,36 +239,28 @@ void iommufd_access_destroy(struct iommufd_access *access)
 {
 	mutex_lock(&access->lock);
 	if (access->ioas)
-		leave(access);
+		leave_ioas(access);
 	mutex_unlock(&access->lock);
-	iommufd_reachers_sync();
 	iommufd_object_destroy_owned(access->ctx, &access->obj);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
 
-/*
- * The address space for one operation, with its consumers held for reading. The
- * short-term reference keeps the lock alive until it is left.
- */
-static struct iommufd_ioas *begin_in(struct iommufd_access *access,
-				     struct iommufd_ioas **from)
+/* The IOAS to pin or copy in, or to unpin in; who leaves it waits for that. */
+static struct iommufd_ioas *begin_op(struct iommufd_access *access,
+				     struct iommufd_ioas **ioas,
+				     unsigned int *count)
 {
-	struct iommufd_ioas *ioas;
-
-	mutex_lock(&access->lock);
-	ioas = *from;
-	if (ioas) {
-		iommufd_object_get_held(&ioas->obj);
-		down_read(&ioas->as.consumers);
-	}
-	mutex_unlock(&access->lock);
-	return ioas;
+	guard(spinlock)(&access->ops_lock);
+	if (*ioas)
+		++*count;
+	return *ioas;
 }
 
-static void end_in(struct iommufd_access *access, struct iommufd_ioas *ioas)
+static void end_op(struct iommufd_access *access, unsigned int *count)
 {
-	up_read(&ioas->as.consumers);
-	iommufd_object_put(access->ctx, &ioas->obj);
+	guard(spinlock)(&access->ops_lock);
+	if (!--*count)
+		wake_up_all(&access->ops_done);
 }
 
 static int check_range(unsigned long iova, unsigned long length,
@@ -292,13 +308,13 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	if (rc)
 		return rc;
 
-	ioas = begin_in(access, &access->ioas);
+	ioas = begin_op(access, &access->ioas, &access->nr_ops);
 	if (!ioas)
 		return -ENOENT;
 	rc = iommufd_address_space_pin(&ioas->as, iova, last,
 				       flags & IOMMUFD_ACCESS_RW_WRITE,
 				       out_pages);
-	end_in(access, ioas);
+	end_op(access, &access->nr_ops);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
@@ -321,11 +337,11 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 	if (WARN_ON(check_range(iova, length, &last)))
 		return;
 
-	ioas = begin_in(access, &access->ioas_unpin);
+	ioas = begin_op(access, &access->ioas_unpin, &access->nr_unpins);
 	if (WARN_ON(!ioas))
 		return;
 	iommufd_address_space_unpin(&ioas->as, iova, last);
-	end_in(access, ioas);
+	end_op(access, &access->nr_unpins);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");
 
@@ -367,13 +383,13 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	if (rc)
 		return rc;
 
-	ioas = begin_in(access, &access->ioas);
+	ioas = begin_op(access, &access->ioas, &access->nr_ops);
 	if (!ioas)
 		return -ENOENT;
 	rc = iommufd_address_space_copy(&ioas->as, iova, last, data,
 					flags & IOMMUFD_ACCESS_RW_WRITE,
 					copy_flags(flags));
-	end_in(access, ioas);
+	end_op(access, &access->nr_ops);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

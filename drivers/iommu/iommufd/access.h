@@ -6,6 +6,8 @@
 #define __IOMMUFD_ACCESS_H
 
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include "address_space.h"
 #include "object.h"
@@ -18,21 +20,30 @@ struct iommufd_ioas;
  * @ctx: the context, of which the access holds a reference
  * @ops: the driver's
  * @data: for @ops
- * @lock: guards what follows
- * @reacher: the access in the address space of @ioas_unpin
+ * @lock: held by who moves the access to another IOAS, but not while he waits
+ * @reacher: the access in the address space of @ioas_unpin; guarded by @lock
+ * @ops_lock: guards what follows; @ioas and @ioas_unpin change with @lock held,
+ *            too
  * @ioas: where pages are pinned, NULL while there is none
  * @ioas_unpin: where pages are unpinned: stays until the driver has let go. The
  *              access holds a long-term reference of it.
+ * @nr_ops: threads that are pinning or copying in @ioas
+ * @nr_unpins: threads that are unpinning in @ioas_unpin
+ * @ops_done: woken when one of the two numbers becomes 0
  */
 struct iommufd_access {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ctx;
 	const struct iommufd_access_ops *ops;
 	void *data;
-	struct mutex lock;		/* what follows */
+	struct mutex lock;		/* changes of the IOAS */
 	struct iommufd_reacher *reacher;
+	spinlock_t ops_lock;		/* what follows */
 	struct iommufd_ioas *ioas;
 	struct iommufd_ioas *ioas_unpin;
+	unsigned int nr_ops;
+	unsigned int nr_unpins;
+	wait_queue_head_t ops_done;
 };
 
 void iommufd_access_destroy_object(struct iommufd_ctx *ctx,

@@ -2,17 +2,14 @@
 /*
  * Address space: map, unmap, page tables that come and go
  *
- * Owns the areas, and the lists of page tables and of drivers that reach the
- * memory by software. Called by the IOAS and HWPT objects.
+ * Owns the areas and the list of page tables. Called by the IOAS and HWPT
+ * objects.
  */
-#include <linux/delay.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
-#include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
 
 #include "address_space.h"
 #include "domain_map.h"
@@ -23,8 +20,6 @@
 #define UNMAP_ROUNDS 100
 #define UNMAP_QUICK_ROUNDS 10
 
-DEFINE_STATIC_SRCU(iommufd_reacher_srcu);
-
 static struct kmem_cache *area_cache;
 
 void iommufd_address_space_init(struct iommufd_address_space *as)
@@ -32,6 +27,8 @@ void iommufd_address_space_init(struct iommufd_address_space *as)
 	init_rwsem(&as->consumers);
 	INIT_LIST_HEAD(&as->domains);
 	INIT_LIST_HEAD(&as->reachers);
+	INIT_LIST_HEAD(&as->closed);
+	init_waitqueue_head(&as->idle);
 	as->page_by_page = false;
 	iommufd_iova_space_init(&as->space);
 }
@@ -263,9 +260,9 @@ static void init_area(struct iommufd_area *area, struct iommufd_pinned *pinned,
 	area->pinned = pinned;
 	area->offset = offset;
 	area->prot = prot;
-	area->holders = 0;
+	atomic_set(&area->holders, 0);
+	atomic_set(&area->busy, 0);
 	area->state = IOMMUFD_AREA_CREATING;
-	area->closing = false;
 }
 
 /**
@@ -518,15 +515,12 @@ static int may_unmap(struct iommufd_area *area, unsigned long iova,
 
 /* What one unmap is about */
 struct unmap_request {
-	unsigned long iova;
-	unsigned long last;
+	struct iommufd_closed_range range;
 	struct iommufd_area *areas;
 	unsigned long nr_areas;
 	unsigned long length;
-	/* the range in which drivers have pages pinned */
-	unsigned long held_iova;
-	unsigned long held_last;
-	bool held;
+	/* somebody needs one of the areas, and the range is closed */
+	bool in_use;
 };
 
 static int take_areas(struct iommufd_iova_space *space,
@@ -534,14 +528,14 @@ static int take_areas(struct iommufd_iova_space *space,
 {
 	struct iommufd_area **link = &req->areas;
 	struct iommufd_area *area;
+	bool in_use = false;
 	int rc = 0;
 
 	req->nr_areas = 0;
 	req->length = 0;
-	req->held = false;
-	for (area = iommufd_area_first(space, req->iova, req->last); area;
-	     area = iommufd_area_next(area, req->last)) {
-		rc = may_unmap(area, req->iova, req->last);
+	for (area = iommufd_area_first(space, req->range.iova, req->range.last);
+	     area; area = iommufd_area_next(area, req->range.last)) {
+		rc = may_unmap(area, req->range.iova, req->range.last);
 		if (rc)
 			break;
 		area->state = IOMMUFD_AREA_DYING;
@@ -549,91 +543,52 @@ static int take_areas(struct iommufd_iova_space *space,
 		link = &area->next;
 		req->nr_areas++;
 		req->length += iommufd_area_length(area);
+		if (atomic_read(&area->busy) || atomic_read(&area->holders))
+			in_use = true;
 		cond_resched();
-		if (!area->holders)
-			continue;
-		if (!req->held)
-			req->held_iova = area->iova;
-		req->held_last = area->last;
-		req->held = true;
 	}
 	*link = NULL;
-	return rc;
+	return !rc && in_use ? -EAGAIN : rc;
 }
 
-static void give_areas_back(struct unmap_request *req, bool close)
+static void give_areas_back(struct unmap_request *req)
 {
 	struct iommufd_area *area;
 
 	for (area = req->areas; area; area = area->next) {
 		area->state = IOMMUFD_AREA_LIVE;
-		if (close)
-			area->closing = area->holders;
+		cond_resched();
 	}
 }
 
 /*
- * Either all areas of the range become DYING and ours, or none. If drivers hold
- * some of them, these get no new holders and -EAGAIN is returned.
+ * Either all areas of the range become DYING and ours, or none. If somebody
+ * needs one of them, -EAGAIN is returned, and the range stays closed from then
+ * on: whoever is driven out of one area does not find another one open.
  */
-static int collect_areas(struct iommufd_iova_space *space,
+static int collect_areas(struct iommufd_address_space *as,
 			 struct unmap_request *req)
 {
 	int rc;
 
-	down_write(&space->lock);
-	rc = take_areas(space, req);
-	if (!rc && req->held)
-		rc = -EAGAIN;
+	down_write(&as->space.lock);
+	rc = take_areas(&as->space, req);
 	if (rc)
-		give_areas_back(req, rc == -EAGAIN);
-	up_write(&space->lock);
+		give_areas_back(req);
+	if (rc == -EAGAIN && !req->in_use) {
+		req->in_use = true;
+		list_add(&req->range.node, &as->closed);
+	}
+	up_write(&as->space.lock);
 	return rc;
 }
 
-static void reopen_areas(struct iommufd_iova_space *space,
-			 const struct unmap_request *req)
+static void open_range(struct iommufd_address_space *as,
+		       struct unmap_request *req)
 {
-	struct iommufd_area *area;
-
-	down_write(&space->lock);
-	for (area = iommufd_area_first(space, req->iova, req->last); area;
-	     area = iommufd_area_next(area, req->last))
-		area->closing = false;
-	up_write(&space->lock);
-}
-
-/**
- * iommufd_address_space_settle - wait for those who are about to pin
- * @as: the address space
- *
- * Who has begun before has pinned on return, or failed.
- *
- * Context: process context, may sleep.
- */
-void iommufd_address_space_settle(struct iommufd_address_space *as)
-{
-	down_write(&as->consumers);
-	up_write(&as->consumers);
-}
-
-static void ask_reachers(struct iommufd_address_space *as,
-			 const struct unmap_request *req)
-{
-	struct iommufd_reacher *reacher;
-	int idx;
-
-	/* Who is about to pin is to hear of it. */
-	iommufd_address_space_settle(as);
-
-	idx = srcu_read_lock(&iommufd_reacher_srcu);
-	list_for_each_entry_srcu(reacher, &as->reachers, node,
-				 srcu_read_lock_held(&iommufd_reacher_srcu)) {
-		if (reacher->let_go)
-			reacher->let_go(reacher->data, req->held_iova,
-					req->held_last - req->held_iova + 1);
-	}
-	srcu_read_unlock(&iommufd_reacher_srcu, idx);
+	down_write(&as->space.lock);
+	list_del(&req->range.node);
+	up_write(&as->space.lock);
 }
 
 static void remove_areas(struct iommufd_iova_space *space,
@@ -657,7 +612,7 @@ static int try_unmap(struct iommufd_address_space *as,
 	int rc;
 
 	down_read(&as->consumers);
-	rc = collect_areas(&as->space, req);
+	rc = collect_areas(as, req);
 	if (!rc) {
 		empty_areas(as, req->areas);
 		remove_areas(&as->space, req);
@@ -669,6 +624,34 @@ static int try_unmap(struct iommufd_address_space *as,
 	return rc;
 }
 
+/*
+ * A driver that has been asked may have pinned what it has not noted down yet,
+ * so it takes another try, at first without a pause.
+ */
+static int unmap_in_use(struct iommufd_address_space *as,
+			struct unmap_request *req, unsigned long *unmapped,
+			struct wait_queue_entry *wait)
+{
+	unsigned int rounds;
+	int rc;
+
+	for (rounds = 1; rounds <= UNMAP_ROUNDS; rounds++) {
+		rc = iommufd_address_space_wait_idle(as, &req->range, wait);
+		if (rc)
+			return rc;
+		if (rounds > UNMAP_QUICK_ROUNDS)
+			iommufd_address_space_wait_unpinned(as, &req->range,
+							    wait);
+		rc = iommufd_address_space_let_go(as, &req->range);
+		if (rc)
+			return rc;
+		rc = try_unmap(as, req, unmapped);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+	return -EDEADLOCK;
+}
+
 /**
  * iommufd_address_space_unmap - take memory away
  * @as: the address space
@@ -676,37 +659,36 @@ static int try_unmap(struct iommufd_address_space *as,
  * @last: last IOVA
  * @unmapped: receives the number of bytes that were mapped, which may be 0
  *
- * Drivers that have pages in the range pinned are told to let go.
+ * Waits for those who are pinning or copying what is in the range. Drivers that
+ * have pages in the range pinned are told to let go.
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep; no lock that a driver takes when it is
+ * told to let go.
  *
  * Return: 0; -ENOENT if an area is only partly in the range; -EBUSY if another
- * thread maps or unmaps one; -EDEADLOCK if a driver does not let go. On an
- * error nothing has changed.
+ * thread maps or unmaps one; -EDEADLOCK if a driver does not let go; -EINTR on a
+ * fatal signal, only if there is somebody to wait for. On an error nothing has
+ * changed.
  */
 int iommufd_address_space_unmap(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				unsigned long *unmapped)
 {
-	struct unmap_request req = { .iova = iova, .last = last };
-	unsigned int rounds = 0;
+	struct unmap_request req = {
+		.range = { .iova = iova, .last = last },
+	};
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int rc;
 
-	for (;;) {
-		rc = try_unmap(as, &req, unmapped);
-		if (rc != -EAGAIN)
-			break;
-		if (++rounds > UNMAP_ROUNDS) {
-			rc = -EDEADLOCK;
-			break;
-		}
-		/* A driver may have pinned what it has not noted down yet. */
-		if (rounds > UNMAP_QUICK_ROUNDS)
-			fsleep(USEC_PER_MSEC);
-		ask_reachers(as, &req);
-	}
-	if (rc && rounds)
-		reopen_areas(&as->space, &req);
+	rc = try_unmap(as, &req, unmapped);
+	if (rc != -EAGAIN)
+		return rc;
+
+	add_wait_queue(&as->idle, &wait);
+	smp_mb(); /* before the counts are read; pairs with wq_has_sleeper() */
+	rc = unmap_in_use(as, &req, unmapped, &wait);
+	remove_wait_queue(&as->idle, &wait);
+	open_range(as, &req);
 	return rc;
 }
 
@@ -895,18 +877,25 @@ static unsigned long smallest_page(struct iommu_domain *domain)
 	return 1UL << __ffs(domain->pgsize_bitmap);
 }
 
-/* What the remaining consumers ask for */
-static unsigned long needed_alignment(struct iommufd_address_space *as)
+/**
+ * iommufd_address_space_realign - somebody who asked for an alignment has left
+ * @as: the address space
+ *
+ * Context: caller holds the lock of the space for writing.
+ */
+void iommufd_address_space_realign(struct iommufd_address_space *as)
 {
 	unsigned long alignment = as->page_by_page ? PAGE_SIZE : 1;
 	struct iommufd_consumer *consumer;
 	struct iommufd_reacher *reacher;
 
+	lockdep_assert_held_write(&as->space.lock);
+
 	list_for_each_entry(consumer, &as->domains, node)
 		alignment = max(alignment, smallest_page(consumer->domain));
 	list_for_each_entry(reacher, &as->reachers, node)
 		alignment = max(alignment, reacher->alignment);
-	return alignment;
+	as->space.alignment = alignment;
 }
 
 /* IOVA outside the aperture, and the alignment */
@@ -950,7 +939,7 @@ static void widen_iova(struct iommufd_address_space *as,
 {
 	down_write(&as->space.lock);
 	iommufd_iova_unreserve(&as->space, consumer);
-	as->space.alignment = needed_alignment(as);
+	iommufd_address_space_realign(as);
 	up_write(&as->space.lock);
 }
 
@@ -1091,88 +1080,6 @@ void iommufd_address_space_remove(struct iommufd_address_space *as,
 	up_write(&as->consumers);
 }
 
-/*
- * Drivers that reach the memory by software
- */
-
-/**
- * iommufd_address_space_add_reacher - let a driver reach the address space
- * @as: the address space
- * @alignment: of all areas, from now on: PAGE_SIZE if the driver pins pages
- * @let_go: called when areas are unmapped of which it has pages pinned, or NULL
- * @data: for @let_go
- *
- * Context: process context, may sleep.
- * Return: a handle, or an ERR_PTR: -EADDRINUSE if an area does not suit the
- * alignment; -ENOMEM.
- */
-struct iommufd_reacher *
-iommufd_address_space_add_reacher(struct iommufd_address_space *as,
-				  unsigned long alignment,
-				  iommufd_let_go_t let_go, void *data)
-{
-	struct iommufd_iova_space *space = &as->space;
-	struct iommufd_reacher *reacher;
-
-	reacher = kzalloc_obj(*reacher, GFP_KERNEL_ACCOUNT);
-	if (!reacher)
-		return ERR_PTR(-ENOMEM);
-	reacher->alignment = alignment;
-	reacher->let_go = let_go;
-	reacher->data = data;
-
-	down_write(&as->consumers);
-	down_write(&space->lock);
-	if (iommufd_iova_fits_alignment(space, alignment)) {
-		space->alignment = max(space->alignment, alignment);
-		list_add_tail_rcu(&reacher->node, &as->reachers);
-	} else {
-		kfree(reacher);
-		reacher = ERR_PTR(-EADDRINUSE);
-	}
-	up_write(&space->lock);
-	up_write(&as->consumers);
-	return reacher;
-}
-
-static void free_reacher(struct rcu_head *rcu)
-{
-	kfree(container_of(rcu, struct iommufd_reacher, rcu));
-}
-
-/**
- * iommufd_address_space_remove_reacher - a driver leaves the address space
- * @as: the address space
- * @reacher: the handle, to be forgotten; the driver has nothing pinned
- *
- * The driver may still be told to let go of something until
- * iommufd_reachers_sync() returns.
- *
- * Context: process context, may sleep. Cannot fail.
- */
-void iommufd_address_space_remove_reacher(struct iommufd_address_space *as,
-					  struct iommufd_reacher *reacher)
-{
-	down_write(&as->consumers);
-	list_del_rcu(&reacher->node);
-	down_write(&as->space.lock);
-	as->space.alignment = needed_alignment(as);
-	up_write(&as->space.lock);
-	up_write(&as->consumers);
-	call_srcu(&iommufd_reacher_srcu, &reacher->rcu, free_reacher);
-}
-
-/**
- * iommufd_reachers_sync - wait until no removed driver is being called
- *
- * Context: process context, may sleep; no lock that a driver takes when it is
- * told to let go.
- */
-void iommufd_reachers_sync(void)
-{
-	synchronize_srcu(&iommufd_reacher_srcu);
-}
-
 /**
  * iommufd_address_space_set_page_by_page - use huge entries, or do not
  * @as: the address space
@@ -1202,7 +1109,7 @@ int iommufd_address_space_set_page_by_page(struct iommufd_address_space *as,
 		goto out_unlock;
 	}
 	as->page_by_page = page_by_page;
-	as->space.alignment = needed_alignment(as);
+	iommufd_address_space_realign(as);
 out_unlock:
 	up_write(&as->space.lock);
 	up_write(&as->consumers);
@@ -1219,7 +1126,5 @@ int iommufd_area_cache_init(void)
 
 void iommufd_area_cache_exit(void)
 {
-	/* Removed drivers are freed by our code. */
-	srcu_barrier(&iommufd_reacher_srcu);
 	kmem_cache_destroy(area_cache);
 }

@@ -16,27 +16,30 @@
  *   iommufd_address_space::consumers  who follows the address space
  *   iommufd_iova_space::lock       areas and ranges; not while pinning
  *   iommufd_pinned::mutex          segments
+ *   mm_struct::mmap_lock           of the memory's process
  *   dma_buf::resv                  mappings of memory that can be revoked;
  *                                  exporters call in with it held
- *   mm_struct::mmap_lock           of the memory's process
  *   iommu_group::mutex             the IOMMU core: inside group's lock; MSI
  *                                  setup comes in with it held, and takes
  *   iommufd_ctx::sw_msi_lock       MSI doorbells
  *   iommufd_ctx::objects lock      leaf: never held across anything
  *
- * Map, unmap and what accesses do hold the consumers for reading, so that two
- * of them on different ranges run side by side; adding and removing a page
- * table holds them for writing, and so sees no area that is CREATING or DYING,
- * and no access at work.
+ * Map and unmap hold the consumers for reading, so that two of them on different
+ * ranges run side by side; adding and removing a page table holds them for
+ * writing, and so sees no area that is CREATING or DYING.
  *
- * No lock is held while the driver of an access is told to let go.
+ * Drivers that reach memory by software hold no lock meanwhile: they count
+ * themselves in the areas that they need (iommufd_area::busy, holders). An
+ * unmap closes its range to new ones, waits for those who are at work in it,
+ * and asks drivers to let go of what they hold in it: never for what others do
+ * elsewhere. No lock is held while a driver is asked.
  */
 #ifndef __IOMMUFD_ADDRESS_SPACE_H
 #define __IOMMUFD_ADDRESS_SPACE_H
 
 #include <linux/list.h>
-#include <linux/rcupdate.h>
 #include <linux/rwsem.h>
+#include <linux/wait.h>
 
 #include "iova_space.h"
 
@@ -65,24 +68,44 @@ typedef int (*iommufd_visit_t)(void *data, unsigned long iova,
 /**
  * struct iommufd_reacher - a driver that reaches an address space by software
  * @node: in iommufd_address_space::reachers
- * @rcu: to be freed when nobody calls @let_go any more
  * @alignment: of all areas, as long as it is there: PAGE_SIZE if it pins pages
  * @let_go: the driver's; NULL if it pins nothing
  * @data: for @let_go
+ * @calls: threads that are calling @let_go; keeps the reacher in the list
+ * @leaving: no new calls begin; guarded by the lock of the space
  */
 struct iommufd_reacher {
 	struct list_head node;
-	struct rcu_head rcu;
 	unsigned long alignment;
 	iommufd_let_go_t let_go;
 	void *data;
+	atomic_t calls;
+	bool leaving;
+};
+
+/**
+ * struct iommufd_closed_range - a range that drivers cannot get hold of
+ * @node: in iommufd_address_space::closed
+ * @iova: first IOVA
+ * @last: last IOVA
+ *
+ * It belongs to an unmap that waits for those who use what is in the range, and
+ * stays closed until the unmap is over.
+ */
+struct iommufd_closed_range {
+	struct list_head node;
+	unsigned long iova;
+	unsigned long last;
 };
 
 /**
  * struct iommufd_address_space - memory at IOVA
- * @consumers: guards @domains, @reachers and @page_by_page
- * @domains: struct iommufd_consumer
- * @reachers: struct iommufd_reacher, to be read under iommufd_reacher_srcu
+ * @consumers: guards @domains and @page_by_page
+ * @domains: struct iommufd_consumer; changes with the lock of @space held, too
+ * @reachers: struct iommufd_reacher; guarded by the lock of @space
+ * @closed: struct iommufd_closed_range; guarded by the lock of @space
+ * @idle: woken when somebody has finished who kept an area or a reacher busy,
+ *        or unpinned what he held
  * @page_by_page: new areas get entries of at most PAGE_SIZE
  * @space: the IOVA
  */
@@ -90,6 +113,8 @@ struct iommufd_address_space {
 	struct rw_semaphore consumers;
 	struct list_head domains;
 	struct list_head reachers;
+	struct list_head closed;
+	wait_queue_head_t idle;
 	bool page_by_page;
 	struct iommufd_iova_space space;
 };
@@ -130,8 +155,14 @@ iommufd_address_space_add_reacher(struct iommufd_address_space *as,
 				  iommufd_let_go_t let_go, void *data);
 void iommufd_address_space_remove_reacher(struct iommufd_address_space *as,
 					  struct iommufd_reacher *reacher);
-void iommufd_address_space_settle(struct iommufd_address_space *as);
-void iommufd_reachers_sync(void);
+int iommufd_address_space_let_go(struct iommufd_address_space *as,
+				 const struct iommufd_closed_range *range);
+int iommufd_address_space_wait_idle(struct iommufd_address_space *as,
+				    const struct iommufd_closed_range *range,
+				    struct wait_queue_entry *wait);
+void iommufd_address_space_wait_unpinned(struct iommufd_address_space *as,
+					 const struct iommufd_closed_range *range,
+					 struct wait_queue_entry *wait);
 
 int iommufd_address_space_pin(struct iommufd_address_space *as,
 			      unsigned long iova, unsigned long last,
@@ -142,6 +173,7 @@ int iommufd_address_space_copy(struct iommufd_address_space *as,
 			       unsigned long iova, unsigned long last,
 			       void *data, bool write, unsigned int how);
 
+void iommufd_address_space_realign(struct iommufd_address_space *as);
 int iommufd_address_space_set_page_by_page(struct iommufd_address_space *as,
 					   bool page_by_page);
 

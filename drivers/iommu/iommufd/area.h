@@ -8,6 +8,7 @@
 #ifndef __IOMMUFD_AREA_H
 #define __IOMMUFD_AREA_H
 
+#include <linux/atomic.h>
 #include <linux/mm.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
@@ -37,11 +38,11 @@ enum iommufd_area_state {
  * @pinned: the memory, of which the area holds a reference
  * @offset: byte offset of @iova in @pinned
  * @prot: IOMMU_READ, IOMMU_WRITE and the like for the page tables
- * @holders: accesses that have pages of the area pinned, or are about to;
- *           guarded by the lock of the space
+ * @holders: pins of drivers that have pages of the area
+ * @busy: operations under way that need the area, and let go of it by
+ *        themselves. Both counts change with the lock of the space held for
+ *        reading, so that who has it for writing sees what there is.
  * @state: see enum iommufd_area_state; becomes LIVE without the lock
- * @closing: gets no new holders, since an unmap waits for the present ones;
- *           guarded by the lock of the space
  */
 struct iommufd_area {
 	struct rb_node node;
@@ -53,9 +54,9 @@ struct iommufd_area {
 	struct iommufd_pinned *pinned;
 	unsigned long offset;
 	int prot;
-	unsigned int holders;
+	atomic_t holders;
+	atomic_t busy;
 	u8 state;
-	bool closing;
 };
 
 static inline unsigned long iommufd_area_length(const struct iommufd_area *area)
