@@ -100,6 +100,7 @@ static void leave_ioas(struct iommufd_access *access)
 		access->ops->unmap(access->data, 0, ULONG_MAX);
 	iommufd_address_space_remove_reacher(&ioas->as, reacher);
 	wait_event(access->ops_done, is_done(access, &access->nr_unpins));
+	iommufd_reacher_free(reacher);
 
 	mutex_lock(&access->lock);
 	set_ioas(access, NULL, NULL);
@@ -311,7 +312,7 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	ioas = begin_op(access, &access->ioas, &access->nr_ops);
 	if (!ioas)
 		return -ENOENT;
-	rc = iommufd_address_space_pin(&ioas->as, iova, last,
+	rc = iommufd_address_space_pin(&ioas->as, access->reacher, iova, last,
 				       flags & IOMMUFD_ACCESS_RW_WRITE,
 				       out_pages);
 	end_op(access, &access->nr_ops);
@@ -340,7 +341,7 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 	ioas = begin_op(access, &access->ioas_unpin, &access->nr_unpins);
 	if (WARN_ON(!ioas))
 		return;
-	iommufd_address_space_unpin(&ioas->as, iova, last);
+	iommufd_address_space_unpin(&ioas->as, access->reacher, iova, last);
 	end_op(access, &access->nr_unpins);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");

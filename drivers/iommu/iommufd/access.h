@@ -21,7 +21,8 @@ struct iommufd_ioas;
  * @ops: the driver's
  * @data: for @ops
  * @lock: held by who moves the access to another IOAS, but not while he waits
- * @reacher: the access in the address space of @ioas_unpin; guarded by @lock
+ * @reacher: the access in the address space of @ioas_unpin; changes with @lock
+ *           held, and not as long as somebody pins or unpins
  * @ops_lock: guards what follows; @ioas and @ioas_unpin change with @lock held,
  *            too
  * @ioas: where pages are pinned, NULL while there is none

@@ -24,6 +24,7 @@ static struct kmem_cache *area_cache;
 
 void iommufd_address_space_init(struct iommufd_address_space *as)
 {
+	mutex_init(&as->fill_lock);
 	init_rwsem(&as->consumers);
 	INIT_LIST_HEAD(&as->domains);
 	INIT_LIST_HEAD(&as->reachers);
@@ -33,10 +34,12 @@ void iommufd_address_space_init(struct iommufd_address_space *as)
 	iommufd_iova_space_init(&as->space);
 }
 
-static bool is_pinned_by_areas(struct iommufd_address_space *as)
+/*
+ * Is memory to be pinned for page tables? The answer stays true only as long as
+ * the consumers are held.
+ */
+static bool is_followed(struct iommufd_address_space *as)
 {
-	lockdep_assert_held(&as->consumers);
-
 	return !list_empty(&as->domains);
 }
 
@@ -140,6 +143,17 @@ static noinline_for_stack void unmap_areas(struct iommufd_consumer *consumer,
 	emptier_finish(&emptier);
 }
 
+static void unmap_area_everywhere(struct iommufd_address_space *as,
+				  const struct iommufd_area *area)
+{
+	struct iommufd_consumer *consumer;
+
+	list_for_each_entry(consumer, &as->domains, node) {
+		if (consumer->filled)
+			unmap_area(consumer, area);
+	}
+}
+
 static int map_area_everywhere(struct iommufd_address_space *as,
 			       struct iommufd_area *area)
 {
@@ -147,6 +161,8 @@ static int map_area_everywhere(struct iommufd_address_space *as,
 	int rc;
 
 	list_for_each_entry(consumer, &as->domains, node) {
+		if (!consumer->filled)
+			continue;
 		rc = map_area(as, consumer, area);
 		if (rc)
 			goto err_unmap;
@@ -154,28 +170,75 @@ static int map_area_everywhere(struct iommufd_address_space *as,
 	return 0;
 
 err_unmap:
-	list_for_each_entry_continue_reverse(consumer, &as->domains, node)
-		unmap_area(consumer, area);
+	list_for_each_entry_continue_reverse(consumer, &as->domains, node) {
+		if (consumer->filled)
+			unmap_area(consumer, area);
+	}
 	return rc;
 }
 
+/* Takes as long as whoever provides the memory does. */
 static int pin_area(struct iommufd_area *area)
 {
-	return iommufd_pinned_pin(area->pinned, iommufd_area_first_page(area),
-				  iommufd_area_last_page(area));
-}
+	int rc;
 
-static void unpin_area_locked(struct iommufd_area *area)
-{
-	iommufd_pinned_unpin(area->pinned, iommufd_area_first_page(area),
-			     iommufd_area_last_page(area));
+	rc = iommufd_pinned_pin(area->pinned, iommufd_area_first_page(area),
+				iommufd_area_last_page(area));
+	area->has_pin = !rc;
+	return rc;
 }
 
 static void unpin_area(struct iommufd_area *area)
 {
-	mutex_lock(&area->pinned->mutex);
-	unpin_area_locked(area);
-	mutex_unlock(&area->pinned->mutex);
+	if (!area->has_pin)
+		return;
+	area->has_pin = false;
+	iommufd_pinned_unpin(area->pinned, iommufd_area_first_page(area),
+			     iommufd_area_last_page(area));
+}
+
+/* The areas are CREATING, or DYING. */
+
+static int pin_areas(struct iommufd_area *area)
+{
+	int rc;
+
+	for (; area; area = area->next) {
+		if (area->has_pin)
+			continue;
+		rc = pin_area(area);
+		if (rc)
+			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
+}
+
+static void unpin_areas(struct iommufd_area *area)
+{
+	for (; area; area = area->next) {
+		unpin_area(area);
+		cond_resched();
+	}
+}
+
+static void empty_areas(struct iommufd_address_space *as,
+			struct iommufd_area *areas)
+{
+	struct iommufd_consumer *consumer;
+
+	if (!areas)
+		return;
+	/* The usual request */
+	if (!areas->next) {
+		unmap_area_everywhere(as, areas);
+		return;
+	}
+	list_for_each_entry(consumer, &as->domains, node) {
+		if (consumer->filled)
+			unmap_areas(consumer, areas);
+	}
 }
 
 static int fill_area(struct iommufd_address_space *as,
@@ -184,38 +247,10 @@ static int fill_area(struct iommufd_address_space *as,
 	struct mutex *mutex = &area->pinned->mutex;
 	int rc;
 
-	if (!is_pinned_by_areas(as))
-		return 0;
-
 	mutex_lock(mutex);
-	rc = pin_area(area);
-	if (rc)
-		goto out_unlock;
 	rc = map_area_everywhere(as, area);
-	if (rc)
-		unpin_area_locked(area);
-out_unlock:
 	mutex_unlock(mutex);
 	return rc;
-}
-
-static void empty_areas(struct iommufd_address_space *as,
-			struct iommufd_area *areas)
-{
-	struct iommufd_consumer *consumer;
-	struct iommufd_area *area;
-
-	if (!areas || !is_pinned_by_areas(as))
-		return;
-	list_for_each_entry(consumer, &as->domains, node) {
-		/* The usual request */
-		if (!areas->next)
-			unmap_area(consumer, areas);
-		else
-			unmap_areas(consumer, areas);
-	}
-	for (area = areas; area; area = area->next)
-		unpin_area(area);
 }
 
 static int fill_areas(struct iommufd_address_space *as,
@@ -228,13 +263,12 @@ static int fill_areas(struct iommufd_address_space *as,
 		rc = fill_area(as, area);
 		if (rc)
 			goto err_empty;
+		prev = area;
 		if (fatal_signal_pending(current)) {
 			rc = -EINTR;
-			prev = area;
 			area = area->next;
 			goto err_empty;
 		}
-		prev = area;
 	}
 	return 0;
 
@@ -263,6 +297,7 @@ static void init_area(struct iommufd_area *area, struct iommufd_pinned *pinned,
 	atomic_set(&area->holders, 0);
 	atomic_set(&area->busy, 0);
 	area->state = IOMMUFD_AREA_CREATING;
+	area->has_pin = false;
 }
 
 /**
@@ -388,6 +423,64 @@ static void return_iova(struct iommufd_iova_space *space,
 	up_write(&space->lock);
 }
 
+static void publish_areas(struct iommufd_area *area)
+{
+	struct iommufd_area *next;
+
+	for (; area; area = next) {
+		next = area->next;
+		/* Pairs with iommufd_area_state(): all of it is seen. */
+		smp_store_release(&area->state, IOMMUFD_AREA_LIVE);
+	}
+}
+
+/*
+ * Pin areas if there are page tables. On success the consumers are held, and the
+ * areas have pins just if there are page tables. On an error some may have pins.
+ */
+static int pin_for_page_tables(struct iommufd_address_space *as,
+			       struct iommufd_area *areas)
+{
+	int rc;
+
+	for (;;) {
+		if (is_followed(as)) {
+			rc = pin_areas(areas);
+			if (rc)
+				return rc;
+		}
+		down_read(&as->consumers);
+		if (!is_followed(as))
+			unpin_areas(areas);
+		if (is_followed(as) == areas->has_pin)
+			return 0;
+		/* A page table has come. */
+		up_read(&as->consumers);
+	}
+}
+
+static int fill_new_areas(struct iommufd_address_space *as,
+			  struct iommufd_area *areas)
+{
+	int rc;
+
+	rc = pin_for_page_tables(as, areas);
+	if (rc)
+		goto err_unpin;
+	if (areas->has_pin)
+		rc = fill_areas(as, areas);
+	if (!rc)
+		publish_areas(areas);
+	up_read(&as->consumers);
+	if (rc)
+		goto err_unpin;
+	return 0;
+
+err_unpin:
+	unpin_areas(areas);
+	return rc;
+}
+
 /**
  * iommufd_address_space_map - put memory at an IOVA
  * @as: the address space
@@ -407,26 +500,14 @@ int iommufd_address_space_map(struct iommufd_address_space *as,
 			      struct iommufd_area *areas, bool fixed,
 			      unsigned long *iova)
 {
-	struct iommufd_area *area, *next;
 	int rc;
 
-	down_read(&as->consumers);
 	rc = take_iova(&as->space, areas, fixed, iova);
 	if (rc)
-		goto out_unlock;
-	rc = fill_areas(as, areas);
-	if (rc) {
+		return rc;
+	rc = fill_new_areas(as, areas);
+	if (rc)
 		return_iova(&as->space, areas);
-		goto out_unlock;
-	}
-
-	for (area = areas; area; area = next) {
-		next = area->next;
-		/* Pairs with iommufd_area_state(): all of it is seen. */
-		smp_store_release(&area->state, IOMMUFD_AREA_LIVE);
-	}
-out_unlock:
-	up_read(&as->consumers);
 	return rc;
 }
 
@@ -615,6 +696,7 @@ static int try_unmap(struct iommufd_address_space *as,
 	rc = collect_areas(as, req);
 	if (!rc) {
 		empty_areas(as, req->areas);
+		unpin_areas(req->areas);
 		remove_areas(&as->space, req);
 		*unmapped = req->length;
 	}
@@ -866,6 +948,7 @@ void iommufd_address_space_destroy(struct iommufd_address_space *as)
 	WARN_ON(!list_empty(&as->reachers));
 	WARN_ON(iommufd_address_space_unmap(as, 0, ULONG_MAX, &unmapped));
 	iommufd_iova_space_destroy(&as->space);
+	mutex_destroy(&as->fill_lock);
 }
 
 /*
@@ -934,70 +1017,129 @@ err_unreserve:
 	return rc;
 }
 
-static void widen_iova(struct iommufd_address_space *as,
-		       struct iommufd_consumer *consumer)
+/* The page table counts from now on, and memory is pinned for it. */
+static int enter_domains(struct iommufd_address_space *as,
+			 struct iommufd_consumer *consumer)
 {
+	int rc;
+
+	consumer->filled = false;
+	down_write(&as->consumers);
 	down_write(&as->space.lock);
+	rc = restrict_iova(&as->space, consumer);
+	if (!rc)
+		list_add_tail(&consumer->node, &as->domains);
+	up_write(&as->space.lock);
+	up_write(&as->consumers);
+	return rc;
+}
+
+static void leave_domains(struct iommufd_address_space *as,
+			  struct iommufd_consumer *consumer)
+{
+	lockdep_assert_held_write(&as->consumers);
+
+	down_write(&as->space.lock);
+	list_del(&consumer->node);
 	iommufd_iova_unreserve(&as->space, consumer);
 	iommufd_address_space_realign(as);
 	up_write(&as->space.lock);
 }
 
-/*
- * Nobody changes areas while the consumers are held for writing, so the walks
- * below need no lock, and may pin.
- */
-static struct iommufd_area *first_area(struct iommufd_address_space *as)
+static struct iommufd_area *skip_to_live(struct iommufd_area *area)
 {
+	while (area && !is_live(area))
+		area = iommufd_area_next(area, ULONG_MAX);
+	return area;
+}
+
+/*
+ * All LIVE areas, linked. They stay as they are while the consumers are held for
+ * writing, whatever comes and goes between them meanwhile.
+ */
+static struct iommufd_area *link_live_areas(struct iommufd_address_space *as)
+{
+	struct iommufd_area *areas = NULL, **link = &areas;
+	struct iommufd_area *area;
+
 	lockdep_assert_held_write(&as->consumers);
 
-	return iommufd_area_first(&as->space, 0, ULONG_MAX);
-}
-
-static struct iommufd_area *next_area(struct iommufd_area *area)
-{
-	return iommufd_area_next(area, ULONG_MAX);
-}
-
-static void empty_domain(struct iommufd_address_space *as,
-			 struct iommufd_consumer *consumer,
-			 struct iommufd_area *end)
-{
-	bool last_user = list_empty(&as->domains);
-	struct iommufd_area *area;
-	struct emptier emptier;
-
-	emptier_init(&emptier, consumer);
-	for (area = first_area(as); area != end; area = next_area(area))
-		emptier_add(&emptier, area);
-	emptier_finish(&emptier);
-
-	if (!last_user)
-		return;
-	for (area = first_area(as); area != end; area = next_area(area)) {
-		unpin_area(area);
+	down_read(&as->space.lock);
+	area = skip_to_live(iommufd_area_first(&as->space, 0, ULONG_MAX));
+	while (area) {
+		*link = area;
+		link = &area->next;
+		area = skip_to_live(iommufd_area_next(area, ULONG_MAX));
 		cond_resched();
 	}
+	*link = NULL;
+	up_read(&as->space.lock);
+	return areas;
+}
+
+/* The next LIVE area at or above @iova without a pin, which stays as it is busy */
+static struct iommufd_area *begin_unpinned(struct iommufd_address_space *as,
+					   unsigned long iova)
+{
+	struct iommufd_area *area;
+
+	down_read(&as->space.lock);
+	area = skip_to_live(iommufd_area_first(&as->space, iova, ULONG_MAX));
+	while (area && area->has_pin) {
+		area = skip_to_live(iommufd_area_next(area, ULONG_MAX));
+		cond_resched();
+	}
+	if (area)
+		atomic_inc(&area->busy);
+	up_read(&as->space.lock);
+	return area;
+}
+
+static void end_unpinned(struct iommufd_address_space *as,
+			 struct iommufd_area *area)
+{
+	down_read(&as->space.lock);
+	atomic_dec(&area->busy);
+	up_read(&as->space.lock);
+	iommufd_address_space_wake(as);
+}
+
+/*
+ * What becomes LIVE after a page table has entered has a pin already; what was
+ * LIVE before gets one here.
+ */
+static int pin_live_areas(struct iommufd_address_space *as)
+{
+	struct iommufd_area *area;
+	unsigned long last;
+	int rc;
+
+	lockdep_assert_held(&as->fill_lock);
+
+	for (area = begin_unpinned(as, 0); area;
+	     area = begin_unpinned(as, last + 1)) {
+		rc = pin_area(area);
+		last = area->last;
+		end_unpinned(as, area);
+		if (rc)
+			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (last == ULONG_MAX)
+			break;
+	}
+	return 0;
 }
 
 static int fill_domain_area(struct iommufd_address_space *as,
 			    struct iommufd_consumer *consumer,
 			    struct iommufd_area *area)
 {
-	bool first_user = list_empty(&as->domains);
 	struct mutex *mutex = &area->pinned->mutex;
 	int rc;
 
 	mutex_lock(mutex);
-	if (first_user) {
-		rc = pin_area(area);
-		if (rc)
-			goto out_unlock;
-	}
 	rc = map_area(as, consumer, area);
-	if (rc && first_user)
-		unpin_area_locked(area);
-out_unlock:
 	mutex_unlock(mutex);
 	return rc;
 }
@@ -1005,24 +1147,47 @@ out_unlock:
 static int fill_domain(struct iommufd_address_space *as,
 		       struct iommufd_consumer *consumer)
 {
-	struct iommufd_area *area;
+	struct iommufd_area *areas = link_live_areas(as);
+	struct iommufd_area *area, *prev = NULL;
 	int rc;
 
-	for (area = first_area(as); area; area = next_area(area)) {
+	for (area = areas; area; area = area->next) {
 		rc = fill_domain_area(as, consumer, area);
 		if (rc)
 			goto err_empty;
+		prev = area;
 		cond_resched();
 		if (fatal_signal_pending(current)) {
 			rc = -EINTR;
-			area = next_area(area);
 			goto err_empty;
 		}
 	}
+	consumer->filled = true;
 	return 0;
 
 err_empty:
-	empty_domain(as, consumer, area);
+	if (prev) {
+		prev->next = NULL;
+		unmap_areas(consumer, areas);
+	}
+	return rc;
+}
+
+static int pin_and_fill_domain(struct iommufd_address_space *as,
+			       struct iommufd_consumer *consumer)
+{
+	int rc;
+
+	rc = pin_live_areas(as);
+	down_write(&as->consumers);
+	if (!rc)
+		rc = fill_domain(as, consumer);
+	if (rc) {
+		leave_domains(as, consumer);
+		if (!is_followed(as))
+			unpin_areas(link_live_areas(as));
+	}
+	up_write(&as->consumers);
 	return rc;
 }
 
@@ -1045,21 +1210,13 @@ int iommufd_address_space_add(struct iommufd_address_space *as,
 {
 	int rc;
 
-	down_write(&as->consumers);
-	down_write(&as->space.lock);
-	rc = restrict_iova(&as->space, consumer);
-	up_write(&as->space.lock);
+	rc = mutex_lock_killable(&as->fill_lock);
 	if (rc)
-		goto out_unlock;
-
-	rc = fill_domain(as, consumer);
-	if (rc) {
-		widen_iova(as, consumer);
-		goto out_unlock;
-	}
-	list_add_tail(&consumer->node, &as->domains);
-out_unlock:
-	up_write(&as->consumers);
+		return rc;
+	rc = enter_domains(as, consumer);
+	if (!rc)
+		rc = pin_and_fill_domain(as, consumer);
+	mutex_unlock(&as->fill_lock);
 	return rc;
 }
 
@@ -1073,10 +1230,14 @@ out_unlock:
 void iommufd_address_space_remove(struct iommufd_address_space *as,
 				  struct iommufd_consumer *consumer)
 {
+	struct iommufd_area *areas;
+
 	down_write(&as->consumers);
-	list_del(&consumer->node);
-	empty_domain(as, consumer, NULL);
-	widen_iova(as, consumer);
+	areas = link_live_areas(as);
+	unmap_areas(consumer, areas);
+	leave_domains(as, consumer);
+	if (!is_followed(as))
+		unpin_areas(areas);
 	up_write(&as->consumers);
 }
 
@@ -1099,7 +1260,7 @@ int iommufd_address_space_set_page_by_page(struct iommufd_address_space *as,
 	down_write(&as->space.lock);
 	if (as->page_by_page == page_by_page)
 		goto out_unlock;
-	if (page_by_page && !list_empty(&as->domains) && first_area(as)) {
+	if (page_by_page && !list_empty(&as->domains) && as->space.nr_areas) {
 		rc = -EINVAL;
 		goto out_unlock;
 	}

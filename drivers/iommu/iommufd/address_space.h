@@ -13,6 +13,7 @@
  *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS
  *   iommufd_group::lock            who is attached to what
  *   iommufd_ctx::groups_lock       groups that come and go
+ *   iommufd_address_space::fill_lock  a page table that comes
  *   iommufd_address_space::consumers  who follows the address space
  *   iommufd_iova_space::lock       areas and ranges; not while pinning
  *   iommufd_pinned::mutex          segments
@@ -24,9 +25,15 @@
  *   iommufd_ctx::sw_msi_lock       MSI doorbells
  *   iommufd_ctx::objects lock      leaf: never held across anything
  *
- * Map and unmap hold the consumers for reading, so that two of them on different
- * ranges run side by side; adding and removing a page table holds them for
- * writing, and so sees no area that is CREATING or DYING.
+ * Map and unmap hold the consumers for reading while they change page tables, so
+ * that two of them on different ranges run side by side. Who adds or removes a
+ * page table holds them for writing, and so sees no area that is DYING; those
+ * that are CREATING are in no page table yet.
+ *
+ * Memory is pinned without any of these locks, since that may take as long as
+ * user space likes: an area that is CREATING belongs to who maps it, and a page
+ * table that comes keeps an area busy while it pins it. Only the fill_lock is
+ * held then, for which nobody waits but other page tables that come.
  *
  * Drivers that reach memory by software hold no lock meanwhile: they count
  * themselves in the areas that they need (iommufd_area::busy, holders). An
@@ -38,6 +45,7 @@
 #define __IOMMUFD_ADDRESS_SPACE_H
 
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/wait.h>
 
@@ -51,10 +59,12 @@ struct page;
  * struct iommufd_consumer - a page table that follows an address space
  * @node: in iommufd_address_space::domains
  * @domain: the page table
+ * @filled: all that is LIVE is in it; until then nothing is
  */
 struct iommufd_consumer {
 	struct list_head node;
 	struct iommu_domain *domain;
+	bool filled;
 };
 
 /* Unpin what is in the range, and forget it. May sleep. */
@@ -71,6 +81,7 @@ typedef int (*iommufd_visit_t)(void *data, unsigned long iova,
  * @alignment: of all areas, as long as it is there: PAGE_SIZE if it pins pages
  * @let_go: the driver's; NULL if it pins nothing
  * @data: for @let_go
+ * @nr_pins: ranges that the driver has pinned; without any it is not asked
  * @calls: threads that are calling @let_go; keeps the reacher in the list
  * @leaving: no new calls begin; guarded by the lock of the space
  */
@@ -79,6 +90,7 @@ struct iommufd_reacher {
 	unsigned long alignment;
 	iommufd_let_go_t let_go;
 	void *data;
+	atomic_long_t nr_pins;
 	atomic_t calls;
 	bool leaving;
 };
@@ -100,8 +112,10 @@ struct iommufd_closed_range {
 
 /**
  * struct iommufd_address_space - memory at IOVA
- * @consumers: guards @domains and @page_by_page
- * @domains: struct iommufd_consumer; changes with the lock of @space held, too
+ * @fill_lock: lets one page table come at a time
+ * @consumers: guards @domains and what is in them, and @page_by_page
+ * @domains: struct iommufd_consumer, those that are coming, too; changes with the
+ *           lock of @space held as well
  * @reachers: struct iommufd_reacher; guarded by the lock of @space
  * @closed: struct iommufd_closed_range; guarded by the lock of @space
  * @idle: woken when somebody has finished who kept an area or a reacher busy,
@@ -110,6 +124,7 @@ struct iommufd_closed_range {
  * @space: the IOVA
  */
 struct iommufd_address_space {
+	struct mutex fill_lock;		/* page tables that come */
 	struct rw_semaphore consumers;
 	struct list_head domains;
 	struct list_head reachers;
@@ -121,6 +136,14 @@ struct iommufd_address_space {
 
 void iommufd_address_space_init(struct iommufd_address_space *as);
 void iommufd_address_space_destroy(struct iommufd_address_space *as);
+
+/* Whoever kept an area or a reacher busy has let go of it. */
+static inline void iommufd_address_space_wake(struct iommufd_address_space *as)
+{
+	/* Orders the counts before the look at the queue. */
+	if (wq_has_sleeper(&as->idle))
+		wake_up_all(&as->idle);
+}
 
 struct iommufd_area *iommufd_area_first_of(struct iommufd_pinned *pinned,
 					   unsigned long offset,
@@ -155,6 +178,7 @@ iommufd_address_space_add_reacher(struct iommufd_address_space *as,
 				  iommufd_let_go_t let_go, void *data);
 void iommufd_address_space_remove_reacher(struct iommufd_address_space *as,
 					  struct iommufd_reacher *reacher);
+void iommufd_reacher_free(struct iommufd_reacher *reacher);
 int iommufd_address_space_let_go(struct iommufd_address_space *as,
 				 const struct iommufd_closed_range *range);
 int iommufd_address_space_wait_idle(struct iommufd_address_space *as,
@@ -165,9 +189,11 @@ void iommufd_address_space_wait_unpinned(struct iommufd_address_space *as,
 					 struct wait_queue_entry *wait);
 
 int iommufd_address_space_pin(struct iommufd_address_space *as,
+			      struct iommufd_reacher *reacher,
 			      unsigned long iova, unsigned long last,
 			      bool write, struct page **pages);
 void iommufd_address_space_unpin(struct iommufd_address_space *as,
+				 struct iommufd_reacher *reacher,
 				 unsigned long iova, unsigned long last);
 int iommufd_address_space_copy(struct iommufd_address_space *as,
 			       unsigned long iova, unsigned long last,

@@ -34,7 +34,8 @@ enum iommufd_area_state {
  * @last: last IOVA
  * @gap: bytes that no area uses between this and the previous area
  * @max_gap: the largest @gap in the subtree under @node
- * @next: links the areas of one request, in the order of their IOVA
+ * @next: links the areas of one request, in the order of their IOVA; belongs to
+ *        the same thread as @has_pin
  * @pinned: the memory, of which the area holds a reference
  * @offset: byte offset of @iova in @pinned
  * @prot: IOMMU_READ, IOMMU_WRITE and the like for the page tables
@@ -43,6 +44,9 @@ enum iommufd_area_state {
  *        themselves. Both counts change with the lock of the space held for
  *        reading, so that who has it for writing sees what there is.
  * @state: see enum iommufd_area_state; becomes LIVE without the lock
+ * @has_pin: its memory is pinned for page tables. Belongs to the thread that has
+ *           the area CREATING or DYING, otherwise to the page table that comes,
+ *           or was the last to leave.
  */
 struct iommufd_area {
 	struct rb_node node;
@@ -57,6 +61,7 @@ struct iommufd_area {
 	atomic_t holders;
 	atomic_t busy;
 	u8 state;
+	bool has_pin;
 };
 
 static inline unsigned long iommufd_area_length(const struct iommufd_area *area)

@@ -2,25 +2,24 @@
 /*
  * The pinned-memory object: segments and their users
  *
- * Owns the segments of an object; its mutex guards them. Called by the address
- * space for areas, and by accesses. It knows page indices and runs, and nothing
- * of IOVA or of where the memory comes from.
+ * Owns the segments of an object; its mutex guards them, and is not held while
+ * memory is waited for: who wants pages that somebody else is about to pin waits
+ * for these, and nobody else does. Called by the address space for areas, and by
+ * accesses. It knows page indices and runs, and nothing of IOVA or of where the
+ * memory comes from.
  *
  * pin() cuts segments at its own two ends, and these cuts stay until the unpin()
  * of the same range, which so finds whole segments and allocates nothing. It
  * then joins what no other user needs to be apart, at the same two places: an
  * unpin() makes no other cut superfluous.
  */
-#include <linux/highmem.h>
+#include <linux/completion.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "pinned.h"
 #include "test_hooks.h"
-
-/* Pages that are pinned for a moment at once, to be copied */
-#define COPY_PAGES 16UL
 
 /**
  * iommufd_pinned_init - set up the common part of an object
@@ -42,6 +41,7 @@ void iommufd_pinned_init(struct iommufd_pinned *pinned,
 	pinned->writable = writable;
 	pinned->revocable = NULL;
 	pinned->segments = RB_ROOT;
+	pinned->pending = NULL;
 	pinned->npages = 0;
 	pinned->first_segment.users = 0;
 }
@@ -88,9 +88,16 @@ static bool is_embedded(const struct iommufd_pinned *pinned,
 	return segment == &pinned->first_segment;
 }
 
-/* The segment of @page, or the next one above */
-static struct iommufd_pin_segment *
-find_segment(struct iommufd_pinned *pinned, unsigned long page)
+/**
+ * iommufd_pinned_find - where a page is pinned
+ * @pinned: the object
+ * @page: index of the page
+ *
+ * Context: caller holds the object's mutex.
+ * Return: the segment of the page, or the next one above, or NULL.
+ */
+struct iommufd_pin_segment *
+iommufd_pinned_find(struct iommufd_pinned *pinned, unsigned long page)
 {
 	struct rb_node *node = pinned->segments.rb_node;
 	struct iommufd_pin_segment *found = NULL;
@@ -138,17 +145,35 @@ static void free_segment(struct iommufd_pinned *pinned,
 		kfree(segment);
 }
 
-static void unpin_runs(struct iommufd_pinned *pinned,
-		       struct iommufd_run_slice *runs, unsigned long npages)
+/**
+ * iommufd_pinned_unpin_runs - give pages back without uncharging anybody
+ * @pinned: the object
+ * @runs: the pages, to be forgotten
+ * @npages: how many
+ *
+ * Context: may sleep. Cannot fail.
+ */
+void iommufd_pinned_unpin_runs(struct iommufd_pinned *pinned,
+			       struct iommufd_run_slice *runs,
+			       unsigned long npages)
 {
 	if (npages)
 		pinned->ops->unpin(pinned, runs, npages);
 	iommufd_run_slice_put(runs);
 }
 
-/* Pin without charging anybody. On an error nothing stays pinned. */
-static int pin_runs(struct iommufd_pinned *pinned, unsigned long first,
-		    unsigned long last, struct iommufd_run_slice *slice)
+/**
+ * iommufd_pinned_pin_runs - pin pages without charging anybody
+ * @pinned: the object
+ * @first: index of the first page
+ * @last: index of the last page
+ * @slice: receives the pages; with an error there is nothing to give back
+ *
+ * Context: may sleep, as long as the owner of the memory likes.
+ * Return: 0 or an error of the source.
+ */
+int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
+			    unsigned long last, struct iommufd_run_slice *slice)
 {
 	struct iommufd_run_builder runs;
 	unsigned long npages;
@@ -159,53 +184,18 @@ static int pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 	npages = runs.npages;
 	iommufd_runs_finish(&runs, slice);
 	if (rc)
-		unpin_runs(pinned, slice, npages);
+		iommufd_pinned_unpin_runs(pinned, slice, npages);
 	return rc;
 }
 
-static void release_segment(struct iommufd_pinned *pinned,
-			    struct iommufd_pin_segment *segment)
+/* The pages of a segment go back to the source. */
+static void give_back(struct iommufd_pinned *pinned,
+		      struct iommufd_pin_segment *segment)
 {
 	unsigned long npages = segment_npages(segment);
 
-	unpin_runs(pinned, &segment->runs, npages);
+	iommufd_pinned_unpin_runs(pinned, &segment->runs, npages);
 	pinned->ops->uncharge(pinned, npages);
-	pinned->npages -= npages;
-	free_segment(pinned, segment);
-}
-
-static struct iommufd_pin_segment *
-acquire_segment(struct iommufd_pinned *pinned, unsigned long first,
-		unsigned long last)
-{
-	unsigned long npages = last - first + 1;
-	struct iommufd_pin_segment *segment;
-	int rc;
-
-	if (iommufd_should_fail())
-		return ERR_PTR(-ENOMEM);
-	segment = alloc_segment(pinned);
-	if (!segment)
-		return ERR_PTR(-ENOMEM);
-
-	/* Charge first: nobody exceeds a limit even for a moment. */
-	rc = pinned->ops->charge(pinned, npages);
-	if (rc)
-		goto err_free;
-	rc = pin_runs(pinned, first, last, &segment->runs);
-	if (rc)
-		goto err_uncharge;
-
-	segment->first = first;
-	segment->last = last;
-	pinned->npages += npages;
-	return segment;
-
-err_uncharge:
-	pinned->ops->uncharge(pinned, npages);
-err_free:
-	free_segment(pinned, segment);
-	return ERR_PTR(rc);
 }
 
 static void insert_segment(struct iommufd_pinned *pinned,
@@ -214,24 +204,57 @@ static void insert_segment(struct iommufd_pinned *pinned,
 	rb_add(&segment->node, &pinned->segments, segment_less);
 }
 
-/*
- * What a pin() needs that can fail, gathered before anything changes: the
- * segments for the holes in the range, linked by their still unused rb nodes'
- * right pointers, and a segment for each of the two cuts.
+/**
+ * struct iommufd_pin_plan - a pin() that is under way
+ * @next: another one of the same object, if it is among the pending ones
+ * @first: index of the first page
+ * @last: index of the last page
+ * @holes: segments for the pages in the range that are not pinned yet, linked by
+ *         the right pointers of their still unused rb nodes
+ * @nr_filled: how many of @holes have got their pages
+ * @cut_first: a segment for the cut in front of @first, if it takes one
+ * @cut_last: a segment for the cut behind @last, if it takes one
+ * @waiters: struct pin_waiter
+ *
+ * It has all that may fail before anything changes, but for the pages: while
+ * these are asked for, what was pinned already has got its new user, so that it
+ * stays, and the holes are pending.
  */
-struct pin_plan {
+struct iommufd_pin_plan {
+	struct iommufd_pin_plan *next;
+	unsigned long first;
+	unsigned long last;
 	struct rb_node *holes;
+	unsigned long nr_filled;
 	struct iommufd_pin_segment *cut_first;
 	struct iommufd_pin_segment *cut_last;
+	struct list_head waiters;
 };
 
-static void drop_plan(struct iommufd_pinned *pinned, struct pin_plan *plan)
-{
-	while (plan->holes) {
-		struct iommufd_pin_segment *segment = to_segment(plan->holes);
+/* Somebody who wants pages that are pending */
+struct pin_waiter {
+	struct list_head node;
+	struct completion done;
+};
 
+static struct iommufd_pin_segment *
+take_hole(struct iommufd_pin_plan *plan)
+{
+	struct iommufd_pin_segment *segment = to_segment(plan->holes);
+
+	if (segment)
 		plan->holes = segment->node.rb_right;
-		release_segment(pinned, segment);
+	return segment;
+}
+
+/* Of what is not used, and has no pages yet */
+static void drop_plan(struct iommufd_pinned *pinned,
+		      struct iommufd_pin_plan *plan)
+{
+	struct iommufd_pin_segment *segment;
+
+	while ((segment = take_hole(plan))) {
+		free_segment(pinned, segment);
 		cond_resched();
 	}
 	if (plan->cut_first)
@@ -240,14 +263,19 @@ static void drop_plan(struct iommufd_pinned *pinned, struct pin_plan *plan)
 		free_segment(pinned, plan->cut_last);
 }
 
-static int plan_hole(struct iommufd_pinned *pinned, struct pin_plan *plan,
-		     unsigned long first, unsigned long last)
+static int plan_hole(struct iommufd_pinned *pinned,
+		     struct iommufd_pin_plan *plan, unsigned long first,
+		     unsigned long last)
 {
 	struct iommufd_pin_segment *segment;
 
-	segment = acquire_segment(pinned, first, last);
-	if (IS_ERR(segment))
-		return PTR_ERR(segment);
+	if (iommufd_should_fail())
+		return -ENOMEM;
+	segment = alloc_segment(pinned);
+	if (!segment)
+		return -ENOMEM;
+	segment->first = first;
+	segment->last = last;
 	segment->node.rb_right = plan->holes;
 	plan->holes = &segment->node;
 	return 0;
@@ -260,54 +288,51 @@ static int plan_cut(struct iommufd_pinned *pinned,
 	return *cut ? 0 : -ENOMEM;
 }
 
-static int make_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
-		     unsigned long first, unsigned long last)
+static int plan_segments(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_plan *plan)
 {
-	struct iommufd_pin_segment *segment = find_segment(pinned, first);
-	unsigned long page = first;
+	unsigned long first = plan->first, last = plan->last, page = first;
+	struct iommufd_pin_segment *segment;
 	int rc;
 
-	*plan = (struct pin_plan){};
-	for (; segment && segment->first <= last;
+	for (segment = iommufd_pinned_find(pinned, first);
+	     segment && segment->first <= last;
 	     segment = next_segment(segment)) {
 		/* The users' own memory bounds them, but that may be large. */
-		if (segment->users == UINT_MAX) {
-			rc = -ENOMEM;
-			goto err_drop;
-		}
+		if (segment->users == UINT_MAX)
+			return -ENOMEM;
 		if (page < segment->first) {
 			rc = plan_hole(pinned, plan, page, segment->first - 1);
 			if (rc)
-				goto err_drop;
+				return rc;
 		}
 		if (segment->first < first) {
 			rc = plan_cut(pinned, &plan->cut_first);
 			if (rc)
-				goto err_drop;
+				return rc;
 		}
-		if (segment->last >= last) {
-			if (segment->last == last)
-				return 0;
-			rc = plan_cut(pinned, &plan->cut_last);
-			if (rc)
-				goto err_drop;
+		if (segment->last == last)
 			return 0;
-		}
+		if (segment->last > last)
+			return plan_cut(pinned, &plan->cut_last);
 		page = segment->last + 1;
 		cond_resched();
-		if (fatal_signal_pending(current)) {
-			rc = -EINTR;
-			goto err_drop;
-		}
+		if (fatal_signal_pending(current))
+			return -EINTR;
 	}
+	return plan_hole(pinned, plan, page, last);
+}
 
-	rc = plan_hole(pinned, plan, page, last);
+static int make_plan(struct iommufd_pinned *pinned,
+		     struct iommufd_pin_plan *plan, unsigned long first,
+		     unsigned long last)
+{
+	int rc;
+
+	*plan = (struct iommufd_pin_plan){ .first = first, .last = last };
+	rc = plan_segments(pinned, plan);
 	if (rc)
-		goto err_drop;
-	return 0;
-
-err_drop:
-	drop_plan(pinned, plan);
+		drop_plan(pinned, plan);
 	return rc;
 }
 
@@ -326,33 +351,184 @@ static void cut_segment(struct iommufd_pinned *pinned,
 	insert_segment(pinned, right);
 }
 
-static void commit_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
-			unsigned long first, unsigned long last)
+/* Use what is pinned already. */
+static void use_segments(struct iommufd_pinned *pinned,
+			 const struct iommufd_pin_plan *plan)
 {
+	unsigned long first = plan->first, last = plan->last;
 	struct iommufd_pin_segment *segment;
 
 	if (plan->cut_first)
-		cut_segment(pinned, find_segment(pinned, first), first,
+		cut_segment(pinned, iommufd_pinned_find(pinned, first), first,
 			    plan->cut_first);
 	if (plan->cut_last)
-		cut_segment(pinned, find_segment(pinned, last), last + 1,
+		cut_segment(pinned, iommufd_pinned_find(pinned, last), last + 1,
 			    plan->cut_last);
 
-	for (segment = find_segment(pinned, first);
+	for (segment = iommufd_pinned_find(pinned, first);
 	     segment && segment->first <= last;
 	     segment = next_segment(segment)) {
 		segment->users++;
 		segment->starts += segment->first == first;
 		cond_resched();
 	}
+}
 
-	while (plan->holes) {
-		segment = to_segment(plan->holes);
-		plan->holes = segment->node.rb_right;
-		segment->starts = segment->first == first;
+static int fill_hole(struct iommufd_pinned *pinned,
+		     struct iommufd_pin_segment *segment)
+{
+	unsigned long npages = segment_npages(segment);
+	int rc;
+
+	/* Charge first: nobody exceeds a limit even for a moment. */
+	rc = pinned->ops->charge(pinned, npages);
+	if (rc)
+		return rc;
+	rc = iommufd_pinned_pin_runs(pinned, segment->first, segment->last,
+				     &segment->runs);
+	if (rc)
+		pinned->ops->uncharge(pinned, npages);
+	return rc;
+}
+
+/* The part that takes as long as the owner of the memory likes */
+static int fill_holes(struct iommufd_pinned *pinned,
+		      struct iommufd_pin_plan *plan)
+{
+	struct rb_node *node;
+	int rc;
+
+	for (node = plan->holes; node; node = node->rb_right) {
+		rc = fill_hole(pinned, to_segment(node));
+		if (rc)
+			return rc;
+		plan->nr_filled++;
+	}
+	return 0;
+}
+
+static void insert_holes(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_plan *plan)
+{
+	struct iommufd_pin_segment *segment;
+
+	while ((segment = take_hole(plan))) {
+		segment->starts = segment->first == plan->first;
+		pinned->npages += segment_npages(segment);
 		insert_segment(pinned, segment);
 		cond_resched();
 	}
+}
+
+static void stop_using_segments(struct iommufd_pinned *pinned,
+				unsigned long first, unsigned long last);
+
+/* Not all of the pages could be had. */
+static void undo_plan(struct iommufd_pinned *pinned,
+		      struct iommufd_pin_plan *plan)
+{
+	struct iommufd_pin_segment *segment;
+
+	while ((segment = take_hole(plan))) {
+		if (plan->nr_filled) {
+			plan->nr_filled--;
+			give_back(pinned, segment);
+		}
+		free_segment(pinned, segment);
+		cond_resched();
+	}
+	stop_using_segments(pinned, plan->first, plan->last);
+}
+
+static struct iommufd_pin_plan *find_pending(struct iommufd_pinned *pinned,
+					     unsigned long first,
+					     unsigned long last)
+{
+	struct iommufd_pin_segment *segment;
+	struct iommufd_pin_plan *plan;
+	struct rb_node *node;
+
+	lockdep_assert_held(&pinned->mutex);
+
+	for (plan = pinned->pending; plan; plan = plan->next) {
+		for (node = plan->holes; node; node = node->rb_right) {
+			segment = to_segment(node);
+			if (segment->first <= last && first <= segment->last)
+				return plan;
+		}
+	}
+	return NULL;
+}
+
+/* Wait without the mutex until somebody has his pages, or cannot get them. */
+static int wait_for_plan(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_plan *plan)
+{
+	struct pin_waiter waiter;
+	int rc;
+
+	init_completion(&waiter.done);
+	list_add(&waiter.node, &plan->waiters);
+	mutex_unlock(&pinned->mutex);
+	rc = wait_for_completion_killable(&waiter.done);
+	mutex_lock(&pinned->mutex);
+	/* It is woken with the mutex held, and not in the list then. */
+	list_del_init(&waiter.node);
+	return rc ? -EINTR : 0;
+}
+
+static int wait_for_pending(struct iommufd_pinned *pinned, unsigned long first,
+			    unsigned long last)
+{
+	struct iommufd_pin_plan *plan;
+	int rc;
+
+	while ((plan = find_pending(pinned, first, last))) {
+		rc = wait_for_plan(pinned, plan);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void begin_pending(struct iommufd_pinned *pinned,
+			  struct iommufd_pin_plan *plan)
+{
+	INIT_LIST_HEAD(&plan->waiters);
+	plan->next = pinned->pending;
+	pinned->pending = plan;
+}
+
+static void end_pending(struct iommufd_pinned *pinned,
+			struct iommufd_pin_plan *plan)
+{
+	struct iommufd_pin_plan **link = &pinned->pending;
+	struct pin_waiter *waiter, *next;
+
+	while (*link != plan)
+		link = &(*link)->next;
+	*link = plan->next;
+	list_for_each_entry_safe(waiter, next, &plan->waiters, node) {
+		list_del_init(&waiter->node);
+		complete(&waiter->done);
+	}
+}
+
+static int pin_holes(struct iommufd_pinned *pinned,
+		     struct iommufd_pin_plan *plan)
+{
+	int rc;
+
+	begin_pending(pinned, plan);
+	mutex_unlock(&pinned->mutex);
+	rc = fill_holes(pinned, plan);
+	mutex_lock(&pinned->mutex);
+	end_pending(pinned, plan);
+	if (rc)
+		undo_plan(pinned, plan);
+	else
+		insert_holes(pinned, plan);
+	return rc;
 }
 
 /**
@@ -361,8 +537,8 @@ static void commit_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
  * @first: index of the first page
  * @last: index of the last page
  *
- * Context: caller holds the object's mutex; may sleep and take the mmap_lock of
- * the source.
+ * Context: may sleep, as long as the owner of the memory likes, and take the
+ * mmap_lock of the source; takes the object's mutex, but not for that long.
  *
  * Return: 0; -ENOMEM for memory and limits; errors of the source; -EINTR on a
  * fatal signal. On an error nothing has changed.
@@ -370,16 +546,21 @@ static void commit_plan(struct iommufd_pinned *pinned, struct pin_plan *plan,
 int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 		       unsigned long last)
 {
-	struct pin_plan plan;
+	struct iommufd_pin_plan plan;
 	int rc;
 
-	lockdep_assert_held(&pinned->mutex);
-
-	rc = make_plan(pinned, &plan, first, last);
+	mutex_lock(&pinned->mutex);
+	rc = wait_for_pending(pinned, first, last);
+	if (!rc)
+		rc = make_plan(pinned, &plan, first, last);
 	if (rc)
-		return rc;
-	commit_plan(pinned, &plan, first, last);
-	return 0;
+		goto out_unlock;
+	use_segments(pinned, &plan);
+	if (plan.holes)
+		rc = pin_holes(pinned, &plan);
+out_unlock:
+	mutex_unlock(&pinned->mutex);
+	return rc;
 }
 
 /*
@@ -397,7 +578,7 @@ static bool are_used_alike(const struct iommufd_pin_segment *left,
 /* Undo the cut in front of @page if there is one that nobody needs. */
 static void join_segments(struct iommufd_pinned *pinned, unsigned long page)
 {
-	struct iommufd_pin_segment *right = find_segment(pinned, page);
+	struct iommufd_pin_segment *right = iommufd_pinned_find(pinned, page);
 	struct iommufd_pin_segment *left;
 
 	if (!right || right->first != page)
@@ -421,22 +602,11 @@ static void join_segments(struct iommufd_pinned *pinned, unsigned long page)
 	free_segment(pinned, right);
 }
 
-/**
- * iommufd_pinned_unpin - stop to be a user of a range of pages
- * @pinned: the object
- * @first: index of the first page, as it was pinned
- * @last: index of the last page, as it was pinned
- *
- * Pages that lose their last user go back to the source. No hardware may reach
- * them any more.
- *
- * Context: caller holds the object's mutex; may sleep. Cannot fail and
- * allocates nothing.
- */
-void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
-			  unsigned long last)
+/* There may be holes in the range. */
+static void stop_using_segments(struct iommufd_pinned *pinned,
+				unsigned long first, unsigned long last)
 {
-	struct iommufd_pin_segment *segment = find_segment(pinned, first);
+	struct iommufd_pin_segment *segment = iommufd_pinned_find(pinned, first);
 	struct iommufd_pin_segment *next;
 
 	for (; segment && segment->first <= last; segment = next) {
@@ -446,12 +616,34 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 		segment->starts -= segment->first == first;
 		if (!--segment->users) {
 			rb_erase(&segment->node, &pinned->segments);
-			release_segment(pinned, segment);
+			pinned->npages -= segment_npages(segment);
+			give_back(pinned, segment);
+			free_segment(pinned, segment);
 		}
 		cond_resched();
 	}
 	join_segments(pinned, first);
 	join_segments(pinned, last + 1);
+}
+
+/**
+ * iommufd_pinned_unpin - stop to be a user of a range of pages
+ * @pinned: the object
+ * @first: index of the first page, as it was pinned
+ * @last: index of the last page, as it was pinned
+ *
+ * Pages that lose their last user go back to the source. No hardware may reach
+ * them any more.
+ *
+ * Context: may sleep; takes the object's mutex. Cannot fail and allocates
+ * nothing.
+ */
+void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
+			  unsigned long last)
+{
+	mutex_lock(&pinned->mutex);
+	stop_using_segments(pinned, first, last);
+	mutex_unlock(&pinned->mutex);
 }
 
 static void walk_segment(struct iommufd_pinned_cursor *cursor,
@@ -477,7 +669,7 @@ void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 			 unsigned long last,
 			 struct iommufd_pinned_cursor *cursor)
 {
-	cursor->segment = find_segment(pinned, first);
+	cursor->segment = iommufd_pinned_find(pinned, first);
 	cursor->last = last;
 	walk_segment(cursor, first);
 }
@@ -491,159 +683,4 @@ bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 	cursor->segment = next_segment(cursor->segment);
 	walk_segment(cursor, cursor->segment->first);
 	return iommufd_run_cursor_next(&cursor->runs, run);
-}
-
-/*
- * Copy
- */
-
-/* Where a copy stands. Both ends of it move together. */
-struct copy {
-	void *data;
-	unsigned long offset;	/* in the object, in bytes */
-	size_t left;
-	bool write;
-};
-
-static void advance(struct copy *copy, size_t length)
-{
-	copy->data += length;
-	copy->offset += length;
-	copy->left -= length;
-}
-
-static void copy_in_page(struct copy *copy, struct page *page)
-{
-	unsigned long in_page = offset_in_page(copy->offset);
-	size_t length = min(copy->left, PAGE_SIZE - in_page);
-
-	if (copy->write)
-		memcpy_to_page(page, in_page, copy->data, length);
-	else
-		memcpy_from_page(copy->data, page, in_page, length);
-	advance(copy, length);
-}
-
-static void copy_run(struct copy *copy, struct iommufd_run run)
-{
-	struct page *page = pfn_to_page(iommufd_run_pfn(run));
-	unsigned long i;
-
-	for (i = 0; i != iommufd_run_npages(run) && copy->left; i++) {
-		copy_in_page(copy, page + i);
-		cond_resched();
-	}
-}
-
-static void copy_runs(struct copy *copy, const struct iommufd_run_slice *runs,
-		      unsigned long skip, unsigned long npages)
-{
-	struct iommufd_run_cursor cursor;
-	struct iommufd_run run;
-
-	iommufd_run_slice_walk(runs, skip, npages, &cursor);
-	while (iommufd_run_cursor_next(&cursor, &run))
-		copy_run(copy, run);
-}
-
-static void copy_segment(struct copy *copy,
-			 const struct iommufd_pin_segment *segment)
-{
-	unsigned long first = copy->offset >> PAGE_SHIFT;
-	unsigned long last = (copy->offset + copy->left - 1) >> PAGE_SHIFT;
-
-	last = min(last, segment->last);
-	copy_runs(copy, &segment->runs, first - segment->first,
-		  last - first + 1);
-}
-
-/* Bytes from here on that are not pinned, if the next that are is @next */
-static size_t unpinned_length(const struct copy *copy,
-			      const struct iommufd_pin_segment *next)
-{
-	if (!next)
-		return copy->left;
-	return min(copy->left, (next->first << PAGE_SHIFT) - copy->offset);
-}
-
-static int copy_by_pins(struct iommufd_pinned *pinned, struct copy *copy,
-			size_t length)
-{
-	unsigned long first = copy->offset >> PAGE_SHIFT;
-	unsigned long last = (copy->offset + length - 1) >> PAGE_SHIFT;
-	struct iommufd_run_slice runs;
-	int rc;
-
-	last = min(last, first + COPY_PAGES - 1);
-	if (iommufd_should_fail())
-		return -EINVAL;
-	rc = pin_runs(pinned, first, last, &runs);
-	if (rc)
-		return rc;
-	copy_runs(copy, &runs, 0, last - first + 1);
-	unpin_runs(pinned, &runs, last - first + 1);
-	return 0;
-}
-
-static int copy_unpinned(struct iommufd_pinned *pinned, struct copy *copy,
-			 size_t length, unsigned int how)
-{
-	int rc;
-
-	if (!pinned->ops->copy || how & IOMMUFD_COPY_BY_PINS)
-		return copy_by_pins(pinned, copy, length);
-
-	rc = pinned->ops->copy(pinned, copy->offset, copy->data, length,
-			       copy->write, how & IOMMUFD_COPY_KTHREAD);
-	if (rc == -EOPNOTSUPP)
-		return copy_by_pins(pinned, copy, length);
-	if (!rc)
-		advance(copy, length);
-	return rc;
-}
-
-/**
- * iommufd_pinned_copy - read or write memory by software
- * @pinned: the object, of memory that has struct pages
- * @offset: where, in bytes
- * @data: what to write, or where to read to
- * @length: in bytes
- * @write: write to the object, which is writable
- * @how: IOMMUFD_COPY_KTHREAD, IOMMUFD_COPY_BY_PINS
- *
- * What is pinned is reached by its pages, the rest through its owner.
- *
- * Context: caller holds the object's mutex; may sleep and take the mmap_lock of
- * the source.
- *
- * Return: 0, or an error of the source, with a part of the bytes copied.
- */
-int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
-			void *data, size_t length, bool write, unsigned int how)
-{
-	struct copy copy = {
-		.data = data,
-		.offset = offset,
-		.left = length,
-		.write = write,
-	};
-	int rc;
-
-	lockdep_assert_held(&pinned->mutex);
-
-	while (copy.left) {
-		unsigned long page = copy.offset >> PAGE_SHIFT;
-		struct iommufd_pin_segment *segment;
-
-		segment = find_segment(pinned, page);
-		if (segment && segment->first <= page) {
-			copy_segment(&copy, segment);
-			continue;
-		}
-		rc = copy_unpinned(pinned, &copy,
-				   unpinned_length(&copy, segment), how);
-		if (rc)
-			return rc;
-	}
-	return 0;
 }

@@ -33,6 +33,7 @@
 #include "runs.h"
 
 struct iommufd_account;
+struct iommufd_pin_plan;
 struct iommufd_pinned;
 struct iommufd_revocable;
 
@@ -52,8 +53,9 @@ struct iommufd_revocable;
  * @account: where the object keeps who is charged, if that may change: NULL, or
  *           a function that may return NULL where nobody is charged
  *
- * @pin, @unpin, @charge and @uncharge are called with the object's mutex held
- * and may sleep; they may take the mmap_lock of the source.
+ * All may sleep, and take the mmap_lock of the source. @pin may take as long as
+ * the owner of the memory likes, so it is called without the object's mutex, as
+ * are @charge and @copy; the others may be called with it.
  */
 struct iommufd_source_ops {
 	int (*pin)(struct iommufd_pinned *pinned, unsigned long first,
@@ -95,8 +97,10 @@ struct iommufd_pin_segment {
  * @revocable: set if the memory belongs to a device and may be taken back; it
  *             has no struct pages then
  * @ops: the source
- * @mutex: guards @segments, @first_segment and @npages
+ * @mutex: guards @segments, @first_segment, @npages and @pending; not held while
+ *         the owner of the memory is waited for
  * @segments: what is pinned
+ * @pending: what is being pinned
  * @npages: pages in @segments
  * @first_segment: serves when there is just one segment
  * @first_area: room for the first area that refers to the object, so that the
@@ -110,6 +114,7 @@ struct iommufd_pinned {
 	const struct iommufd_source_ops *ops;
 	struct mutex mutex;			/* segments */
 	struct rb_root segments;
+	struct iommufd_pin_plan *pending;
 	unsigned long npages;
 	struct iommufd_pin_segment first_segment;
 	struct iommufd_area first_area;
@@ -144,6 +149,15 @@ int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
 /* How iommufd_pinned_copy() reaches memory that is not pinned */
 #define IOMMUFD_COPY_KTHREAD BIT(0) /* the caller is a kernel thread */
 #define IOMMUFD_COPY_BY_PINS BIT(1) /* by pins for a moment, always */
+
+struct iommufd_pin_segment *
+iommufd_pinned_find(struct iommufd_pinned *pinned, unsigned long page);
+int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
+			    unsigned long last,
+			    struct iommufd_run_slice *slice);
+void iommufd_pinned_unpin_runs(struct iommufd_pinned *pinned,
+			       struct iommufd_run_slice *runs,
+			       unsigned long npages);
 
 void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 			 unsigned long last,

@@ -3,7 +3,6 @@
  * Tests of the pinned-memory object against a model: copies by software
  */
 #include <kunit/test.h>
-#include <linux/cleanup.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
@@ -159,8 +158,6 @@ static void copy_and_compare(struct kunit *test, bool by_owner,
 	struct rnd_state rnd;
 	unsigned int i;
 
-	guard(mutex)(&model->mem.pinned.mutex);
-
 	fill_memory(&model->mem);
 	pin_here_and_there(test);
 	charged = model->mem.charged;
@@ -232,8 +229,6 @@ static void a_copy_that_fails_leaves_no_pins(struct kunit *test)
 	struct pinned_model *model = test->priv;
 	u8 *bytes = alloc_bytes(test);
 	unsigned int nth;
-
-	guard(mutex)(&model->mem.pinned.mutex);
 
 	fill_memory(&model->mem);
 	pin_here_and_there(test);

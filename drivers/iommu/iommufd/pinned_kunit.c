@@ -13,8 +13,6 @@ static void a_page_is_pinned_once_for_all_its_users(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 
-	guard(mutex)(&model->mem.pinned.mutex);
-
 	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 10, 20));
 	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 15, 30));
 	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 10, 20));
@@ -28,8 +26,6 @@ static void a_page_is_pinned_once_for_all_its_users(struct kunit *test)
 static void holes_between_users_are_filled(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
-
-	guard(mutex)(&model->mem.pinned.mutex);
 
 	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 5, 5));
 	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 10, 12));
@@ -62,8 +58,6 @@ static void random_users_leave_nothing_behind(struct kunit *test)
 	struct pinned_model *model = test->priv;
 	struct rnd_state rnd;
 	unsigned int i;
-
-	guard(mutex)(&model->mem.pinned.mutex);
 
 	prandom_seed_state(&rnd, 1);
 	for (i = 0; i != 3000; i++) {
@@ -156,8 +150,6 @@ static void a_cut_goes_with_the_last_user_that_needs_it(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 
-	guard(mutex)(&model->mem.pinned.mutex);
-
 	/* A run vector and a single run */
 	cuts_are_undone(test, 1, MODEL_MAX_USERS - 2);
 	cuts_are_undone(test, 6, 8);
@@ -185,8 +177,6 @@ static void what_was_pinned_apart_is_one_if_it_is_one_run(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 
-	guard(mutex)(&model->mem.pinned.mutex);
-
 	/* Pages 6 to 8 are contiguous, 9 is not. */
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 7, 7));
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 6, 9));
@@ -202,8 +192,6 @@ static void users_are_refused_before_their_count_overflows(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 	struct iommufd_pin_segment *segment = &model->mem.pinned.first_segment;
-
-	guard(mutex)(&model->mem.pinned.mutex);
 
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 20));
 	segment->users = UINT_MAX;
@@ -235,8 +223,6 @@ static void a_fatal_signal_ends_a_pin_of_many_segments(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 
-	guard(mutex)(&model->mem.pinned.mutex);
-
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 5, 5));
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 20));
 	set_fatal_signal(true);
@@ -253,8 +239,6 @@ static void a_pin_that_fails_changes_nothing(struct kunit *test)
 	struct pinned_model *model = test->priv;
 	unsigned int nth;
 
-	guard(mutex)(&model->mem.pinned.mutex);
-
 	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 10, 12));
 	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 20, 40));
 	for (nth = 1; nth <= 3; nth++) {
@@ -270,8 +254,6 @@ static void a_pin_that_fails_changes_nothing(struct kunit *test)
 static void a_limit_is_never_exceeded(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
-
-	guard(mutex)(&model->mem.pinned.mutex);
 
 	model->mem.limit = 10;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 0, 10));

@@ -3,6 +3,7 @@
  * A model of the pinned-memory object, for its KUnit tests
  */
 #include <kunit/test.h>
+#include <linux/cleanup.h>
 #include <linux/mm.h>
 
 #include "pinned_model.h"
@@ -171,6 +172,7 @@ static void expect_walk(struct kunit *test, unsigned long first,
 	unsigned long page = first, i;
 	struct iommufd_run run;
 
+	guard(mutex)(&model->mem.pinned.mutex);
 	iommufd_pinned_walk(&model->mem.pinned, first, last, &cursor);
 	while (iommufd_pinned_next(&cursor, &run)) {
 		for (i = 0; i != iommufd_run_npages(run); i++, page++)

@@ -64,13 +64,6 @@ static int may_reach(const struct iommufd_address_space *as,
 	return 0;
 }
 
-static void wake_waiters(struct iommufd_address_space *as)
-{
-	/* Orders the counts before the look at the queue. */
-	if (wq_has_sleeper(&as->idle))
-		wake_up_all(&as->idle);
-}
-
 /* Areas are busy no more, up to @end, and then may be gone. */
 static void finish_areas(struct iommufd_address_space *as,
 			 const struct reach *reach, struct iommufd_area *end)
@@ -117,7 +110,7 @@ err_finish:
 	if (first && first != area)
 		finish_areas(as, reach, area);
 	up_read(&as->space.lock);
-	wake_waiters(as);
+	iommufd_address_space_wake(as);
 	return ERR_PTR(rc);
 }
 
@@ -127,23 +120,29 @@ static void end_areas(struct iommufd_address_space *as,
 	down_read(&as->space.lock);
 	finish_areas(as, reach, NULL);
 	up_read(&as->space.lock);
-	wake_waiters(as);
+	iommufd_address_space_wake(as);
 }
 
-/* In this order: who unmaps sees the areas in use all the time. */
+/*
+ * In this order: who unmaps sees the areas in use all the time, and that the
+ * driver has pins once they are not busy any more.
+ */
 static void end_areas_pinned(struct iommufd_address_space *as,
+			     struct iommufd_reacher *reacher,
 			     const struct reach *reach)
 {
 	struct iommufd_area *area;
 
+	atomic_long_inc(&reacher->nr_pins);
 	down_read(&as->space.lock);
 	for (area = iommufd_area_first(&as->space, reach->iova, reach->last);
 	     area; area = iommufd_area_next(area, reach->last)) {
 		atomic_inc(&area->holders);
-		atomic_dec(&area->busy);
+		/* Pairs with is_area_busy(). */
+		atomic_dec_return_release(&area->busy);
 	}
 	up_read(&as->space.lock);
-	wake_waiters(as);
+	iommufd_address_space_wake(as);
 }
 
 static void end_areas_unpinned(struct iommufd_address_space *as,
@@ -156,13 +155,13 @@ static void end_areas_unpinned(struct iommufd_address_space *as,
 	     area; area = iommufd_area_next(area, reach->last))
 		atomic_dec(&area->holders);
 	up_read(&as->space.lock);
-	wake_waiters(as);
+	iommufd_address_space_wake(as);
 }
 
 /* The next area of a range that is busy or held */
 static struct iommufd_area *next_in_use(struct iommufd_iova_space *space,
-				      struct iommufd_area *area,
-				      const struct reach *reach)
+					struct iommufd_area *area,
+					const struct reach *reach)
 {
 	if (area->last >= reach->last)
 		return NULL;
@@ -215,12 +214,13 @@ static int pin_part(struct iommufd_area *area, const struct reach *reach,
 	struct iommufd_pinned *pinned = area->pinned;
 	int rc;
 
-	mutex_lock(&pinned->mutex);
 	rc = iommufd_pinned_pin(pinned, first, last);
-	if (!rc)
-		*pages = list_pages(pinned, first, last, *pages);
+	if (rc)
+		return rc;
+	mutex_lock(&pinned->mutex);
+	*pages = list_pages(pinned, first, last, *pages);
 	mutex_unlock(&pinned->mutex);
-	return rc;
+	return 0;
 }
 
 static void unpin_parts(struct iommufd_iova_space *space,
@@ -228,12 +228,8 @@ static void unpin_parts(struct iommufd_iova_space *space,
 			const struct reach *reach)
 {
 	for (; area != end; area = next_in_use(space, area, reach)) {
-		struct iommufd_pinned *pinned = area->pinned;
-
-		mutex_lock(&pinned->mutex);
-		iommufd_pinned_unpin(pinned, first_page(area, reach),
+		iommufd_pinned_unpin(area->pinned, first_page(area, reach),
 				     last_page(area, reach));
-		mutex_unlock(&pinned->mutex);
 	}
 }
 
@@ -257,6 +253,7 @@ static int pin_parts(struct iommufd_iova_space *space,
 /**
  * iommufd_address_space_pin - pin the pages of a range
  * @as: the address space
+ * @reacher: for whom
  * @iova: first IOVA, page-aligned
  * @last: last IOVA
  * @write: the pages will be written to
@@ -273,6 +270,7 @@ static int pin_parts(struct iommufd_iova_space *space,
  * IOVA does; -EPERM; errors of the source. On an error nothing has changed.
  */
 int iommufd_address_space_pin(struct iommufd_address_space *as,
+			      struct iommufd_reacher *reacher,
 			      unsigned long iova, unsigned long last,
 			      bool write, struct page **pages)
 {
@@ -292,19 +290,21 @@ int iommufd_address_space_pin(struct iommufd_address_space *as,
 	if (rc)
 		end_areas(as, &reach);
 	else
-		end_areas_pinned(as, &reach);
+		end_areas_pinned(as, reacher, &reach);
 	return rc;
 }
 
 /**
  * iommufd_address_space_unpin - unpin the pages of a range
  * @as: the address space
+ * @reacher: for whom they were pinned
  * @iova: first IOVA, as it was pinned
  * @last: last IOVA, as it was pinned
  *
  * Context: process context, may sleep. Cannot fail.
  */
 void iommufd_address_space_unpin(struct iommufd_address_space *as,
+				 struct iommufd_reacher *reacher,
 				 unsigned long iova, unsigned long last)
 {
 	const struct reach reach = { .iova = iova, .last = last };
@@ -319,6 +319,7 @@ void iommufd_address_space_unpin(struct iommufd_address_space *as,
 	if (WARN_ON(!held))
 		return;
 	unpin_parts(&as->space, first, NULL, &reach);
+	atomic_long_dec(&reacher->nr_pins);
 	end_areas_unpinned(as, &reach);
 }
 
@@ -327,15 +328,11 @@ static int copy_part(struct iommufd_area *area, const struct reach *reach,
 {
 	unsigned long iova = max(area->iova, reach->iova);
 	unsigned long last = min(area->last, reach->last);
-	struct iommufd_pinned *pinned = area->pinned;
-	int rc;
 
-	mutex_lock(&pinned->mutex);
-	rc = iommufd_pinned_copy(pinned, area->offset + (iova - area->iova),
-				 data + (iova - reach->iova), last - iova + 1,
-				 reach->write, how);
-	mutex_unlock(&pinned->mutex);
-	return rc;
+	return iommufd_pinned_copy(area->pinned,
+				   area->offset + (iova - area->iova),
+				   data + (iova - reach->iova), last - iova + 1,
+				   reach->write, how);
 }
 
 /**
@@ -406,7 +403,6 @@ iommufd_address_space_add_reacher(struct iommufd_address_space *as,
 	reacher->let_go = let_go;
 	reacher->data = data;
 
-	down_write(&as->consumers);
 	down_write(&space->lock);
 	if (iommufd_iova_fits_alignment(space, alignment)) {
 		space->alignment = max(space->alignment, alignment);
@@ -416,14 +412,13 @@ iommufd_address_space_add_reacher(struct iommufd_address_space *as,
 		reacher = ERR_PTR(-EADDRINUSE);
 	}
 	up_write(&space->lock);
-	up_write(&as->consumers);
 	return reacher;
 }
 
 /**
  * iommufd_address_space_remove_reacher - a driver leaves the address space
  * @as: the address space
- * @reacher: the handle, to be forgotten; the driver has nothing pinned
+ * @reacher: the handle, to be freed; the driver has nothing pinned
  *
  * Waits for those who are telling this driver to let go of something, nobody
  * else; nobody does on return.
@@ -440,18 +435,22 @@ void iommufd_address_space_remove_reacher(struct iommufd_address_space *as,
 
 	wait_event(as->idle, !atomic_read_acquire(&reacher->calls));
 
-	down_write(&as->consumers);
 	down_write(&as->space.lock);
 	list_del(&reacher->node);
 	iommufd_address_space_realign(as);
 	up_write(&as->space.lock);
-	up_write(&as->consumers);
+}
+
+void iommufd_reacher_free(struct iommufd_reacher *reacher)
+{
 	kfree(reacher);
 }
 
 /*
  * The next driver to be asked after @reacher, or the first. It stays in the list
- * as long as it is being called, so that the walk goes on from there.
+ * as long as it is being called, so that the walk goes on from there. One that
+ * has nothing pinned is not asked: it may be busy with something else, and what
+ * is unmapped would wait for that.
  */
 static struct iommufd_reacher *call_next(struct iommufd_address_space *as,
 					 struct iommufd_reacher *reacher)
@@ -461,7 +460,8 @@ static struct iommufd_reacher *call_next(struct iommufd_address_space *as,
 	down_read(&as->space.lock);
 	reacher = list_prepare_entry(reacher, &as->reachers, node);
 	list_for_each_entry_continue(reacher, &as->reachers, node) {
-		if (reacher->let_go && !reacher->leaving)
+		if (reacher->let_go && !reacher->leaving &&
+		    atomic_long_read(&reacher->nr_pins))
 			break;
 	}
 	if (list_entry_is_head(reacher, &as->reachers, node))
@@ -471,7 +471,7 @@ static struct iommufd_reacher *call_next(struct iommufd_address_space *as,
 	up_read(&as->space.lock);
 
 	if (called && atomic_dec_and_test(&called->calls))
-		wake_waiters(as);
+		iommufd_address_space_wake(as);
 	return reacher;
 }
 
@@ -548,7 +548,7 @@ int iommufd_address_space_let_go(struct iommufd_address_space *as,
 
 static bool is_area_busy(const struct iommufd_area *area)
 {
-	return atomic_read(&area->busy);
+	return atomic_read_acquire(&area->busy);
 }
 
 static bool is_area_held(const struct iommufd_area *area)

@@ -3,7 +3,7 @@
  * Source of memory: the address space of a process
  *
  * Owns the account, whose mm is the process. Called through iommufd_source_ops
- * by the pinned-memory object, whose mutex is held.
+ * by the pinned-memory object.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>

@@ -48,12 +48,8 @@ static void make_memory(struct kunit *test, bool writable)
 static int copy(struct user_fixture *fix, unsigned long offset, void *data,
 		bool write, unsigned int how)
 {
-	int rc;
-
-	mutex_lock(&fix->pinned->mutex);
-	rc = iommufd_pinned_copy(fix->pinned, offset, data, NBYTES, write, how);
-	mutex_unlock(&fix->pinned->mutex);
-	return rc;
+	return iommufd_pinned_copy(fix->pinned, offset, data, NBYTES, write,
+				   how);
 }
 
 /* As a thread that has no address space of its own */
