@@ -387,30 +387,6 @@ static int use_hwpt(struct change *change, struct iommufd_hw_pagetable *hwpt,
 	return rc;
 }
 
-static int use_new_auto(struct change *change, struct iommufd_ioas *ioas,
-			u32 *pt_id)
-{
-	struct iommufd_ctx *ctx = change->idev->ctx;
-	struct iommufd_hwpt_paging *hwpt;
-	int rc;
-
-	hwpt = iommufd_hwpt_create(ioas, change->idev,
-				   change->auto_pasid ? IOMMU_HWPT_ALLOC_PASID :
-							0,
-				   NULL);
-	if (IS_ERR(hwpt))
-		return PTR_ERR(hwpt);
-
-	rc = use_hwpt(change, &hwpt->common, pt_id);
-	if (rc) {
-		iommufd_object_abort(ctx, &hwpt->common.obj);
-		return rc;
-	}
-	list_add_tail(&hwpt->auto_node, &ioas->auto_hwpts);
-	iommufd_object_publish(ctx, &hwpt->common.obj);
-	return 0;
-}
-
 static bool is_auto_of(struct iommufd_hw_pagetable *hwpt,
 		       struct iommufd_ioas *ioas)
 {
@@ -454,8 +430,9 @@ static int use_current_auto(struct change *change, struct iommufd_ioas *ioas,
 	return rc;
 }
 
-static int use_any_auto(struct change *change, struct iommufd_ioas *ioas,
-			u32 *pt_id)
+/* Return: 1 if it takes a new page table. */
+static int use_present_auto(struct change *change, struct iommufd_ioas *ioas,
+			    u32 *pt_id)
 {
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
@@ -473,7 +450,41 @@ static int use_any_auto(struct change *change, struct iommufd_ioas *ioas,
 		if (rc != -EINVAL)
 			return rc;
 	}
-	return use_new_auto(change, ioas, pt_id);
+	return 1;
+}
+
+/*
+ * The page table is filled before the lock is taken: memory may have to be
+ * pinned, which can take long, and others attach and detach meanwhile. So one
+ * that suits may have come, and this one be superfluous.
+ */
+static int use_new_auto(struct change *change, struct iommufd_ioas *ioas,
+			u32 *pt_id)
+{
+	u32 flags = change->auto_pasid ? IOMMU_HWPT_ALLOC_PASID : 0;
+	struct iommufd_ctx *ctx = change->idev->ctx;
+	struct iommufd_hwpt_paging *hwpt;
+	bool used = false;
+	int rc;
+
+	hwpt = iommufd_hwpt_create(ioas, change->idev, flags, NULL);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+
+	mutex_lock(&ioas->hwpts_lock);
+	rc = use_present_auto(change, ioas, pt_id);
+	if (rc > 0) {
+		rc = use_hwpt(change, &hwpt->common, pt_id);
+		used = !rc;
+	}
+	if (used) {
+		list_add_tail(&hwpt->auto_node, &ioas->auto_hwpts);
+		iommufd_object_publish(ctx, &hwpt->common.obj);
+	}
+	mutex_unlock(&ioas->hwpts_lock);
+	if (!used)
+		iommufd_object_abort(ctx, &hwpt->common.obj);
+	return rc;
 }
 
 static int use_ioas(struct change *change, struct iommufd_ioas *ioas,
@@ -483,9 +494,9 @@ static int use_ioas(struct change *change, struct iommufd_ioas *ioas,
 
 	change->auto_pasid = iommufd_group_has_pasids(change->idev->group);
 	mutex_lock(&ioas->hwpts_lock);
-	rc = use_any_auto(change, ioas, pt_id);
+	rc = use_present_auto(change, ioas, pt_id);
 	mutex_unlock(&ioas->hwpts_lock);
-	return rc;
+	return rc > 0 ? use_new_auto(change, ioas, pt_id) : rc;
 }
 
 static int use_hwpt_by_id(struct change *change,
