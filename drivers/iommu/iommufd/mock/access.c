@@ -115,9 +115,27 @@ static u32 add_item(struct mock_access *mock, struct mock_access_item *item)
  * The access
  */
 
+struct mock_asked mock_asked;
+
+static void count_question(unsigned long iova, unsigned long length)
+{
+	unsigned long end;
+
+	/* Drivers add the two up. */
+	if (!length || check_add_overflow(iova, length, &end))
+		atomic_inc(&mock_asked.nonsense);
+	/* An access that leaves its IOAS is asked for everything. */
+	if (iova || length != ULONG_MAX) {
+		atomic_inc(&mock_asked.calls);
+		atomic_add(min(DIV_ROUND_UP(length, PAGE_SIZE), INT_MAX / 2),
+			   &mock_asked.pages);
+	}
+}
+
 static void mock_access_unmap(void *data, unsigned long iova,
 			      unsigned long length)
 {
+	count_question(iova, length);
 	drop_range(data, iova, iova + length - 1);
 }
 

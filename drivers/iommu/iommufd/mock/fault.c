@@ -124,6 +124,11 @@ void mock_fault_init(void)
 				&nr_answers[IOMMU_PAGE_RESP_FAILURE]);
 	debugfs_create_u32("requests_per_group", 0600, debugfs_dir,
 			   &group_size);
+	debugfs_create_atomic_t("asked", 0400, debugfs_dir, &mock_asked.calls);
+	debugfs_create_atomic_t("asked_pages", 0400, debugfs_dir,
+				&mock_asked.pages);
+	debugfs_create_atomic_t("asked_nonsense", 0400, debugfs_dir,
+				&mock_asked.nonsense);
 	debugfs_create_bool("join_group", 0600, debugfs_dir, &mock_join_group);
 }
 

@@ -74,6 +74,18 @@ struct mock_test_object {
 	struct xarray pasids;
 };
 
+/**
+ * struct mock_asked - what accesses were asked to let go of, all together
+ * @calls: how often
+ * @pages: how many pages that were
+ * @nonsense: how often it was a range that is empty, or ends beyond ULONG_MAX
+ */
+struct mock_asked {
+	atomic_t calls;
+	atomic_t pages;
+	atomic_t nonsense;
+};
+
 /* device.c */
 extern bool mock_join_group;
 struct mock_device *mock_device_create(u32 flags);
@@ -137,6 +149,7 @@ void mock_ioas_unlock(struct iommufd_ioas *ioas);
 int mock_op_add_reserved(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 
 /* access.c */
+extern struct mock_asked mock_asked;
 int mock_op_create_access(struct iommufd_call *call,
 			  struct iommu_test_cmd *cmd);
 int mock_op_access_replace_ioas(struct iommufd_call *call,

@@ -326,6 +326,13 @@ int mock_answers(struct mock_answers *answers)
 	       read_counter(DEVICES "failed", &answers->failed);
 }
 
+int mock_asked(struct mock_asked *asked)
+{
+	return read_counter(DEVICES "asked", &asked->calls) ?:
+	       read_counter(DEVICES "asked_pages", &asked->pages) ?:
+	       read_counter(DEVICES "asked_nonsense", &asked->nonsense);
+}
+
 int mock_trigger_vevent(int iommufd, __u32 idev)
 {
 	struct iommu_test_cmd cmd = {

@@ -84,6 +84,15 @@ int mock_access_unpin(int iommufd, int access, __u32 item);
 int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
 		   __u64 length, void *va);
 
+/* What the drivers of accesses were asked to let go of; needs debugfs. */
+struct mock_asked {
+	long calls;
+	long pages;
+	long nonsense;		/* ranges that cannot be */
+};
+
+int mock_asked(struct mock_asked *asked);
+
 /* @bitmap has a bit a page; *nr_dirty, which may be NULL, how many it has. */
 int mock_dirty(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
 	       __u64 page_size, const void *bitmap, __u64 *nr_dirty);

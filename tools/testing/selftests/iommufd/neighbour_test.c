@@ -1,0 +1,656 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nobody waits for somebody else's memory or driver, and an unmap ends: by way
+ * of the test device, whose accesses stand for drivers, and of memory that never
+ * comes.
+ */
+#include <pthread.h>
+#include <signal.h>
+
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "missing_page.h"
+#include "mock_lib.h"
+#include "test_support.h"
+
+#define IOVA ((__u64)MOCK_APERTURE_START)
+/* Where the memory that does not come is. */
+#define SLOW_IOVA (IOVA + 64 * MIB)
+#define FAR_IOVA (1ULL << 46)
+
+#define PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
+
+#define FD (self->iommufd)
+#define IOAS (self->ioas)
+
+/* Enough for anything that does not wait, also on a busy machine. */
+#define PATIENCE 60
+
+/* -- a call in a thread of its own -- */
+
+struct task {
+	pthread_t thread;
+	int (*run)(struct task *task);
+	int iommufd;
+	__u32 ioas;
+	int access;
+	__u64 iova;
+	char *va;
+	__u32 item;
+	struct mock_device dev;
+	bool over;
+	int rc;
+};
+
+static void *task_main(void *data)
+{
+	struct task *task = data;
+
+	task->rc = task->run(task);
+	__atomic_store_n(&task->over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static int task_start(struct task *task, int (*run)(struct task *task))
+{
+	task->run = run;
+	task->over = false;
+	return -pthread_create(&task->thread, NULL, task_main, task);
+}
+
+static bool task_is_over(struct task *task)
+{
+	return __atomic_load_n(&task->over, __ATOMIC_ACQUIRE);
+}
+
+static int task_end(struct task *task)
+{
+	pthread_join(task->thread, NULL);
+	return task->rc;
+}
+
+static int run_map(struct task *task)
+{
+	return ioas_map_at(task->iommufd, task->ioas, task->va, SMALL_PAGE,
+			   task->iova);
+}
+
+static int run_unmap(struct task *task)
+{
+	return ioas_unmap(task->iommufd, task->ioas, task->iova, SMALL_PAGE,
+			  NULL);
+}
+
+static int run_pin(struct task *task)
+{
+	return mock_access_pin(task->iommufd, task->access, 0, task->iova,
+			       SMALL_PAGE, NULL, &task->item);
+}
+
+/* The driver has the page, and waits for user memory with its lock held. */
+static int run_pin_and_compare(struct task *task)
+{
+	return mock_access_pin(task->iommufd, task->access, 0, task->iova,
+			       SMALL_PAGE, task->va, &task->item);
+}
+
+static int run_attach(struct task *task)
+{
+	return mock_domain(task->iommufd, task->ioas, &task->dev);
+}
+
+/* -- memory that does not come -- */
+
+FIXTURE(neighbour)
+{
+	long pins;
+	int iommufd;
+	__u32 ioas;
+	struct memory mem;	/* mapped at IOVA, a page a map */
+	struct missing_page slow;
+	struct task task;
+};
+
+#define NR_MAPS 4
+
+FIXTURE_SETUP(neighbour)
+{
+	struct task *task = &self->task;
+	int i, rc;
+
+	self->pins = pins_held();
+	FD = iommufd_open();
+	ASSERT_LE(0, FD);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	rc = missing_page_open(&self->slow);
+	if (rc == -ENOENT)
+		SKIP(return, "the kernel has no userfaultfd");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL,
+				  NR_MAPS * SMALL_PAGE));
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	for (i = 0; i < NR_MAPS; i++) {
+		rc = ioas_map_at(FD, IOAS, self->mem.va + i * SMALL_PAGE,
+				 SMALL_PAGE, IOVA + i * SMALL_PAGE);
+		ASSERT_EQ(0, rc);
+	}
+	task->iommufd = FD;
+	task->ioas = IOAS;
+	task->va = self->slow.va;
+	task->iova = SLOW_IOVA;
+}
+
+FIXTURE_TEARDOWN(neighbour)
+{
+	missing_page_close(&self->slow);
+	close(FD);
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+/*
+ * All that others do in an IOAS with something slow in it, but for attaching
+ * devices, which pins all that is mapped. Returns 0, or the number of the first
+ * thing that goes wrong.
+ */
+static int live_on(int iommufd, __u32 ioas, char *va)
+{
+	const __u64 iova = IOVA + 32 * MIB;
+	int access, other;
+	char byte;
+	__u32 item;
+
+	if (ioas_map_at(iommufd, ioas, va, SMALL_PAGE, iova))
+		return 1;
+	access = mock_access(iommufd, ioas, PINS);
+	other = mock_access(iommufd, ioas, PINS);
+	if (access < 0 || other < 0)
+		return 2;
+	if (mock_access_rw(iommufd, access, 0, iova, 1, &byte))
+		return 3;
+	if (mock_access_pin(iommufd, access, 0, iova, SMALL_PAGE, va, &item))
+		return 4;
+	if (mock_access_unpin(iommufd, access, item))
+		return 5;
+	/* one who holds it, one who only may */
+	if (mock_access_pin(iommufd, access, 0, iova, SMALL_PAGE, va, &item) ||
+	    ioas_unmap(iommufd, ioas, iova, SMALL_PAGE, NULL))
+		return 6;
+	if (mock_access_pin(iommufd, other, 0, IOVA, SMALL_PAGE, NULL, &item))
+		return 7;
+	return close(access) || close(other) ? 8 : 0;
+}
+
+TEST_F_TIMEOUT(neighbour, of_a_slow_map_lives_on, PATIENCE)
+{
+	struct mock_device dev;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, task_start(&self->task, run_map));
+	ASSERT_TRUE(missing_page_wanted(&self->slow));
+
+	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	/* the last page table goes, and another comes; what is slow is counted */
+	EXPECT_EQ(0, mock_destroy(FD, &dev));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(-EBUSY, ioas_unmap(FD, IOAS, SLOW_IOVA, SMALL_PAGE, NULL));
+	EXPECT_FALSE(task_is_over(&self->task));
+
+	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, task_end(&self->task));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, SLOW_IOVA, SMALL_PAGE,
+				    self->slow.va));
+	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
+}
+
+/* A page table that came, or went, while the map was under way. */
+TEST_F_TIMEOUT(neighbour, page_tables_come_and_go_during_a_slow_map, PATIENCE)
+{
+	struct mock_device dev, other;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, task_start(&self->task, run_map));
+	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	EXPECT_EQ(0, mock_destroy(FD, &dev));
+	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, task_end(&self->task));
+	EXPECT_EQ(0, vm_pinned());
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
+	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(0, mock_check_map(FD, other.hwpt, SLOW_IOVA, SMALL_PAGE,
+				    self->slow.va));
+}
+
+TEST_F_TIMEOUT(neighbour, of_a_slow_pin_lives_on, PATIENCE)
+{
+	struct task *task = &self->task, unmap;
+
+	ASSERT_EQ(0, run_map(task));
+	task->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, task->access);
+	ASSERT_EQ(0, task_start(task, run_pin));
+	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	/* who wants that memory waits */
+	unmap = *task;
+	ASSERT_EQ(0, task_start(&unmap, run_unmap));
+	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	EXPECT_FALSE(task_is_over(&unmap));
+
+	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	EXPECT_EQ(0, task_end(task));
+	EXPECT_EQ(0, task_end(&unmap));
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, task->access, task->item));
+	EXPECT_EQ(0, vm_pinned());
+	close(task->access);
+}
+
+TEST_F_TIMEOUT(neighbour, of_a_slow_attach_lives_on, PATIENCE)
+{
+	struct task *task = &self->task;
+	const __u64 iova = IOVA + 32 * MIB;
+	int access;
+	__u32 item;
+
+	ASSERT_EQ(0, run_map(task));
+	ASSERT_EQ(0, task_start(task, run_attach));
+	ASSERT_TRUE(missing_page_wanted(&self->slow));
+
+	access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, access);
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE, iova));
+	EXPECT_EQ(0, mock_access_pin(FD, access, 0, iova, SMALL_PAGE,
+				     self->mem.va, &item));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, iova, SMALL_PAGE, NULL));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE, iova));
+	EXPECT_EQ(0, close(access));
+	EXPECT_FALSE(task_is_over(task));
+
+	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, task_end(task));
+	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(0, mock_check_map(FD, task->dev.hwpt, iova, SMALL_PAGE,
+				    self->mem.va));
+	EXPECT_EQ(0, mock_check_map(FD, task->dev.hwpt, SLOW_IOVA, SMALL_PAGE,
+				    self->slow.va));
+}
+
+/* One object of memory, of which only one page is slow. */
+TEST_F_TIMEOUT(neighbour, in_the_same_memory_lives_on, PATIENCE)
+{
+	struct task *task = &self->task;
+	__u64 first = SLOW_IOVA - SMALL_PAGE;
+	char *room, byte;
+	__u32 item;
+	int access;
+
+	/* the page before the missing one */
+	room = mmap(self->slow.va - SMALL_PAGE, SMALL_PAGE,
+		    PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (room == MAP_FAILED)
+		room = self->slow.va - SMALL_PAGE;
+	memset(room, 1, SMALL_PAGE);
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, room, 2 * SMALL_PAGE, first));
+	task->access = mock_access(FD, IOAS, PINS);
+	access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, task->access);
+	ASSERT_LE(0, access);
+	ASSERT_EQ(0, mock_access_pin(FD, access, 0, first, SMALL_PAGE, room,
+				     &item));
+	ASSERT_EQ(0, task_start(task, run_pin));
+	ASSERT_TRUE(missing_page_wanted(&self->slow));
+
+	EXPECT_EQ(0, mock_access_rw(FD, access, 0, first, 1, &byte));
+	EXPECT_EQ(1, byte);
+	EXPECT_EQ(0, mock_access_unpin(FD, access, item));
+	EXPECT_EQ(0, mock_access_rw(FD, access, 0, first, 1, &byte));
+	EXPECT_EQ(0, mock_access_pin(FD, access, 0, first, SMALL_PAGE, room,
+				     &item));
+	EXPECT_EQ(0, close(access));
+	EXPECT_FALSE(task_is_over(task));
+	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	EXPECT_EQ(0, task_end(task));
+	close(task->access);
+}
+
+/* Does it end although the memory never comes? */
+static int kill_during(struct task *task, struct missing_page *slow,
+		       int (*run)(struct task *task),
+		       int (*also)(struct task *task))
+{
+	struct task other;
+	int status, ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		/* userfaultfd does not come along */
+		missing_page_close(slow);
+		if (missing_page_open(slow))
+			_exit(1);
+		task->va = slow->va;
+		if (run != run_map && run_map(task))
+			_exit(2);
+		if (task_start(task, run) || !missing_page_wanted(slow))
+			_exit(3);
+		other = *task;
+		if (also && task_start(&other, also))
+			_exit(4);
+		if (write(ready[1], "", 1) != 1)
+			_exit(5);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		return -EIO;
+	close(ready[0]);
+	/* the second one waits, too, most of the time */
+	usleep(20000);
+	kill(pid, SIGKILL);
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFSIGNALED(status) ? 0 : -EIO;
+}
+
+TEST_F_TIMEOUT(neighbour, gets_out_of_every_wait_when_killed, PATIENCE)
+{
+	struct task *task = &self->task;
+	struct mock_device dev;
+	int rc;
+
+	task->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, task->access);
+	EXPECT_EQ(0, kill_during(task, &self->slow, run_pin, run_unmap));
+	/* the pin may have ended first, and let the unmap go on */
+	rc = ioas_unmap(FD, IOAS, SLOW_IOVA, SMALL_PAGE, NULL);
+	EXPECT_TRUE(!rc || rc == -ENOENT);
+	EXPECT_EQ(0, kill_during(task, &self->slow, run_pin, run_pin));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, SLOW_IOVA, SMALL_PAGE, NULL));
+	EXPECT_EQ(0, kill_during(task, &self->slow, run_attach, run_attach));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, SLOW_IOVA, SMALL_PAGE, NULL));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(0, kill_during(task, &self->slow, run_map, NULL));
+	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	EXPECT_EQ(NR_MAPS * SMALL_PAGE, vm_pinned());
+	close(task->access);
+}
+
+/* A driver that is asked to let go, and cannot: what it does takes its time. */
+TEST_F_TIMEOUT(neighbour, of_a_stuck_driver_lives_on, PATIENCE)
+{
+	struct task *task = &self->task, unmap;
+	struct missing_page again;
+	int other_file, access;
+	__u32 ioas;
+
+	ASSERT_EQ(0, missing_page_open(&again));
+	task->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, task->access);
+	task->iova = IOVA;
+	ASSERT_EQ(0, task_start(task, run_pin_and_compare));
+	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	unmap = *task;
+	ASSERT_EQ(0, task_start(&unmap, run_unmap));
+	/* until the driver is being asked, or not even that */
+	usleep(100000);
+
+	other_file = iommufd_open();
+	ASSERT_LE(0, other_file);
+	ASSERT_EQ(0, ioas_alloc(other_file, &ioas));
+	access = mock_access(other_file, ioas, PINS);
+	ASSERT_LE(0, access);
+	EXPECT_EQ(0, close(access));
+	EXPECT_EQ(0, close(other_file));
+	EXPECT_FALSE(task_is_over(&unmap));
+	EXPECT_FALSE(task_is_over(task));
+
+	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	EXPECT_EQ(-EBADE, task_end(task));
+	EXPECT_EQ(0, task_end(&unmap));
+	close(task->access);
+	missing_page_close(&again);
+}
+
+/* -- an unmap ends -- */
+
+FIXTURE(unmap)
+{
+	long pins;
+	int iommufd;
+	__u32 ioas;
+	struct memory mem;
+};
+
+FIXTURE_VARIANT(unmap)
+{
+	unsigned int nr_areas;
+	unsigned int nr_unmaps;
+};
+
+FIXTURE_VARIANT_ADD(unmap, of_one_area)
+{
+	.nr_areas = 1,
+	.nr_unmaps = 500,
+};
+
+FIXTURE_VARIANT_ADD(unmap, of_two_areas)
+{
+	.nr_areas = 2,
+	.nr_unmaps = 500,
+};
+
+FIXTURE_VARIANT_ADD(unmap, of_many_areas)
+{
+	.nr_areas = 256,
+	.nr_unmaps = 10,
+};
+
+FIXTURE_SETUP(unmap)
+{
+	self->pins = pins_held();
+	FD = iommufd_open();
+	ASSERT_LE(0, FD);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL,
+				  variant->nr_areas * SMALL_PAGE));
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+}
+
+FIXTURE_TEARDOWN(unmap)
+{
+	close(FD);
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+struct pinner {
+	pthread_t thread;
+	int iommufd;
+	int access;
+	unsigned int nr_areas;
+	bool stop;
+	unsigned int pinned;
+	int rc;
+};
+
+/* It unpins nothing until it is asked to, and takes all it can get. */
+static void *pin_all_the_time(void *data)
+{
+	struct pinner *pinner = data;
+	__u32 state = 1, item, i;
+	int rc;
+
+	while (!__atomic_load_n(&pinner->stop, __ATOMIC_RELAXED)) {
+		i = random_next(&state) % pinner->nr_areas;
+		rc = mock_access_pin(pinner->iommufd, pinner->access, 0,
+				     IOVA + i * 2 * SMALL_PAGE, SMALL_PAGE,
+				     NULL, &item);
+		if (!rc)
+			__atomic_fetch_add(&pinner->pinned, 1,
+					   __ATOMIC_RELAXED);
+		/* not there, or being unmapped */
+		else if (rc != -ENOENT && rc != -EINVAL)
+			pinner->rc = rc;
+	}
+	return NULL;
+}
+
+static void wait_for_pins(const struct pinner *pinner, unsigned int more)
+{
+	unsigned int now = __atomic_load_n(&pinner->pinned, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&pinner->pinned, __ATOMIC_RELAXED) < now + more)
+		sched_yield();
+}
+
+static int map_areas(int iommufd, __u32 ioas, char *va, unsigned int nr)
+{
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < nr && !rc; i++)
+		rc = ioas_map_at(iommufd, ioas, va + i * SMALL_PAGE, SMALL_PAGE,
+				 IOVA + i * 2 * SMALL_PAGE);
+	return rc;
+}
+
+TEST_F_TIMEOUT(unmap, ends_whatever_drivers_pin, 120)
+{
+	struct pinner pinner = { .nr_areas = variant->nr_areas };
+	unsigned int i;
+	__u64 unmapped;
+	int rc = 0;
+
+	pinner.iommufd = FD;
+	pinner.access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, pinner.access);
+	ASSERT_EQ(0, pthread_create(&pinner.thread, NULL, pin_all_the_time,
+				    &pinner));
+	for (i = 0; i < variant->nr_unmaps && !rc; i++) {
+		rc = map_areas(FD, IOAS, self->mem.va, variant->nr_areas);
+		if (rc)
+			break;
+		wait_for_pins(&pinner, variant->nr_areas > 2 ? 50 : 1);
+		rc = ioas_unmap(FD, IOAS, IOVA,
+				2 * variant->nr_areas * SMALL_PAGE, &unmapped);
+		EXPECT_EQ(variant->nr_areas * SMALL_PAGE, unmapped);
+	}
+	EXPECT_EQ(0, rc) TH_LOG("unmap %u", i);
+	__atomic_store_n(&pinner.stop, true, __ATOMIC_RELAXED);
+	pthread_join(pinner.thread, NULL);
+	EXPECT_EQ(0, pinner.rc);
+	EXPECT_EQ(0, close(pinner.access));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+/* -- what drivers are asked for -- */
+
+FIXTURE(question)
+{
+	int iommufd;
+	__u32 ioas;
+	int access;
+	struct memory mem;
+	struct mock_asked before;
+};
+
+FIXTURE_SETUP(question)
+{
+	FD = iommufd_open();
+	ASSERT_LE(0, FD);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL, 8 * SMALL_PAGE));
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	self->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, self->access);
+	if (mock_asked(&self->before))
+		SKIP(return, "the kernel has no debugfs");
+}
+
+FIXTURE_TEARDOWN(question)
+{
+	close(self->access);
+	close(FD);
+}
+
+static int map_and_pin(int iommufd, __u32 ioas, int access, char *va,
+		       __u64 iova, bool pin)
+{
+	__u32 item;
+	int rc;
+
+	rc = ioas_map_at(iommufd, ioas, va, SMALL_PAGE, iova);
+	if (!rc && pin)
+		rc = mock_access_pin(iommufd, access, 0, iova, SMALL_PAGE, va,
+				     &item);
+	return rc;
+}
+
+#define EXPECT_ASKED(nr_calls, nr_pages) do {				\
+	struct mock_asked now;						\
+									\
+	ASSERT_EQ(0, mock_asked(&now));					\
+	EXPECT_EQ(nr_calls, now.calls - self->before.calls);		\
+	EXPECT_EQ(nr_pages, now.pages - self->before.pages);		\
+	EXPECT_EQ(0, now.nonsense - self->before.nonsense);		\
+} while (0)
+
+TEST_F(question, names_what_is_held_and_no_hole)
+{
+	static const struct {
+		__u64 iova;
+		bool pin;
+	} maps[] = {
+		{ IOVA, true },
+		{ IOVA + SMALL_PAGE, true },
+		{ IOVA + 2 * SMALL_PAGE, false },
+		{ IOVA + 3 * SMALL_PAGE, true },
+		{ FAR_IOVA, true },
+	};
+	size_t i;
+	int rc;
+
+	for (i = 0; i < ARRAY_SIZE(maps); i++) {
+		rc = map_and_pin(FD, IOAS, self->access, self->mem.va,
+				 maps[i].iova, maps[i].pin);
+		ASSERT_EQ(0, rc);
+	}
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_ASKED(3, 4);
+}
+
+TEST_F(question, is_none_where_nothing_is_held)
+{
+	char byte;
+
+	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access, self->mem.va, IOVA,
+				 false));
+	ASSERT_EQ(0, mock_access_rw(FD, self->access, 0, IOVA, 1, &byte));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_ASKED(0, 0);
+}
+
+/* The first and the last page that there are. */
+TEST_F(question, is_never_for_a_length_that_cannot_be)
+{
+	const __u64 last_page = -SMALL_PAGE;
+
+	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access, self->mem.va, 0,
+				 true));
+	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access,
+				 self->mem.va + SMALL_PAGE, last_page, true));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_ASKED(2, 2);
+}
+
+TEST_HARNESS_MAIN
