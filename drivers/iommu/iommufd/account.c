@@ -3,10 +3,13 @@
  * Who is charged for pinned memory, and how much
  *
  * Owns the references to the mm, the task and the user. Called by the sources
- * of memory. An account never changes, so that it can be shared by all that one
- * process maps; the counters are atomic or under the mmap_lock.
+ * of memory. All that one process maps shares an account, one for its own
+ * memory and one for that of files. It is the account that knows how much is
+ * charged, so that another process can take over what is mapped of files, also
+ * what is just being mapped, without anybody looking for it.
  */
 #include <linux/capability.h>
+#include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -18,7 +21,57 @@
 #include "account.h"
 #include "test_hooks.h"
 
-static struct iommufd_account *alloc_account(enum iommufd_account_mode mode)
+static void payer_get_caller(struct iommufd_payer *payer,
+			     enum iommufd_account_mode mode)
+{
+	payer->mm = current->mm;
+	mmgrab(payer->mm);
+	payer->task = get_task_struct(current->group_leader);
+	payer->user = get_uid(current_user());
+	payer->mode = mode;
+}
+
+static void payer_put(struct iommufd_payer *payer)
+{
+	mmdrop(payer->mm);
+	put_task_struct(payer->task);
+	free_uid(payer->user);
+}
+
+static enum iommufd_account_mode caller_mode(enum iommufd_account_mode mode)
+{
+	return capable(CAP_IPC_LOCK) ? IOMMUFD_ACCOUNT_NONE : mode;
+}
+
+/*
+ * Without the lock, another process may be taking a movable account over, and
+ * the answer be wrong. Then the caller has begun before that has ended, and
+ * what it maps is taken over with the rest.
+ */
+static bool is_of_caller(const struct iommufd_account *account,
+			 enum iommufd_account_mode mode)
+{
+	const struct iommufd_payer *payer = &account->payer;
+
+	return READ_ONCE(payer->mm) == current->mm &&
+	       READ_ONCE(payer->task) == current->group_leader &&
+	       READ_ONCE(payer->user) == current_user() &&
+	       READ_ONCE(payer->mode) == mode;
+}
+
+static void set_payer(struct iommufd_account *account,
+		      const struct iommufd_payer *payer)
+{
+	/* Pairs with is_of_caller(). */
+	WRITE_ONCE(account->payer.mm, payer->mm);
+	WRITE_ONCE(account->payer.task, payer->task);
+	WRITE_ONCE(account->payer.user, payer->user);
+	WRITE_ONCE(account->payer.mode, payer->mode);
+}
+
+static struct iommufd_account *
+alloc_account(struct iommufd_accounts *accounts, enum iommufd_account_kind kind,
+	      enum iommufd_account_mode mode)
 {
 	struct iommufd_account *account;
 
@@ -26,126 +79,248 @@ static struct iommufd_account *alloc_account(enum iommufd_account_mode mode)
 	if (!account)
 		return NULL;
 	refcount_set(&account->refs, 1);
-	account->mm = current->mm;
-	mmgrab(account->mm);
-	account->task = get_task_struct(current->group_leader);
-	account->user = get_uid(current_user());
-	account->mode = mode;
+	account->kind = kind;
+	payer_get_caller(&account->payer, mode);
+	atomic_long_set(&account->npages, 0);
+	account->accounts = accounts;
 	return account;
 }
 
-static bool is_of_caller(const struct iommufd_account *account,
-			 enum iommufd_account_mode mode)
+static void free_account(struct iommufd_account *account)
 {
-	return account->mm == current->mm &&
-	       account->task == current->group_leader &&
-	       account->user == current_user() && account->mode == mode;
+	payer_put(&account->payer);
+	kfree_rcu(account, rcu);
+}
+
+/* The most recent account with a reference, if it is the caller's */
+static struct iommufd_account *get_recent(struct iommufd_accounts *accounts,
+					  enum iommufd_account_kind kind,
+					  enum iommufd_account_mode mode)
+{
+	struct iommufd_account *account;
+
+	guard(rcu)();
+	account = rcu_dereference(accounts->recent[kind]);
+	if (account && is_of_caller(account, mode) &&
+	    refcount_inc_not_zero(&account->refs))
+		return account;
+	return NULL;
+}
+
+static struct iommufd_account *
+exchange_recent(struct iommufd_accounts *accounts,
+		enum iommufd_account_kind kind, struct iommufd_account *account)
+{
+	return rcu_replace_pointer(accounts->recent[kind], account,
+				   lockdep_is_held(&accounts->lock));
+}
+
+/* Two threads of a process may both need one: the first to come has made it. */
+static noinline struct iommufd_account *
+make_account(struct iommufd_accounts *accounts, enum iommufd_account_kind kind,
+	     enum iommufd_account_mode mode)
+{
+	struct iommufd_account *account, *made, *old;
+
+	made = alloc_account(accounts, kind, mode);
+	if (!made)
+		return NULL;
+
+	down_write(&accounts->lock);
+	account = get_recent(accounts, kind, mode);
+	if (!account) {
+		list_add_tail(&made->node, &accounts->lists[kind]);
+		refcount_inc(&made->refs);
+		old = exchange_recent(accounts, kind, made);
+	}
+	up_write(&accounts->lock);
+
+	if (account) {
+		free_account(made);
+		return account;
+	}
+	if (old)
+		iommufd_account_put(old);
+	return made;
 }
 
 /**
  * iommufd_account_get - let the caller be charged
- * @recent: where the account that was used last is remembered: most of the time
- *          the caller is the same
+ * @accounts: the accounts of the context
+ * @kind: what for
  * @mode: whose limit counts, unless the caller has CAP_IPC_LOCK
  *
- * Context: the caller is a process with an address space.
+ * Context: the caller is a process with an address space; may sleep.
  * Return: the account with a reference, or NULL without memory.
  */
-struct iommufd_account *iommufd_account_get(struct iommufd_account **recent,
+struct iommufd_account *iommufd_account_get(struct iommufd_accounts *accounts,
+					    enum iommufd_account_kind kind,
 					    enum iommufd_account_mode mode)
 {
-	struct iommufd_account *account, *other;
-
-	if (capable(CAP_IPC_LOCK))
-		mode = IOMMUFD_ACCOUNT_NONE;
-
-	/* What is taken out belongs to us: nobody else can let it go. */
-	account = xchg(recent, NULL);
-	if (account && !is_of_caller(account, mode)) {
-		iommufd_account_put(account);
-		account = NULL;
-	}
-	if (!account)
-		account = alloc_account(mode);
-	if (!account)
-		return NULL;
-
-	refcount_inc(&account->refs);
-	other = xchg(recent, account);
-	if (other)
-		iommufd_account_put(other);
-	return account;
+	mode = caller_mode(mode);
+	return get_recent(accounts, kind, mode) ?:
+	       make_account(accounts, kind, mode);
 }
 
 /**
  * iommufd_account_put - drop a reference
  * @account: the account; nothing of the caller is charged to it any more
+ *
+ * Context: may sleep; takes the lock of the accounts.
  */
 void iommufd_account_put(struct iommufd_account *account)
 {
 	if (!refcount_dec_and_test(&account->refs))
 		return;
-	mmdrop(account->mm);
-	put_task_struct(account->task);
-	free_uid(account->user);
-	kfree(account);
+	down_write(&account->accounts->lock);
+	list_del(&account->node);
+	up_write(&account->accounts->lock);
+	free_account(account);
 }
 
-static int charge_user(struct iommufd_account *account, unsigned long npages)
+void iommufd_accounts_init(struct iommufd_accounts *accounts)
 {
-	unsigned long limit = task_rlimit(account->task, RLIMIT_MEMLOCK) >>
+	unsigned int kind;
+
+	init_rwsem(&accounts->lock);
+	for (kind = 0; kind != IOMMUFD_NR_ACCOUNT_KINDS; kind++) {
+		INIT_LIST_HEAD(&accounts->lists[kind]);
+		RCU_INIT_POINTER(accounts->recent[kind], NULL);
+	}
+}
+
+/* Forgets the most recent account, so that only those in use are left. */
+static void forget_recent(struct iommufd_accounts *accounts,
+			  enum iommufd_account_kind kind)
+{
+	struct iommufd_account *account;
+
+	lockdep_assert_held_write(&accounts->lock);
+
+	account = exchange_recent(accounts, kind, NULL);
+	if (account && refcount_dec_and_test(&account->refs)) {
+		list_del(&account->node);
+		free_account(account);
+	}
+}
+
+/**
+ * iommufd_accounts_destroy - the context goes away
+ * @accounts: its accounts, to which nothing is charged
+ */
+void iommufd_accounts_destroy(struct iommufd_accounts *accounts)
+{
+	unsigned int kind;
+
+	down_write(&accounts->lock);
+	for (kind = 0; kind != IOMMUFD_NR_ACCOUNT_KINDS; kind++) {
+		forget_recent(accounts, kind);
+		WARN_ON(!list_empty(&accounts->lists[kind]));
+	}
+	up_write(&accounts->lock);
+}
+
+/*
+ * Charging
+ */
+
+static int charge_user(struct iommufd_payer *payer, unsigned long npages)
+{
+	unsigned long limit = task_rlimit(payer->task, RLIMIT_MEMLOCK) >>
 			      PAGE_SHIFT;
-	long locked = atomic_long_read(&account->user->locked_vm);
+	long locked = atomic_long_read(&payer->user->locked_vm);
 
 	do {
 		if (locked + npages > limit || locked + npages < npages)
 			return -ENOMEM;
-	} while (!atomic_long_try_cmpxchg(&account->user->locked_vm, &locked,
+	} while (!atomic_long_try_cmpxchg(&payer->user->locked_vm, &locked,
 					  locked + npages));
 	return 0;
 }
 
-static int charge_mm(struct iommufd_account *account, unsigned long npages,
-		     bool inc)
+static int charge_mm(struct iommufd_payer *payer, unsigned long npages)
 {
 	int rc;
 
-	mmap_write_lock(account->mm);
-	rc = __account_locked_vm(account->mm, npages, inc, account->task,
-				 false);
-	mmap_write_unlock(account->mm);
+	rc = mmap_write_lock_killable(payer->mm);
+	if (rc)
+		return rc;
+	rc = __account_locked_vm(payer->mm, npages, true, payer->task, false);
+	mmap_write_unlock(payer->mm);
 	return rc;
 }
 
-static int charge_limit(struct iommufd_account *account, unsigned long npages)
+static void uncharge_mm(struct iommufd_payer *payer, unsigned long npages)
+{
+	mmap_write_lock(payer->mm);
+	__account_locked_vm(payer->mm, npages, false, payer->task, false);
+	mmap_write_unlock(payer->mm);
+}
+
+static int charge_limit(struct iommufd_payer *payer, unsigned long npages)
 {
 	if (iommufd_should_fail())
 		return -ENOMEM;
 
-	switch (account->mode) {
+	switch (payer->mode) {
 	case IOMMUFD_ACCOUNT_NONE:
 		break;
 	case IOMMUFD_ACCOUNT_USER:
-		return charge_user(account, npages);
+		return charge_user(payer, npages);
 	case IOMMUFD_ACCOUNT_MM:
-		return charge_mm(account, npages, true);
+		return charge_mm(payer, npages);
 	}
 	return 0;
 }
 
-static void uncharge_limit(struct iommufd_account *account,
-			   unsigned long npages)
+static void uncharge_limit(struct iommufd_payer *payer, unsigned long npages)
 {
-	switch (account->mode) {
+	switch (payer->mode) {
 	case IOMMUFD_ACCOUNT_NONE:
 		break;
 	case IOMMUFD_ACCOUNT_USER:
-		atomic_long_sub(npages, &account->user->locked_vm);
+		atomic_long_sub(npages, &payer->user->locked_vm);
 		break;
 	case IOMMUFD_ACCOUNT_MM:
-		charge_mm(account, npages, false);
+		uncharge_mm(payer, npages);
 		break;
 	}
+}
+
+static int charge_payer(struct iommufd_payer *payer, unsigned long npages)
+{
+	int rc = charge_limit(payer, npages);
+
+	if (rc)
+		return rc;
+	atomic64_add(npages, &payer->mm->pinned_vm);
+	return 0;
+}
+
+static void uncharge_payer(struct iommufd_payer *payer, unsigned long npages)
+{
+	atomic64_sub(npages, &payer->mm->pinned_vm);
+	uncharge_limit(payer, npages);
+}
+
+static int charge_movable(struct iommufd_account *account, unsigned long npages)
+{
+	int rc;
+
+	guard(rwsem_read)(&account->accounts->lock);
+	rc = charge_payer(&account->payer, npages);
+	if (rc)
+		return rc;
+	atomic_long_add(npages, &account->npages);
+	return 0;
+}
+
+static void uncharge_movable(struct iommufd_account *account,
+			     unsigned long npages)
+{
+	guard(rwsem_read)(&account->accounts->lock);
+	atomic_long_sub(npages, &account->npages);
+	uncharge_payer(&account->payer, npages);
 }
 
 /**
@@ -153,18 +328,17 @@ static void uncharge_limit(struct iommufd_account *account,
  * @account: who is charged
  * @npages: how many
  *
- * Context: may sleep; takes the mmap_lock in IOMMUFD_ACCOUNT_MM mode.
- * Return: 0, or -ENOMEM with nothing changed when it would exceed the limit.
+ * Context: may sleep; takes the lock of the accounts, and the mmap_lock in
+ * IOMMUFD_ACCOUNT_MM mode.
+ * Return: 0; -ENOMEM if it would exceed the limit; -EINTR on a fatal signal. On
+ * an error nothing has changed.
  */
 int iommufd_account_charge(struct iommufd_account *account,
 			   unsigned long npages)
 {
-	int rc = charge_limit(account, npages);
-
-	if (rc)
-		return rc;
-	atomic64_add(npages, &account->mm->pinned_vm);
-	return 0;
+	if (account->kind == IOMMUFD_ACCOUNT_MOVABLE)
+		return charge_movable(account, npages);
+	return charge_payer(&account->payer, npages);
 }
 
 /**
@@ -172,19 +346,24 @@ int iommufd_account_charge(struct iommufd_account *account,
  * @account: who was charged
  * @npages: how many
  *
- * Context: may sleep; takes the mmap_lock in IOMMUFD_ACCOUNT_MM mode. Cannot
- * fail.
+ * Context: as iommufd_account_charge(). Cannot fail.
  */
 void iommufd_account_uncharge(struct iommufd_account *account,
 			      unsigned long npages)
 {
-	atomic64_sub(npages, &account->mm->pinned_vm);
-	uncharge_limit(account, npages);
+	if (account->kind == IOMMUFD_ACCOUNT_MOVABLE)
+		uncharge_movable(account, npages);
+	else
+		uncharge_payer(&account->payer, npages);
 }
 
+/*
+ * Another process pays
+ */
+
 /* Both count in the same place: what moves need not be counted there twice. */
-static bool same_counter(const struct iommufd_account *a,
-			 const struct iommufd_account *b)
+static bool same_counter(const struct iommufd_payer *a,
+			 const struct iommufd_payer *b)
 {
 	if (a->mode != b->mode)
 		return false;
@@ -200,75 +379,124 @@ static bool same_counter(const struct iommufd_account *a,
 }
 
 /* Nor does the limit change: there is nothing that could refuse. */
-static bool same_limit(const struct iommufd_account *a,
-		       const struct iommufd_account *b)
+static bool same_limit(const struct iommufd_payer *a,
+		       const struct iommufd_payer *b)
 {
 	return same_counter(a, b) && a->task == b->task;
 }
 
-/**
- * iommufd_account_move_begin - ask whether charges may go to somebody else
- * @from: who is charged for the pages
- * @to: who is to be charged for them
- * @npages: how many
- *
- * Counts the pages against the limit of @to, while @from stays charged. Many
- * accounts may be moved to one: begin for each of them with the same @to, then
- * either commit all or cancel all. Where both count in the same place, such as
- * two processes of one user, the pages are not counted twice, but what is
- * counted must be within the new limit. Neither the charges of @from nor its
- * references may change until then.
- *
- * Context: may sleep; takes the mmap_lock of @to in IOMMUFD_ACCOUNT_MM mode.
- * Return: 0, or -ENOMEM with nothing changed when it would exceed the limit.
+/*
+ * Count the pages of an account against the limit of @to, while its payer stays
+ * charged. Where both count in the same place, such as two processes of one
+ * user, they are not counted twice, but what is counted must be within the new
+ * limit.
  */
-int iommufd_account_move_begin(const struct iommufd_account *from,
-			       struct iommufd_account *to,
-			       unsigned long npages)
+static int begin_move(struct iommufd_account *account, struct iommufd_payer *to)
 {
-	if (same_limit(from, to))
+	unsigned long npages = atomic_long_read(&account->npages);
+	struct iommufd_payer *from = &account->payer;
+
+	if (!npages || same_limit(from, to))
 		return 0;
 	return charge_limit(to, same_counter(from, to) ? 0 : npages);
 }
 
-/**
- * iommufd_account_move_cancel - undo iommufd_account_move_begin()
- * @from: as there
- * @to: as there
- * @npages: as there
- *
- * Context: as iommufd_account_move_begin(). Cannot fail.
- */
-void iommufd_account_move_cancel(const struct iommufd_account *from,
-				 struct iommufd_account *to,
-				 unsigned long npages)
+static void cancel_move(struct iommufd_account *account,
+			struct iommufd_payer *to)
 {
-	if (!same_counter(from, to))
-		uncharge_limit(to, npages);
+	if (!same_counter(&account->payer, to))
+		uncharge_limit(to, atomic_long_read(&account->npages));
+}
+
+static void commit_move(struct iommufd_account *account,
+			struct iommufd_payer *to)
+{
+	unsigned long npages = atomic_long_read(&account->npages);
+	struct iommufd_payer from = account->payer;
+
+	mmgrab(to->mm);
+	get_task_struct(to->task);
+	get_uid(to->user);
+	set_payer(account, to);
+
+	atomic64_add(npages, &to->mm->pinned_vm);
+	atomic64_sub(npages, &from.mm->pinned_vm);
+	if (!same_counter(&from, to))
+		uncharge_limit(&from, npages);
+	payer_put(&from);
+}
+
+/* Either all are charged to @to, too, or none. */
+static int begin_moves(struct list_head *list, struct iommufd_payer *to)
+{
+	struct iommufd_account *account;
+	int rc;
+
+	list_for_each_entry(account, list, node) {
+		rc = begin_move(account, to);
+		if (rc)
+			goto err_cancel;
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			account = list_next_entry(account, node);
+			goto err_cancel;
+		}
+	}
+	return 0;
+
+err_cancel:
+	list_for_each_entry_continue_reverse(account, list, node)
+		cancel_move(account, to);
+	return rc;
+}
+
+static int move_all(struct iommufd_accounts *accounts, struct iommufd_payer *to)
+{
+	struct list_head *list = &accounts->lists[IOMMUFD_ACCOUNT_MOVABLE];
+	struct iommufd_account *account;
+	int rc;
+
+	lockdep_assert_held_write(&accounts->lock);
+
+	forget_recent(accounts, IOMMUFD_ACCOUNT_FIXED);
+	if (!list_empty(&accounts->lists[IOMMUFD_ACCOUNT_FIXED]))
+		return -EBUSY;
+
+	rc = begin_moves(list, to);
+	if (rc)
+		return rc;
+	list_for_each_entry(account, list, node) {
+		commit_move(account, to);
+		cond_resched();
+	}
+	return 0;
 }
 
 /**
- * iommufd_account_move_commit - finish iommufd_account_move_begin()
- * @account: who was charged; receives @to with a reference, and gives its own
- *           back
- * @to: who is charged from now on
- * @npages: as there
+ * iommufd_accounts_move - let the caller pay for everything
+ * @accounts: the accounts of the context
+ * @mode: whose limit counts, unless the caller has CAP_IPC_LOCK
  *
- * Context: may sleep; takes the mmap_lock of the old mm in IOMMUFD_ACCOUNT_MM
- * mode. Cannot fail.
+ * Context: the caller is a process with an address space; may sleep; takes the
+ * mmap_lock of it and of those who paid in IOMMUFD_ACCOUNT_MM mode.
+ *
+ * Return: 0; -EBUSY if memory of a process has an account, be it that somebody
+ * is mapping or unmapping it; -ENOMEM if it would exceed the limit; -EINTR on
+ * a fatal signal. On an error nothing has changed.
  */
-void iommufd_account_move_commit(struct iommufd_account **account,
-				 struct iommufd_account *to,
-				 unsigned long npages)
+int iommufd_accounts_move(struct iommufd_accounts *accounts,
+			  enum iommufd_account_mode mode)
 {
-	struct iommufd_account *from = *account;
+	struct iommufd_payer to;
+	int rc;
 
-	refcount_inc(&to->refs);
-	*account = to;
-
-	atomic64_add(npages, &to->mm->pinned_vm);
-	atomic64_sub(npages, &from->mm->pinned_vm);
-	if (!same_counter(from, to))
-		uncharge_limit(from, npages);
-	iommufd_account_put(from);
+	rc = down_write_killable(&accounts->lock);
+	if (rc)
+		return rc;
+	payer_get_caller(&to, caller_mode(mode));
+	rc = move_all(accounts, &to);
+	payer_put(&to);
+	up_write(&accounts->lock);
+	return rc;
 }

@@ -5,7 +5,11 @@
 #ifndef __IOMMUFD_ACCOUNT_H
 #define __IOMMUFD_ACCOUNT_H
 
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 
 struct mm_struct;
 struct task_struct;
@@ -24,23 +28,74 @@ enum iommufd_account_mode {
 };
 
 /**
- * struct iommufd_account - who is charged for the pages of objects
- * @refs: objects whose pages are charged to it, and where it was used last; all
- *        else never changes
+ * enum iommufd_account_kind - what is charged to an account
+ * @IOMMUFD_ACCOUNT_FIXED: memory of the process itself, which only it can pay
+ * @IOMMUFD_ACCOUNT_MOVABLE: memory of files, which another process may take over
+ * @IOMMUFD_NR_ACCOUNT_KINDS: how many kinds there are
+ */
+enum iommufd_account_kind {
+	IOMMUFD_ACCOUNT_FIXED,
+	IOMMUFD_ACCOUNT_MOVABLE,
+	IOMMUFD_NR_ACCOUNT_KINDS,
+};
+
+/**
+ * struct iommufd_payer - a process that pays for pages
  * @mm: held by mmgrab(), which does not keep the address space itself alive
  * @task: the thread group leader, for its RLIMIT_MEMLOCK
  * @user: the user who is charged in IOMMUFD_ACCOUNT_USER mode
  * @mode: what is charged beside @mm's pinned_vm
  */
-struct iommufd_account {
-	refcount_t refs;
+struct iommufd_payer {
 	struct mm_struct *mm;
 	struct task_struct *task;
 	struct user_struct *user;
 	enum iommufd_account_mode mode;
 };
 
-struct iommufd_account *iommufd_account_get(struct iommufd_account **recent,
+/**
+ * struct iommufd_account - pages that one process is charged for
+ * @refs: objects whose pages are charged to it, and where it was used last
+ * @kind: what is charged
+ * @payer: who pays; never changes if the account is fixed
+ * @npages: pages charged to a movable account
+ * @accounts: the accounts of the context, whose lock guards @node and, for a
+ *            movable account, @payer against changes of @npages and vice versa
+ * @node: in iommufd_accounts::lists
+ * @rcu: to be freed when nobody looks at it as the most recent one
+ */
+struct iommufd_account {
+	refcount_t refs;
+	enum iommufd_account_kind kind;
+	struct iommufd_payer payer;
+	atomic_long_t npages;
+	struct iommufd_accounts *accounts;
+	struct list_head node;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct iommufd_accounts - all accounts of a context
+ * @lock: for reading to charge a movable account, whose payer then stays; for
+ *        writing to add and remove accounts, and to let them be paid by another
+ *        process. Taken with the mutex of a pinned-memory object held, but not
+ *        for as long as memory is being pinned.
+ * @lists: struct iommufd_account, in use by objects or most recent, by kind
+ * @recent: the account that was used last, with a reference, or NULL; by kind
+ */
+struct iommufd_accounts {
+	struct rw_semaphore lock;	/* see above */
+	struct list_head lists[IOMMUFD_NR_ACCOUNT_KINDS];
+	struct iommufd_account __rcu *recent[IOMMUFD_NR_ACCOUNT_KINDS];
+};
+
+void iommufd_accounts_init(struct iommufd_accounts *accounts);
+void iommufd_accounts_destroy(struct iommufd_accounts *accounts);
+int iommufd_accounts_move(struct iommufd_accounts *accounts,
+			  enum iommufd_account_mode mode);
+
+struct iommufd_account *iommufd_account_get(struct iommufd_accounts *accounts,
+					    enum iommufd_account_kind kind,
 					    enum iommufd_account_mode mode);
 void iommufd_account_put(struct iommufd_account *account);
 
@@ -48,15 +103,5 @@ int iommufd_account_charge(struct iommufd_account *account,
 			   unsigned long npages);
 void iommufd_account_uncharge(struct iommufd_account *account,
 			      unsigned long npages);
-
-int iommufd_account_move_begin(const struct iommufd_account *from,
-			       struct iommufd_account *to,
-			       unsigned long npages);
-void iommufd_account_move_cancel(const struct iommufd_account *from,
-				 struct iommufd_account *to,
-				 unsigned long npages);
-void iommufd_account_move_commit(struct iommufd_account **account,
-				 struct iommufd_account *to,
-				 unsigned long npages);
 
 #endif

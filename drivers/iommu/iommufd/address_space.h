@@ -8,7 +8,6 @@
  * Locks of the subsystem, in the order in which they are taken:
  *
  *   vfio_device_set::lock          vfio: binds, attaches and detaches
- *   iommufd_ctx::change_lock       lets one hold many consumers at once
  *   iommufd_access::lock           which address space a driver reaches
  *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS
  *   iommufd_group::lock            who is attached to what
@@ -17,6 +16,7 @@
  *   iommufd_address_space::consumers  who follows the address space
  *   iommufd_iova_space::lock       areas and ranges; not while pinning
  *   iommufd_pinned::mutex          segments
+ *   iommufd_accounts::lock         who is charged for files; not while pinning
  *   mm_struct::mmap_lock           of the memory's process
  *   dma_buf::resv                  mappings of memory that can be revoked;
  *                                  exporters call in with it held
@@ -166,6 +166,7 @@ bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
 int iommufd_address_space_visit(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				iommufd_visit_t visit, void *data);
+int iommufd_address_space_check_owners(struct iommufd_address_space *as);
 
 int iommufd_address_space_add(struct iommufd_address_space *as,
 			      struct iommufd_consumer *consumer);

@@ -27,9 +27,8 @@ struct iommufd_object;
  * @groups: struct iommufd_group by the ID of the iommu_group
  * @groups_lock: guards @groups against changes of its members, and the PASIDs
  *               of groups; taken inside of the lock of a group
- * @change_lock: lets one thread hold all address spaces still
  * @account_mode: whose limit counts for new maps
- * @recent_account: who mapped memory last, see iommufd_account_get()
+ * @accounts: who is charged for what is mapped
  * @vfio_ioas: the IOAS that stands for a VFIO container; guarded by the lock of
  *             @objects
  * @no_iommu: VFIO no-IOMMU groups use the file; guarded like @vfio_ioas
@@ -43,9 +42,8 @@ struct iommufd_ctx {
 	wait_queue_head_t object_wait;
 	struct xarray groups;
 	struct mutex groups_lock;	/* changes of groups, their PASIDs */
-	struct mutex change_lock;	/* consumers of many address spaces */
 	enum iommufd_account_mode account_mode;
-	struct iommufd_account *recent_account;
+	struct iommufd_accounts accounts;
 	struct iommufd_ioas *vfio_ioas;
 	bool no_iommu;
 	struct mutex sw_msi_lock;	/* sw_msi_maps */

@@ -270,9 +270,10 @@ static int map_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas,
 	return rc;
 }
 
-static struct iommufd_account *caller_account(struct iommufd_ctx *ctx)
+static struct iommufd_account *caller_account(struct iommufd_ctx *ctx,
+					      enum iommufd_account_kind kind)
 {
-	return iommufd_account_get(&ctx->recent_account,
+	return iommufd_account_get(&ctx->accounts, kind,
 				   READ_ONCE(ctx->account_mode));
 }
 
@@ -287,7 +288,7 @@ static struct iommufd_area *user_memory_area(struct iommufd_ctx *ctx,
 	rc = check_user_range(va, cmd->length);
 	if (rc)
 		return ERR_PTR(rc);
-	account = caller_account(ctx);
+	account = caller_account(ctx, IOMMUFD_ACCOUNT_FIXED);
 	if (!account)
 		return ERR_PTR(-ENOMEM);
 	pinned = iommufd_user_memory_alloc(va & PAGE_MASK,
@@ -345,7 +346,7 @@ file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 				       writable);
 	if (pinned)
 		return pinned;
-	account = caller_account(ctx);
+	account = caller_account(ctx, IOMMUFD_ACCOUNT_MOVABLE);
 	if (!account)
 		return ERR_PTR(-ENOMEM);
 	return iommufd_file_memory_alloc(fd_file(f), cmd->start & PAGE_MASK,

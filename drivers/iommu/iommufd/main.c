@@ -227,8 +227,8 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	init_waitqueue_head(&ctx->object_wait);
 	xa_init(&ctx->groups);
 	mutex_init(&ctx->groups_lock);
-	mutex_init(&ctx->change_lock);
 	ctx->account_mode = IOMMUFD_ACCOUNT_USER;
+	iommufd_accounts_init(&ctx->accounts);
 	mutex_init(&ctx->sw_msi_lock);
 	INIT_LIST_HEAD(&ctx->sw_msi_maps);
 	file->private_data = ctx;
@@ -243,10 +243,8 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	WARN_ON(!xa_empty(&ctx->groups));
 	xa_destroy(&ctx->groups);
 	iommufd_sw_msi_forget(ctx);
-	if (ctx->recent_account)
-		iommufd_account_put(ctx->recent_account);
+	iommufd_accounts_destroy(&ctx->accounts);
 	mutex_destroy(&ctx->sw_msi_lock);
-	mutex_destroy(&ctx->change_lock);
 	mutex_destroy(&ctx->groups_lock);
 	kfree(ctx);
 	return 0;

@@ -42,7 +42,6 @@ void iommufd_pinned_init(struct iommufd_pinned *pinned,
 	pinned->revocable = NULL;
 	pinned->segments = RB_ROOT;
 	pinned->pending = NULL;
-	pinned->npages = 0;
 	pinned->first_segment.users = 0;
 }
 
@@ -414,7 +413,6 @@ static void insert_holes(struct iommufd_pinned *pinned,
 
 	while ((segment = take_hole(plan))) {
 		segment->starts = segment->first == plan->first;
-		pinned->npages += segment_npages(segment);
 		insert_segment(pinned, segment);
 		cond_resched();
 	}
@@ -616,7 +614,6 @@ static void stop_using_segments(struct iommufd_pinned *pinned,
 		segment->starts -= segment->first == first;
 		if (!--segment->users) {
 			rb_erase(&segment->node, &pinned->segments);
-			pinned->npages -= segment_npages(segment);
 			give_back(pinned, segment);
 			free_segment(pinned, segment);
 		}

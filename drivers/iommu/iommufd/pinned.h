@@ -32,7 +32,6 @@
 #include "area.h"
 #include "runs.h"
 
-struct iommufd_account;
 struct iommufd_pin_plan;
 struct iommufd_pinned;
 struct iommufd_revocable;
@@ -50,8 +49,7 @@ struct iommufd_revocable;
  *        a kernel thread, which may borrow an mm. -EOPNOTSUPP when the source
  *        cannot be reached from here without pinning it; -EFAULT, perhaps
  *        with a part copied; -EPERM to write what is not @writable
- * @account: where the object keeps who is charged, if that may change: NULL, or
- *           a function that may return NULL where nobody is charged
+ * @of_process: the memory is that of a process, which no other can take over
  *
  * All may sleep, and take the mmap_lock of the source. @pin may take as long as
  * the owner of the memory likes, so it is called without the object's mutex, as
@@ -68,7 +66,7 @@ struct iommufd_source_ops {
 	void (*release)(struct iommufd_pinned *pinned);
 	int (*copy)(struct iommufd_pinned *pinned, unsigned long offset,
 		    void *data, size_t length, bool write, bool kthread);
-	struct iommufd_account **(*account)(struct iommufd_pinned *pinned);
+	bool of_process;
 };
 
 /**
@@ -97,11 +95,10 @@ struct iommufd_pin_segment {
  * @revocable: set if the memory belongs to a device and may be taken back; it
  *             has no struct pages then
  * @ops: the source
- * @mutex: guards @segments, @first_segment, @npages and @pending; not held while
+ * @mutex: guards @segments, @first_segment and @pending; not held while
  *         the owner of the memory is waited for
  * @segments: what is pinned
  * @pending: what is being pinned
- * @npages: pages in @segments
  * @first_segment: serves when there is just one segment
  * @first_area: room for the first area that refers to the object, so that the
  *              usual map is one allocation
@@ -115,7 +112,6 @@ struct iommufd_pinned {
 	struct mutex mutex;			/* segments */
 	struct rb_root segments;
 	struct iommufd_pin_plan *pending;
-	unsigned long npages;
 	struct iommufd_pin_segment first_segment;
 	struct iommufd_area first_area;
 };

@@ -102,19 +102,12 @@ static void dma_buf_memory_release(struct iommufd_pinned *pinned)
 	kfree(mem);
 }
 
-static struct iommufd_account **
-dma_buf_memory_account(struct iommufd_pinned *pinned)
-{
-	return NULL;
-}
-
 static const struct iommufd_source_ops dma_buf_memory_ops = {
 	.pin = dma_buf_memory_pin,
 	.unpin = dma_buf_memory_unpin,
 	.charge = dma_buf_memory_charge,
 	.uncharge = dma_buf_memory_uncharge,
 	.release = dma_buf_memory_release,
-	.account = dma_buf_memory_account,
 };
 
 /* Whether it moves or is gone: this memory is not ours any more. */

@@ -33,7 +33,7 @@
  * struct file_memory - a range of a file
  * @pinned: the common part
  * @file: the file
- * @account: who is charged
+ * @account: who is charged, a movable one
  */
 struct file_memory {
 	struct iommufd_pinned pinned;
@@ -203,19 +203,12 @@ static void file_memory_release(struct iommufd_pinned *pinned)
 	kfree(mem);
 }
 
-static struct iommufd_account **
-file_memory_account(struct iommufd_pinned *pinned)
-{
-	return &to_file_memory(pinned)->account;
-}
-
 static const struct iommufd_source_ops file_memory_ops = {
 	.pin = file_memory_pin,
 	.unpin = iommufd_source_unpin,
 	.charge = file_memory_charge,
 	.uncharge = file_memory_uncharge,
 	.release = file_memory_release,
-	.account = file_memory_account,
 };
 
 /**
@@ -223,8 +216,8 @@ static const struct iommufd_source_ops file_memory_ops = {
  * @file: the file; a reference of its own is taken
  * @start: where the range begins, in bytes, page-aligned
  * @writable: pin the pages for writing
- * @account: who is charged; the object takes over the caller's reference, also
- *           when there is an error
+ * @account: who is charged; a movable one. The object takes over the caller's
+ *           reference, also when there is an error.
  *
  * Nothing is pinned until the first user comes. Only then is a file that is not
  * in memory refused, and a range that is beyond the end of the file, both with

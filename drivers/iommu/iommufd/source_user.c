@@ -22,7 +22,7 @@ static struct kmem_cache *user_memory_cache;
 /**
  * struct user_memory - a range of a process's address space
  * @pinned: the common part
- * @account: who is charged; its mm is where the memory is
+ * @account: who is charged, a fixed one; its mm is where the memory is
  */
 struct user_memory {
 	struct iommufd_pinned pinned;
@@ -32,6 +32,11 @@ struct user_memory {
 static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
 {
 	return container_of(pinned, struct user_memory, pinned);
+}
+
+static struct mm_struct *mm_of(const struct user_memory *mem)
+{
+	return mem->account->payer.mm;
 }
 
 /* How many pages are physically contiguous with the first? */
@@ -145,11 +150,11 @@ static long pin_other(struct user_memory *mem, unsigned long va,
 	long pinned;
 
 	npages = min(npages, scratch->nr_max);
-	mmap_read_lock(mem->account->mm);
-	pinned = pin_user_pages_remote(mem->account->mm, va, npages,
-				       gup_flags(mem), pages, &locked);
+	mmap_read_lock(mm_of(mem));
+	pinned = pin_user_pages_remote(mm_of(mem), va, npages, gup_flags(mem),
+				       pages, &locked);
 	if (locked)
-		mmap_read_unlock(mem->account->mm);
+		mmap_read_unlock(mm_of(mem));
 	return pinned > 0 ? append_pages(runs, pages, pinned) ?: pinned : pinned;
 }
 
@@ -184,12 +189,12 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 			   unsigned long last, struct iommufd_run_builder *runs)
 {
 	struct user_memory *mem = to_user_memory(pinned);
-	bool borrowed = mem->account->mm != current->mm;
+	bool borrowed = mm_of(mem) != current->mm;
 	unsigned long npages = last - first + 1;
 	struct iommufd_scratch scratch __uninitialized;
 	int rc;
 
-	if (borrowed && !mmget_not_zero(mem->account->mm))
+	if (borrowed && !mmget_not_zero(mm_of(mem)))
 		return -EFAULT;
 	iommufd_scratch_init(&scratch, npages, borrowed ? sizeof(struct page *) :
 							  OWN_ENTRY_SIZE);
@@ -198,7 +203,7 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	iommufd_scratch_free(&scratch);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
-		mmput_async(mem->account->mm);
+		mmput_async(mm_of(mem));
 	return rc;
 }
 
@@ -217,7 +222,7 @@ static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 {
 	struct user_memory *mem = to_user_memory(pinned);
 	void __user *va = (void __user *)(pinned->start + offset);
-	struct mm_struct *mm = mem->account->mm;
+	struct mm_struct *mm = mm_of(mem);
 	bool copied;
 
 	if (write && !pinned->writable)
@@ -262,14 +267,15 @@ static const struct iommufd_source_ops user_memory_ops = {
 	.uncharge = user_memory_uncharge,
 	.release = user_memory_release,
 	.copy = user_memory_copy,
+	.of_process = true,
 };
 
 /**
  * iommufd_user_memory_alloc - make an object of a process's memory
  * @va: page-aligned user address of the first page
  * @writable: pin the pages for writing
- * @account: who is charged, and whose memory it is; the object takes over the
- *           caller's reference, also when there is no memory
+ * @account: who is charged, and whose memory it is; a fixed one. The object
+ *           takes over the caller's reference, also when there is no memory.
  *
  * Nothing is pinned, and nothing known about the memory, until the first user
  * comes.

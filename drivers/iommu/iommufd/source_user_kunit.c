@@ -21,7 +21,7 @@
 struct user_fixture {
 	struct mm_struct *mm;
 	unsigned long va;
-	struct iommufd_account *recent;
+	struct iommufd_accounts accounts;
 	struct iommufd_pinned *pinned;
 	u8 data[NBYTES];
 	u8 seen[NBYTES];
@@ -39,7 +39,8 @@ static void make_memory(struct kunit *test, bool writable)
 	KUNIT_ASSERT_NE(test, 0, fix->va);
 	fix->mm = current->mm;
 
-	account = iommufd_account_get(&fix->recent, IOMMUFD_ACCOUNT_USER);
+	account = iommufd_account_get(&fix->accounts, IOMMUFD_ACCOUNT_FIXED,
+				      IOMMUFD_ACCOUNT_USER);
 	KUNIT_ASSERT_NOT_NULL(test, account);
 	fix->pinned = iommufd_user_memory_alloc(fix->va, writable, account);
 	KUNIT_ASSERT_NOT_NULL(test, fix->pinned);
@@ -92,7 +93,7 @@ static void a_kernel_thread_that_does_not_say_so_pins(struct kunit *test)
 						   0));
 	KUNIT_EXPECT_EQ(test, 0, copy(fix, OFFSET, fix->seen, false, 0));
 	KUNIT_EXPECT_MEMEQ(test, fix->data, fix->seen, NBYTES);
-	KUNIT_EXPECT_EQ(test, 0, fix->pinned->npages);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&fix->pinned->segments));
 }
 
 static void memory_that_is_not_there_is_an_error(struct kunit *test)
@@ -129,6 +130,7 @@ static int user_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, fix);
 	for (i = 0; i != NBYTES; i++)
 		fix->data[i] = i + 1;
+	iommufd_accounts_init(&fix->accounts);
 	test->priv = fix;
 	return 0;
 }
@@ -139,8 +141,7 @@ static void user_exit(struct kunit *test)
 
 	if (fix->pinned)
 		iommufd_pinned_put(fix->pinned);
-	if (fix->recent)
-		iommufd_account_put(fix->recent);
+	iommufd_accounts_destroy(&fix->accounts);
 }
 
 static struct kunit_case user_cases[] = {

@@ -7,14 +7,25 @@
  * when it is told to, and tells what came of it.
  */
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <time.h>
 
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <linux/capability.h>
+#include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "edu_rig.h"
+#include "fail_each.h"
+#include "mock_lib.h"
 #include "test_support.h"
 
 #define IOVA (16 * MIB)
@@ -34,6 +45,7 @@ enum step {
 	LOCKED,
 	LIMIT,
 	UNMAP,
+	MAP_PAGE,
 };
 
 struct request {
@@ -106,7 +118,13 @@ static int map_private_memory(struct rig *rig)
 			   IOVA + 64 * MIB);
 }
 
-static long run_step(struct rig *rig, const struct request *request)
+/* The first page of the file once more, at the @n-th place for it */
+static int map_page(struct rig *rig, int file, unsigned long n)
+{
+	return map_file(rig, file, 0, SMALL_PAGE, IOVA + n * SMALL_PAGE);
+}
+
+static long run_step(struct rig *rig, int file, const struct request *request)
 {
 	switch (request->step) {
 	case CHANGE_PROCESS:
@@ -119,25 +137,27 @@ static long run_step(struct rig *rig, const struct request *request)
 		return limit_memlock(request->argument);
 	case UNMAP:
 		return ioas_unmap_all(rig->iommufd, rig->ioas, NULL);
+	case MAP_PAGE:
+		return map_page(rig, file, request->argument);
 	default:
 		return -EINVAL;
 	}
 }
 
-static void run_other(struct rig *rig, int requests, int answers)
+static void run_other(struct rig *rig, int file, int requests, int answers)
 {
 	struct request request;
 	long answer;
 
 	while (read(requests, &request, sizeof(request)) == sizeof(request)) {
-		answer = run_step(rig, &request);
+		answer = run_step(rig, file, &request);
 		if (write(answers, &answer, sizeof(answer)) != sizeof(answer))
 			break;
 	}
 	_exit(0);
 }
 
-static int start_other(struct other *other, struct rig *rig,
+static int start_other(struct other *other, struct rig *rig, int file,
 		       enum account account, unsigned int user)
 {
 	int requests[2], answers[2];
@@ -154,7 +174,7 @@ static int start_other(struct other *other, struct rig *rig,
 		if (limit_memlock(LENGTH) ||
 		    (account != NOBODY && become_user(user)))
 			_exit(1);
-		run_other(rig, requests[0], answers[1]);
+		run_other(rig, file, requests[0], answers[1]);
 	}
 	close(requests[0]);
 	close(answers[1]);
@@ -240,8 +260,8 @@ FIXTURE_SETUP(change)
 	ASSERT_EQ(0, limit_memlock(2 * LENGTH));
 	/* no user is that of two tests, nor of both processes */
 	self->user = 50000 + 2 * getpid();
-	ASSERT_EQ(0, start_other(&self->other, &self->rig, variant->account,
-				 self->user + 1));
+	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file,
+				 variant->account, self->user + 1));
 	if (variant->account != NOBODY)
 		ASSERT_EQ(0, become_user(self->user));
 }
@@ -489,7 +509,8 @@ FIXTURE_TEARDOWN(privilege)
 TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)
 {
 	/* the child keeps what is taken from this process */
-	ASSERT_EQ(0, start_other(&self->other, &self->rig, NOBODY, 0));
+	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file, NOBODY,
+				 0));
 	ASSERT_EQ(0, MAP(0, 2 * LENGTH, IOVA));
 	ASSERT_EQ(0, become_user(49999));
 	EXPECT_EQ(-ENOMEM, change_process(FD));
@@ -511,7 +532,8 @@ TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)
 /* Two processes of one user: what moves is not counted twice. */
 TEST_F(privilege, of_a_user_is_counted_once)
 {
-	ASSERT_EQ(0, start_other(&self->other, &self->rig, BY_USER, 49998));
+	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file, BY_USER,
+				 49998));
 	ASSERT_EQ(0, become_user(49998));
 	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
 	EXPECT_EQ(0, ask(&self->other, CHANGE_PROCESS, 0));
@@ -520,6 +542,619 @@ TEST_F(privilege, of_a_user_is_counted_once)
 	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, MAP(0, LENGTH, IOVA));
+}
+
+/*
+ * -- many maps, and others at work: the test device, and nobody has a limit but
+ * where a test sets one
+ */
+
+/* Locks of one class that lockdep can count, of one thread */
+#define LOCKDEP_MAX 2047
+#define MANY (LOCKDEP_MAX + 53)
+/* What waits for an event waits for it no longer than that. */
+#define PATIENCE_MS 30000
+/* Of a test, in seconds, on a slow machine */
+#define TIMEOUT 120
+
+FIXTURE(many)
+{
+	long pins;
+	struct rig rig;		/* without a device */
+	struct mock_device dev;
+	int file;
+	struct other other;
+	bool lockdep;
+};
+
+static bool lockdep_works(void)
+{
+	char line[128];
+	bool works = false;
+	int on;
+	FILE *stats;
+
+	stats = fopen("/proc/lockdep_stats", "re");
+	if (!stats)
+		return false;
+	while (fgets(line, sizeof(line), stats))
+		if (sscanf(line, " debug_locks: %d", &on) == 1)
+			works = on;
+	fclose(stats);
+	return works;
+}
+
+FIXTURE_SETUP(many)
+{
+	self->pins = pins_held();
+	self->rig.iommufd = iommufd_open();
+	ASSERT_LE(0, FD);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &self->dev));
+	self->file = memfd_alloc(LENGTH, false);
+	ASSERT_LE(0, self->file);
+	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file, NOBODY,
+				 0));
+	self->lockdep = lockdep_works();
+}
+
+FIXTURE_TEARDOWN(many)
+{
+	EXPECT_EQ(0, end_other(&self->other));
+	close(FD);
+	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(self->lockdep, lockdep_works());
+}
+
+#define MAP_PAGES(first, n) map_pages(&self->rig, self->file, first, n)
+
+static int map_pages(struct rig *rig, int file, unsigned long first,
+		     unsigned long n)
+{
+	int rc = 0;
+
+	for (n += first; first != n && !rc; first++)
+		rc = map_page(rig, file, first);
+	return rc;
+}
+
+/* Most of them are not pinned, as that takes its time. */
+TEST_F_TIMEOUT(many, maps_move_together, TIMEOUT)
+{
+	struct rig second = self->rig;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &second.ioas));
+	ASSERT_EQ(0, map_pages(&second, self->file, 0, MANY));
+	ASSERT_EQ(0, MAP_PAGES(0, 100));
+	EXPECT_EQ(100 * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(100 * SMALL_PAGE, ASK(PINNED));
+	EXPECT_EQ(0, ASK(UNMAP));
+	EXPECT_EQ(0, ASK(PINNED));
+}
+
+/* More than are looked at in one go, which copies are the fastest way to. */
+TEST_F_TIMEOUT(many, copies_move_together, TIMEOUT)
+{
+	struct rig second = self->rig;
+	unsigned int i;
+	__u64 copy;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &second.ioas));
+	ASSERT_EQ(0, map_pages(&second, self->file, 0, 64));
+	for (i = 64; i != 8192; i *= 2) {
+		copy = IOVA + i * SMALL_PAGE;
+		ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, second.ioas,
+				       second.ioas, IOVA, i * SMALL_PAGE,
+				       &copy));
+	}
+	ASSERT_EQ(0, MAP_PAGES(0, 1));
+	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
+
+	/* the last of them counts as well */
+	ASSERT_EQ(0, ioas_map_at(FD, second.ioas,
+				 address_room(SMALL_PAGE, SMALL_PAGE),
+				 SMALL_PAGE, IOVA + 8192 * SMALL_PAGE));
+	EXPECT_EQ(-EINVAL, change_process(FD));
+	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
+}
+
+TEST_F_TIMEOUT(many, address_spaces_move_together, TIMEOUT)
+{
+	struct rig last = self->rig;
+	int i;
+
+	for (i = 0; i < MANY; i++)
+		ASSERT_EQ(0, ioas_alloc(FD, &last.ioas));
+	ASSERT_EQ(0, map_pages(&last, self->file, 0, 1));
+	ASSERT_EQ(0, MAP_PAGES(0, 1));
+	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
+
+	/* the last of them counts as well */
+	ASSERT_EQ(0, map_private_memory(&last));
+	EXPECT_EQ(-EINVAL, change_process(FD));
+	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
+}
+
+/* Two processes take turns, so that each map is charged for itself. */
+static int map_in_turns(struct rig *rig, int file, struct other *other,
+			unsigned long n)
+{
+	int rc = 0;
+
+	while (n-- && !rc)
+		rc = n % 2 ? ask(other, MAP_PAGE, n) : map_page(rig, file, n);
+	return rc;
+}
+
+#define MAP_IN_TURNS(n) \
+	map_in_turns(&self->rig, self->file, &self->other, n)
+
+TEST_F_TIMEOUT(many, processes_lose_their_charges_to_one, TIMEOUT)
+{
+	ASSERT_EQ(0, MAP_IN_TURNS(100));
+	EXPECT_EQ(50 * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(50 * SMALL_PAGE, ASK(PINNED));
+	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(100 * SMALL_PAGE, ASK(PINNED));
+	EXPECT_EQ(0, change_process(FD));
+	EXPECT_EQ(100 * SMALL_PAGE, vm_pinned());
+	EXPECT_EQ(0, ASK(PINNED));
+}
+
+TEST_F_TIMEOUT(many, charges_stay_where_one_cannot_move, TIMEOUT)
+{
+	ASSERT_EQ(0, MAP_IN_TURNS(6));
+	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
+	WITH_EACH_FAILURE(change_process(FD),
+			  !vm_pinned() && ASK(PINNED) == 6 * SMALL_PAGE,
+			  ASK(CHANGE_PROCESS));
+}
+
+/* Takes charges over until it is killed; says when it is about to begin. */
+static pid_t start_taker(int iommufd, int *begun)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe(fds))
+		return -errno;
+	pid = fork();
+	if (pid) {
+		close(fds[1]);
+		*begun = fds[0];
+		return pid;
+	}
+	if (write(fds[1], "", 1) != 1 || change_process(iommufd))
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+TEST_F_TIMEOUT(many, charges_move_or_stay_when_the_process_is_killed, TIMEOUT)
+{
+	const long all = 300 * SMALL_PAGE;
+	long moved = 0, stayed = 0, pinned;
+	__u32 random = 4711;
+	int round, begun, status;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, MAP_IN_TURNS(300));
+	ASSERT_EQ(0, change_process(FD));
+	for (round = 0; round < 24; round++) {
+		pid = start_taker(FD, &begun);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(1, read(begun, &byte, 1));
+		/* it takes more or less long on each machine */
+		usleep(random_next(&random) % (1U << round / 2));
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_TRUE(WIFSIGNALED(status));
+		close(begun);
+
+		pinned = vm_pinned();
+		EXPECT_TRUE(!pinned || pinned == all)
+			TH_LOG("%ld of %ld bytes stayed", pinned, all);
+		if (pinned)
+			stayed++;
+		else
+			moved++;
+		ASSERT_EQ(0, change_process(FD));
+		ASSERT_EQ(all, vm_pinned());
+	}
+	TH_LOG("moved %ld times, stayed %ld times", moved, stayed);
+}
+
+/* -- threads that map at the same time -- */
+
+struct mapper {
+	struct rig *rig;
+	int file;
+	unsigned long first;
+	unsigned long n;
+	int rc;
+};
+
+static void *map_them(void *data)
+{
+	struct mapper *mapper = data;
+
+	mapper->rc = map_pages(mapper->rig, mapper->file, mapper->first,
+			       mapper->n);
+	return NULL;
+}
+
+/*
+ * Each account is asked for, or its limit, once: as often as a change of
+ * process can be refused, as many there are.
+ */
+TEST_F_TIMEOUT(many, threads_of_a_process_share_an_account, TIMEOUT)
+{
+	struct mapper mappers[4];
+	pthread_t threads[4];
+	int i, nth, rc, fail_nth, refused = 0;
+	bool failed = true;
+
+	fail_nth = fail_nth_open();
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	for (i = 0; i < 4; i++) {
+		mappers[i] = (struct mapper){
+			&self->rig, self->file, i * 100, 100, -1,
+		};
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, map_them,
+					    &mappers[i]));
+	}
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		ASSERT_EQ(0, mappers[i].rc);
+	}
+	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
+
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		fail_nth_set(fail_nth, nth);
+		rc = change_process(FD);
+		failed = fail_nth_happened(fail_nth);
+		if (rc == -ENOMEM)
+			refused++;
+		if (!rc && failed)
+			ASSERT_EQ(0, ASK(CHANGE_PROCESS));
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_EQ(1, refused);
+	EXPECT_EQ(400 * SMALL_PAGE, vm_pinned());
+	close(fail_nth);
+}
+
+/* -- memory of a process that is on its way into an address space -- */
+
+static int open_userfaultfd(void *va, size_t length)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)va, .len = length },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	/* without O_NONBLOCK, it cannot be polled */
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (uffd < 0)
+		return -errno;
+	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
+		return -errno;
+	return uffd;
+}
+
+static bool somebody_waits(int uffd)
+{
+	struct pollfd poll_fd = { .fd = uffd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, PATIENCE_MS) == 1 &&
+	       poll_fd.revents == POLLIN;
+}
+
+struct slow_map {
+	struct rig *rig;
+	void *va;
+	int rc;
+};
+
+static void *map_slowly(void *data)
+{
+	struct slow_map *map = data;
+
+	map->rc = ioas_map_at(map->rig->iommufd, map->rig->ioas, map->va,
+			      SMALL_PAGE, IOVA + 64 * MIB);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
+{
+	char *slow = address_room(SMALL_PAGE, SMALL_PAGE);
+	struct slow_map map = { &self->rig, slow, 1 };
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)slow, .len = SMALL_PAGE },
+	};
+	pthread_t thread;
+	int uffd;
+
+	uffd = open_userfaultfd(slow, SMALL_PAGE);
+	if (uffd < 0)
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, MAP_PAGES(0, 10));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, map_slowly, &map));
+	ASSERT_TRUE(somebody_waits(uffd));
+
+	/* at once, and in nobody's way */
+	EXPECT_EQ(-EBUSY, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, MAP_PAGES(10, 10));
+	EXPECT_EQ(1, map.rc);
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, map.rc);
+	EXPECT_EQ(21 * SMALL_PAGE, vm_pinned());
+
+	EXPECT_EQ(-EINVAL, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, ASK(PINNED));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA + 64 * MIB, SMALL_PAGE, NULL));
+	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(20 * SMALL_PAGE, ASK(PINNED));
+	EXPECT_EQ(0, vm_pinned());
+	close(uffd);
+}
+
+/* -- everything at once -- */
+
+#define MOVES 30
+#define SLOTS 16
+#define SLOT_BYTES (4 * SMALL_PAGE)
+
+/* What all threads share */
+struct busy {
+	struct rig rig;		/* without a device */
+	__u32 second;
+	struct mock_device dev;
+	int file;
+	char *va;
+	long moved;		/* how often */
+	bool over;
+	int unexpected;
+};
+
+FIXTURE(busy)
+{
+	long pins;
+	struct busy busy;
+	struct other other;
+};
+
+FIXTURE_VARIANT(busy)
+{
+	enum account account;
+};
+
+FIXTURE_VARIANT_ADD(busy, with_nobodys_charges)
+{
+	.account = NOBODY,
+};
+
+FIXTURE_VARIANT_ADD(busy, with_users_charges)
+{
+	.account = BY_USER,
+};
+
+FIXTURE_VARIANT_ADD(busy, with_processes_charges)
+{
+	.account = BY_PROCESS,
+};
+
+FIXTURE_SETUP(busy)
+{
+	unsigned int user = 60000 + 2 * getpid();
+	struct busy *busy = &self->busy;
+	struct rig *rig = &busy->rig;
+
+	self->pins = pins_held();
+	rig->iommufd = iommufd_open();
+	ASSERT_LE(0, rig->iommufd);
+	if (!mock_available(rig->iommufd))
+		SKIP(return, "the kernel has no test device");
+	if (variant->account == BY_PROCESS)
+		ASSERT_EQ(0, iommufd_option_set(rig->iommufd,
+						IOMMU_OPTION_RLIMIT_MODE, 0,
+						1));
+	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &rig->ioas));
+	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &busy->second));
+	ASSERT_EQ(0, mock_domain(rig->iommufd, rig->ioas, &busy->dev));
+	busy->va = address_room(SLOT_BYTES, SLOT_BYTES);
+	ASSERT_NE(NULL, busy->va);
+	busy->file = memfd_alloc(SLOTS * SLOT_BYTES, false);
+	ASSERT_LE(0, busy->file);
+	ASSERT_EQ(0, start_other(&self->other, rig, busy->file,
+				 variant->account, user + 1));
+	/* for some of it: now and then somebody is refused */
+	ASSERT_EQ(0, limit_memlock(SLOTS / 2 * SLOT_BYTES));
+	if (variant->account != NOBODY)
+		ASSERT_EQ(0, become_user(user));
+}
+
+FIXTURE_TEARDOWN(busy)
+{
+	EXPECT_EQ(0, end_other(&self->other));
+	close(self->busy.rig.iommufd);
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+static bool is_one_of(int rc, const int *allowed)
+{
+	if (!rc)
+		return true;
+	for (; *allowed; allowed++)
+		if (rc == -*allowed)
+			return true;
+	return false;
+}
+
+static void expect(struct busy *busy, int rc, const int *allowed)
+{
+	if (!is_one_of(rc, allowed))
+		busy->unexpected = rc;
+}
+
+#define MAY_FAIL(busy, rc, ...) \
+	expect(busy, rc, (const int[]){ __VA_ARGS__, 0 })
+
+static bool is_over(struct busy *self)
+{
+	return __atomic_load_n(&self->over, __ATOMIC_RELAXED);
+}
+
+static __u64 slot(__u32 random)
+{
+	return IOVA + random % SLOTS * SLOT_BYTES;
+}
+
+static void *map_files(void *data)
+{
+	struct busy *self = data;
+	__u32 random = 1;
+	int rc;
+
+	while (!is_over(self)) {
+		__u64 iova = slot(random_next(&random));
+
+		rc = ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, self->file,
+				   iova - IOVA, SLOT_BYTES, &iova);
+		MAY_FAIL(self, rc, EEXIST, ENOMEM);
+		rc = ioas_unmap(FD, IOAS, slot(random_next(&random)),
+				SLOT_BYTES, NULL);
+		MAY_FAIL(self, rc, ENOENT, EBUSY);
+	}
+	return NULL;
+}
+
+static void *copy_files(void *data)
+{
+	struct busy *self = data;
+	__u32 random = 2;
+	int rc;
+
+	while (!is_over(self)) {
+		__u64 from = slot(random_next(&random));
+		__u64 copy = slot(random_next(&random)) + 64 * MIB;
+
+		rc = ioas_copy(FD, MAP_RW | MAP_AT, self->second, IOAS,
+			       from + SMALL_PAGE, 2 * SMALL_PAGE, &copy);
+		MAY_FAIL(self, rc, ENOENT, EEXIST, ENOMEM);
+		copy = slot(random_next(&random)) + 64 * MIB;
+		rc = ioas_unmap(FD, self->second, copy, SLOT_BYTES, NULL);
+		MAY_FAIL(self, rc, ENOENT, EBUSY);
+	}
+	return NULL;
+}
+
+/* Now and then: as long as it is there, nothing can be taken over. */
+static void *map_own_memory(void *data)
+{
+	const __u64 iova = IOVA + 128 * MIB;
+	struct busy *self = data;
+	long next = 1;
+	int rc;
+
+	while (!is_over(self)) {
+		if (__atomic_load_n(&self->moved, __ATOMIC_RELAXED) < next) {
+			usleep(1000);
+			continue;
+		}
+		next += 4;
+		rc = ioas_map_at(FD, IOAS, self->va, SLOT_BYTES, iova);
+		MAY_FAIL(self, rc, ENOMEM);
+		rc = ioas_unmap(FD, IOAS, iova, SLOT_BYTES, NULL);
+		MAY_FAIL(self, rc, ENOENT);
+	}
+	return NULL;
+}
+
+static void *move_device(void *data)
+{
+	struct busy *self = data;
+	int rc;
+
+	while (!is_over(self)) {
+		__u32 first = IOAS, second = self->second;
+
+		rc = mock_domain_replace(FD, self->dev.stdev, &second);
+		MAY_FAIL(self, rc, ENOMEM);
+		rc = mock_domain_replace(FD, self->dev.stdev, &first);
+		MAY_FAIL(self, rc, ENOMEM);
+	}
+	return NULL;
+}
+
+static void *(*const workers[])(void *data) = {
+	map_files, copy_files, map_own_memory, move_device,
+};
+
+#define WORKERS 4
+
+static __u64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+TEST_F_TIMEOUT(busy, context_loses_no_charge, TIMEOUT)
+{
+	__u64 end = now_ms() + PATIENCE_MS;
+	struct busy *busy = &self->busy;
+	struct rig *rig = &busy->rig;
+	pthread_t threads[WORKERS];
+	__u32 ioas = rig->ioas;
+	bool ours = false;
+	int i, rc;
+
+	for (i = 0; i < WORKERS; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, workers[i],
+					    busy));
+	while (busy->moved < MOVES && now_ms() < end) {
+		rc = ours ? change_process(rig->iommufd) : ASK(CHANGE_PROCESS);
+		MAY_FAIL(busy, rc, EBUSY, EINVAL, ENOMEM);
+		ours = !ours;
+		if (!rc)
+			__atomic_fetch_add(&busy->moved, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&busy->over, true, __ATOMIC_RELAXED);
+	for (i = 0; i < WORKERS; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	EXPECT_EQ(0, busy->unexpected);
+	EXPECT_LT(2, busy->moved);
+
+	/* what is left is all of one process, and goes away with the maps */
+	ASSERT_EQ(0, ioas_unmap_all(rig->iommufd, busy->second, NULL));
+	ASSERT_EQ(0, ioas_unmap_all(rig->iommufd, rig->ioas, NULL));
+	ASSERT_EQ(0, mock_domain_replace(rig->iommufd, busy->dev.stdev,
+					 &ioas));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, vm_locked());
+	EXPECT_EQ(0, ASK(PINNED));
+	EXPECT_EQ(0, ASK(LOCKED));
+	ASSERT_EQ(0, map_file(rig, busy->file, 0, 4 * SLOT_BYTES, IOVA));
+	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(4 * SLOT_BYTES, ASK(PINNED));
+	EXPECT_EQ(locked_of(variant->account, 4 * SLOT_BYTES), ASK(LOCKED));
 }
 
 /* -- arguments; no device is needed -- */
