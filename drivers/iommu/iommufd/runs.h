@@ -15,12 +15,34 @@
 #define __IOMMUFD_RUNS_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/minmax.h>
+#include <linux/mmzone.h>
+#include <linux/pgtable.h>
 #include <linux/refcount.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
 
-#define IOMMUFD_RUN_NPAGES_BITS 24
+/*
+ * Physical addresses of memory, by a constant: where the kernel learns their
+ * width when it boots, it has another one for the largest. Memory of devices
+ * may lie above, see iommufd_run_fits().
+ */
+#if defined(MAX_POSSIBLE_PHYSMEM_BITS)
+#define IOMMUFD_PHYSMEM_BITS MAX_POSSIBLE_PHYSMEM_BITS
+#elif defined(MAX_PHYSMEM_BITS)
+#define IOMMUFD_PHYSMEM_BITS MAX_PHYSMEM_BITS
+#else
+#define IOMMUFD_PHYSMEM_BITS (BITS_PER_LONG == 32 ? 32 + PAGE_SHIFT : 56)
+#endif
+
+/* A run has 64 bits: what a PFN does not need is for the length, up to 24. */
+#define IOMMUFD_RUN_PFN_BITS MAX(IOMMUFD_PHYSMEM_BITS - PAGE_SHIFT, 40)
+#define IOMMUFD_RUN_NPAGES_BITS (64 - IOMMUFD_RUN_PFN_BITS)
 #define IOMMUFD_RUN_MAX_NPAGES (BIT_ULL(IOMMUFD_RUN_NPAGES_BITS) - 1)
+
+/* Long enough that memory in one piece takes few runs */
+static_assert(IOMMUFD_RUN_NPAGES_BITS >= 16);
 
 /* An allocation of runs is at most that large */
 #define IOMMUFD_RUNS_MAX_BYTES SZ_4K
@@ -39,6 +61,12 @@ static inline struct iommufd_run iommufd_run(unsigned long pfn,
 	return (struct iommufd_run){
 		(u64)pfn << IOMMUFD_RUN_NPAGES_BITS | npages
 	};
+}
+
+/* Is a PFN small enough for a run? All of those with a struct page are. */
+static inline bool iommufd_run_fits(u64 pfn)
+{
+	return !(pfn >> IOMMUFD_RUN_PFN_BITS);
 }
 
 static inline unsigned long iommufd_run_pfn(struct iommufd_run run)
@@ -156,7 +184,7 @@ struct iommufd_run_vec *__iommufd_runs_finish(struct iommufd_run_builder *runs);
 /**
  * iommufd_runs_append - add pages to the end of a vector that is being built
  * @runs: the builder
- * @pfn: first page frame
+ * @pfn: first page frame; iommufd_run_fits()
  * @npages: number of pages, 1 to IOMMUFD_RUN_MAX_NPAGES
  *
  * Pages that continue the last run make it longer.

@@ -148,13 +148,24 @@ static void a_run_never_outgrows_its_packing(struct kunit *test)
 	iommufd_run_slice_put(&slice);
 }
 
+/* Of memory of this architecture, and of what a run has room for */
 static void the_highest_pfn_is_kept(struct kunit *test)
 {
-	unsigned long pfn = BIT_ULL(64 - IOMMUFD_RUN_NPAGES_BITS) - 1;
-	struct iommufd_run run = iommufd_run(pfn, 1);
+	const u64 pfns[] = {
+		PHYS_PFN(BIT_ULL(IOMMUFD_PHYSMEM_BITS) - 1),
+		BIT_ULL(IOMMUFD_RUN_PFN_BITS) - 1,
+	};
+	struct iommufd_run run;
+	unsigned int i;
 
-	KUNIT_EXPECT_EQ(test, pfn, iommufd_run_pfn(run));
-	KUNIT_EXPECT_EQ(test, 1, iommufd_run_npages(run));
+	for (i = 0; i != ARRAY_SIZE(pfns); i++) {
+		run = iommufd_run(pfns[i], IOMMUFD_RUN_MAX_NPAGES);
+		KUNIT_EXPECT_EQ(test, pfns[i], iommufd_run_pfn(run));
+		KUNIT_EXPECT_EQ(test, IOMMUFD_RUN_MAX_NPAGES,
+				iommufd_run_npages(run));
+		KUNIT_EXPECT_TRUE(test, iommufd_run_fits(pfns[i]));
+	}
+	KUNIT_EXPECT_FALSE(test, iommufd_run_fits(pfns[1] + 1));
 }
 
 static void parts_of_a_slice_outlive_each_other(struct kunit *test)

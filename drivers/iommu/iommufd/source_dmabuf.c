@@ -175,6 +175,11 @@ static int pin_dma_buf(struct dma_buf_attachment *attachment,
 		unpin_dma_buf(attachment);
 		return -EOPNOTSUPP;
 	}
+	/* A BAR may lie where no memory can. */
+	if (!iommufd_run_fits(PHYS_PFN(range->paddr + range->len - 1))) {
+		unpin_dma_buf(attachment);
+		return -ERANGE;
+	}
 	return 0;
 }
 
@@ -238,8 +243,9 @@ static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
  *
  * Return: the object with one reference; NULL if the file is no dma-buf; or an
  * ERR_PTR: -EBADF; -EINVAL if the range is not in the dma-buf or too large;
- * -EOPNOTSUPP if the exporter does not offer one physical range; -ENODEV if it
- * has taken the memory back; other errors of the exporter; -ENOMEM.
+ * -EOPNOTSUPP if the exporter does not offer one physical range; -ERANGE if its
+ * physical address is too large; -ENODEV if the exporter has taken the memory
+ * back; other errors of it; -ENOMEM.
  */
 struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 					     unsigned long length,
