@@ -324,26 +324,54 @@ static bool subtree_fits(const struct iova_request *req, struct rb_node *node)
 	return node && to_area(node)->max_gap >= req->length;
 }
 
+/* The lowest area in the subtree under @node before which a gap may fit */
+static struct rb_node *lowest_in_subtree(const struct iova_request *req,
+					 struct rb_node *node,
+					 unsigned long first)
+{
+	/* Gaps to the left of an area end below it. */
+	while (to_area(node)->iova > first && subtree_fits(req, node->rb_left))
+		node = node->rb_left;
+	return node;
+}
+
+/* The next area above @node before which a gap may fit */
+static struct rb_node *next_in_tree(const struct iova_request *req,
+				    struct rb_node *node, unsigned long first)
+{
+	struct rb_node *child;
+
+	if (subtree_fits(req, node->rb_right))
+		return lowest_in_subtree(req, node->rb_right, first);
+	do {
+		child = node;
+		node = rb_parent(child);
+	} while (node && child == node->rb_right);
+	return node;
+}
+
 /*
- * The lowest gap that fits and ends at or above @first: an in-order walk that
- * leaves out the subtrees whose gaps are all too small or too low.
+ * The lowest gap that fits and ends at or above @first: a walk in the order of
+ * the areas that leaves out the subtrees whose gaps are all too small or too
+ * low.
  */
-static bool search_gaps(const struct iova_request *req, struct rb_node *node,
+static bool search_gaps(const struct iova_request *req, struct rb_node *root,
 			unsigned long first, unsigned long last,
 			unsigned long *iova)
 {
-	while (subtree_fits(req, node)) {
+	struct rb_node *node;
+
+	if (!subtree_fits(req, root))
+		return false;
+	for (node = lowest_in_subtree(req, root, first); node;
+	     node = next_in_tree(req, node, first)) {
 		struct iommufd_area *area = to_area(node);
 
-		if (area->iova > first &&
-		    search_gaps(req, node->rb_left, first, last, iova))
-			return true;
 		if (area->iova > first &&
 		    gap_fits(req, area, first, last, iova))
 			return true;
 		if (area->last >= last)
 			return false;
-		node = node->rb_right;
 	}
 	return false;
 }
