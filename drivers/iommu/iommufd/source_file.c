@@ -6,6 +6,15 @@
  * it, and the account. Called through iommufd_source_ops by the pinned-memory
  * object, whose mutex is held.
  *
+ * Only files of shmem and hugetlbfs are held. They refer to pages and to
+ * nothing else. Any other file may hold the context, directly or through
+ * others: one of /dev/iommu, of a VFIO device or group that is bound to it, of
+ * a fault queue, a socket or an io_uring that one of these was put into. An
+ * area that held such a file would keep itself alive for ever, see ctx.h: an
+ * object of a context never holds a file that could hold the context. None of
+ * them can be pinned, so there is no need to hold them: the object of such a
+ * file is empty, and refuses to be pinned.
+ *
  * Who may do DMA to a file is ruled by what may be done with mmap(): reading
  * needs a descriptor that is open for reading, writing one that is open for
  * both, and a file that is not sealed against writing. As long as there is a
@@ -32,7 +41,7 @@
 /**
  * struct file_memory - a range of a file
  * @pinned: the common part
- * @file: the file
+ * @file: the file; NULL for one that cannot be pinned
  * @account: who is charged, a movable one
  */
 struct file_memory {
@@ -133,6 +142,8 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	struct iommufd_scratch scratch __uninitialized;
 	int rc;
 
+	if (!mem->file)
+		return -EINVAL;
 	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
 	rc = pin_range(mem, pinned->start + ((loff_t)first << PAGE_SHIFT),
 		       npages, &scratch, runs);
@@ -152,10 +163,15 @@ static void file_memory_uncharge(struct iommufd_pinned *pinned,
 	iommufd_account_uncharge(to_file_memory(pinned)->account, npages);
 }
 
-/* Other files can neither be pinned nor do they have seals. */
+/*
+ * Other files can neither be pinned nor do they have seals. It is the inode
+ * that is asked and not file->f_mapping, which a file system may have borrowed
+ * from a file that it holds.
+ */
 static bool is_in_memory(struct file *file)
 {
-	return shmem_file(file) || is_file_hugepages(file);
+	return shmem_mapping(file_inode(file)->i_mapping) ||
+	       is_file_hugepages(file);
 }
 
 #ifdef CONFIG_HUGETLBFS
@@ -174,8 +190,6 @@ static unsigned int file_seals(struct file *file)
 
 static int get_access(struct file *file, bool writable)
 {
-	if (!is_in_memory(file))
-		return 0;
 	if (!(file->f_mode & FMODE_READ))
 		return -EPERM;
 	if (!writable)
@@ -187,18 +201,33 @@ static int get_access(struct file *file, bool writable)
 	return mapping_map_writable(file->f_mapping);
 }
 
-static void put_access(struct file *file, bool writable)
+static int hold_file(struct file_memory *mem, struct file *file, bool writable)
 {
-	if (writable && is_in_memory(file))
-		mapping_unmap_writable(file->f_mapping);
+	int rc;
+
+	mem->file = NULL;
+	if (!is_in_memory(file))
+		return 0;
+	rc = get_access(file, writable);
+	if (!rc)
+		mem->file = get_file(file);
+	return rc;
+}
+
+static void release_file(struct file_memory *mem)
+{
+	if (!mem->file)
+		return;
+	if (mem->pinned.writable)
+		mapping_unmap_writable(mem->file->f_mapping);
+	fput(mem->file);
 }
 
 static void file_memory_release(struct iommufd_pinned *pinned)
 {
 	struct file_memory *mem = to_file_memory(pinned);
 
-	put_access(mem->file, pinned->writable);
-	fput(mem->file);
+	release_file(mem);
 	iommufd_account_put(mem->account);
 	kfree(mem);
 }
@@ -213,7 +242,7 @@ static const struct iommufd_source_ops file_memory_ops = {
 
 /**
  * iommufd_file_memory_alloc - make an object of a file
- * @file: the file; a reference of its own is taken
+ * @file: the file; a reference of its own is taken if the file can be pinned
  * @start: where the range begins, in bytes, page-aligned
  * @writable: pin the pages for writing
  * @account: who is charged; a movable one. The object takes over the caller's
@@ -239,11 +268,10 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 		rc = -ENOMEM;
 		goto err_put;
 	}
-	rc = get_access(file, writable);
+	rc = hold_file(mem, file, writable);
 	if (rc)
 		goto err_free;
 	iommufd_pinned_init(&mem->pinned, &file_memory_ops, start, writable);
-	mem->file = get_file(file);
 	mem->account = account;
 	return &mem->pinned;
 
