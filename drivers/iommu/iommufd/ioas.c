@@ -339,13 +339,19 @@ file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 	struct iommufd_account *account;
 	struct iommufd_pinned *pinned;
 
-	CLASS(fd, f)(cmd->fd);
-	if (fd_empty(f))
-		return ERR_PTR(-EBADF);
+	/*
+	 * Each kind of memory is of the file that was found when it was looked
+	 * for. If the descriptor has become a dma-buf's after the first look,
+	 * that is a file as any that cannot be pinned.
+	 */
 	pinned = iommufd_dma_buf_alloc(cmd->fd, cmd->start, cmd->length,
 				       writable);
 	if (pinned)
 		return pinned;
+
+	CLASS(fd, f)(cmd->fd);
+	if (fd_empty(f))
+		return ERR_PTR(-EBADF);
 	account = caller_account(ctx, IOMMUFD_ACCOUNT_MOVABLE);
 	if (!account)
 		return ERR_PTR(-ENOMEM);

@@ -8,10 +8,17 @@
  * mutex is held, and by the exporter with the lock of the dma-buf held.
  *
  * There is no general way yet to learn from a dma-buf where its memory is, so
- * it has to come from an exporter that has a private one for us.
+ * it has to come from an exporter that has a private one for us. Of these,
+ * vfio's holds its device until that is closed, but not the file by which the
+ * device is bound to a context; so we may hold the dma-buf, see ctx.h. This has
+ * to be looked at for each exporter that is added.
+ *
+ * As with files in memory, writing needs a descriptor that is open for reading,
+ * too: not every IOMMU has entries for writing only.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
@@ -204,6 +211,13 @@ static int attach(struct dma_buf_memory *mem, struct dma_buf *dmabuf,
 	return 0;
 }
 
+static bool may_access(struct dma_buf *dmabuf, bool writable)
+{
+	fmode_t needed = writable ? FMODE_READ | FMODE_WRITE : FMODE_READ;
+
+	return (dmabuf->file->f_mode & needed) == needed;
+}
+
 static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
 					   unsigned long start,
 					   unsigned long length, bool writable)
@@ -211,6 +225,8 @@ static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
 	struct dma_buf_memory *mem;
 	int rc;
 
+	if (!may_access(dmabuf, writable))
+		return ERR_PTR(-EPERM);
 	if (start + length > dmabuf->size ||
 	    (length >> PAGE_SHIFT) > U32_MAX - 1)
 		return ERR_PTR(-EINVAL);
@@ -242,10 +258,11 @@ static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
  * Context: process context, may sleep and take the lock of the dma-buf.
  *
  * Return: the object with one reference; NULL if the file is no dma-buf; or an
- * ERR_PTR: -EBADF; -EINVAL if the range is not in the dma-buf or too large;
- * -EOPNOTSUPP if the exporter does not offer one physical range; -ERANGE if its
- * physical address is too large; -ENODEV if the exporter has taken the memory
- * back; other errors of it; -ENOMEM.
+ * ERR_PTR: -EBADF; -EPERM if the descriptor is not open for the access; -EINVAL
+ * if the range is not in the dma-buf or too large; -EOPNOTSUPP if the exporter
+ * does not offer one physical range; -ERANGE if its physical address is too
+ * large; -ENODEV if the exporter has taken the memory back; other errors of it;
+ * -ENOMEM.
  */
 struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 					     unsigned long length,

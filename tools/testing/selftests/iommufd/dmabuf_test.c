@@ -4,11 +4,13 @@
  * IOMMU_IOAS_MAP_FILE, which vfio-pci takes back when it likes.
  *
  * The memory is a table in BAR 0 of the igb, which keeps what is written to it;
- * the edu does the DMA.
+ * the edu does the DMA. What needs many maps or a look into page tables is done
+ * with the test device, which exports dma-bufs, too.
  */
 #include <fcntl.h>
 #include <pthread.h>
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <linux/io.h>
@@ -18,6 +20,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "edu_rig.h"
+#include "mock_lib.h"
 #include "test_support.h"
 #include "vfio_igb.h"
 
@@ -596,6 +599,79 @@ TEST_F(dmabuf, may_be_taken_back_at_any_moment)
 	ASSERT_EQ(0, MAP_ALL());
 	fill_table(&self->igb, self->bytes, 12);
 	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+/* -- of the test device -- */
+
+FIXTURE(buffer)
+{
+	int iommufd;
+	__u32 ioas;
+	struct mock_device dev;
+	int fd;			/* of one page */
+	char *va;		/* the same page */
+};
+
+#define BUFFER FIXTURE_DATA(buffer)
+
+FIXTURE_SETUP(buffer)
+{
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	if (!mock_available(self->iommufd))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &self->dev));
+	self->fd = mock_dmabuf(self->iommufd, SMALL_PAGE, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->fd);
+	self->va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->va);
+}
+
+FIXTURE_TEARDOWN(buffer)
+{
+	close(self->fd);
+	close(self->iommufd);
+}
+
+static int map_buffer(BUFFER *self, __u32 flags, int fd, __u64 iova)
+{
+	return ioas_map_file(self->iommufd, self->ioas, flags | MAP_AT, fd, 0,
+			     SMALL_PAGE, &iova);
+}
+
+/* -- who may do what -- */
+
+TEST_F(buffer, opened_for_reading_is_for_reading)
+{
+	int fd = mock_dmabuf(self->iommufd, SMALL_PAGE, O_RDONLY | O_CLOEXEC);
+	__u64 copy = IOVA + MIB;
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EPERM, map_buffer(self, MAP_RW, fd, IOVA));
+	EXPECT_EQ(-EPERM, map_buffer(self, IOMMU_IOAS_MAP_WRITEABLE, fd, IOVA));
+	EXPECT_EQ(0, map_buffer(self, MAP_RO, fd, IOVA));
+	EXPECT_EQ(-EPERM, ioas_copy(self->iommufd, MAP_RW | MAP_AT, self->ioas,
+				    self->ioas, IOVA, SMALL_PAGE, &copy));
+}
+
+TEST_F(buffer, opened_for_writing_only_is_not_mapped)
+{
+	int fd = mock_dmabuf(self->iommufd, SMALL_PAGE, O_WRONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EPERM, map_buffer(self, MAP_RO, fd, IOVA));
+	EXPECT_EQ(-EPERM, map_buffer(self, MAP_RW, fd, IOVA));
+	EXPECT_EQ(-EPERM, map_buffer(self, IOMMU_IOAS_MAP_WRITEABLE, fd, IOVA));
+}
+
+TEST_F(buffer, opened_for_both_is_for_either)
+{
+	EXPECT_EQ(0, map_buffer(self, MAP_RO, self->fd, IOVA));
+	EXPECT_EQ(0, map_buffer(self, MAP_RW, self->fd, IOVA + MIB));
+	EXPECT_EQ(0, map_buffer(self, IOMMU_IOAS_MAP_WRITEABLE, self->fd,
+				IOVA + 2 * MIB));
 }
 
 TEST_HARNESS_MAIN
