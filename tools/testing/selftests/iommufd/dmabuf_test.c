@@ -500,7 +500,7 @@ static void end_part(enum part part, int fd, struct rig *rig,
 }
 
 /* A process for each order in which the four can end. */
-TEST_F(dmabuf, can_end_in_any_order)
+TEST_F_TIMEOUT(dmabuf, can_end_in_any_order, 300)
 {
 	int order, i, status;
 	pid_t pid;
