@@ -60,7 +60,8 @@ static int map_area(struct iommufd_address_space *as,
 
 /*
  * Take areas out of a page table, those of one request by one flush; neighbours
- * in IOVA leave in one call.
+ * in IOVA leave in one call. Of memory that can be revoked, what comes in a row
+ * leaves under the lock of the owner, by one flush too.
  */
 struct emptier {
 	struct iommufd_consumer *consumer;
@@ -68,6 +69,8 @@ struct emptier {
 	unsigned long last;
 	bool pending;
 	bool flush;
+	/* whose owner waits for us, or NULL */
+	struct iommufd_revocable *revocable;
 	struct iommu_iotlb_gather gather;
 };
 
@@ -77,10 +80,11 @@ static void emptier_init(struct emptier *emptier,
 	emptier->consumer = consumer;
 	emptier->pending = false;
 	emptier->flush = false;
+	emptier->revocable = NULL;
 	iommu_iotlb_gather_init(&emptier->gather);
 }
 
-static void emptier_flush_range(struct emptier *emptier)
+static void emptier_unmap_range(struct emptier *emptier)
 {
 	if (!emptier->pending)
 		return;
@@ -88,22 +92,53 @@ static void emptier_flush_range(struct emptier *emptier)
 				   emptier->last, &emptier->gather);
 	emptier->pending = false;
 	emptier->flush = true;
-	cond_resched();
+}
+
+static void emptier_sync(struct emptier *emptier)
+{
+	/* Without a range a flush would be one of everything. */
+	if (emptier->flush)
+		iommu_iotlb_sync(emptier->consumer->domain, &emptier->gather);
+	emptier->flush = false;
+}
+
+/*
+ * Go over from one kind of memory to another, NULL for what cannot be revoked.
+ * An owner that waits for us can have its memory back as soon as we let go of
+ * the lock, so that the flush comes before; and it waits for no other memory.
+ */
+static void emptier_switch(struct emptier *emptier,
+			   struct iommufd_revocable *revocable)
+{
+	emptier_unmap_range(emptier);
+	if (emptier->revocable) {
+		emptier_sync(emptier);
+		iommufd_revocable_unmap_end(emptier->revocable);
+	}
+	if (revocable && !iommufd_revocable_unmap_begin(revocable))
+		revocable = NULL;
+	emptier->revocable = revocable;
 }
 
 static void emptier_add(struct emptier *emptier,
 			const struct iommufd_area *area)
 {
-	/* It may be out already, and its owner must not wait for the flush. */
-	if (area->pinned->revocable) {
-		iommufd_revocable_unmap(emptier->consumer->domain, area);
-		return;
+	struct iommufd_revocable *revocable = area->pinned->revocable;
+
+	cond_resched();
+	if (revocable != emptier->revocable)
+		emptier_switch(emptier, revocable);
+	if (revocable) {
+		/* It may be out already. */
+		if (!emptier->revocable)
+			return;
+		iommufd_revocable_unmap_area(emptier->consumer->domain, area);
 	}
 	if (emptier->pending && emptier->last + 1 == area->iova) {
 		emptier->last = area->last;
 		return;
 	}
-	emptier_flush_range(emptier);
+	emptier_unmap_range(emptier);
 	emptier->iova = area->iova;
 	emptier->last = area->last;
 	emptier->pending = true;
@@ -111,10 +146,19 @@ static void emptier_add(struct emptier *emptier,
 
 static void emptier_finish(struct emptier *emptier)
 {
-	emptier_flush_range(emptier);
-	/* Without a range a flush would be one of everything. */
-	if (emptier->flush)
-		iommu_iotlb_sync(emptier->consumer->domain, &emptier->gather);
+	emptier_switch(emptier, NULL);
+	emptier_sync(emptier);
+}
+
+static noinline_for_stack void
+unmap_revocable_area(struct iommufd_consumer *consumer,
+		     const struct iommufd_area *area)
+{
+	struct emptier emptier;
+
+	emptier_init(&emptier, consumer);
+	emptier_add(&emptier, area);
+	emptier_finish(&emptier);
 }
 
 static void unmap_area(struct iommufd_consumer *consumer,
@@ -123,7 +167,7 @@ static void unmap_area(struct iommufd_consumer *consumer,
 	struct iommu_iotlb_gather gather __uninitialized;
 
 	if (area->pinned->revocable) {
-		iommufd_revocable_unmap(consumer->domain, area);
+		unmap_revocable_area(consumer, area);
 		return;
 	}
 	iommu_iotlb_gather_init(&gather);

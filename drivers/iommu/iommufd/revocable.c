@@ -2,13 +2,17 @@
 /*
  * Memory that its owner may take back
  *
- * Owns the list of page tables that such memory is in, so that its owner can
+ * Owns the tree of page tables that such memory is in, so that its owner can
  * have it out of all of them at any time, without the locks of the address
- * space: the owner's own lock guards the list, and is held around each map and
- * unmap, including the flush.
+ * space: the owner's own lock guards the tree, and is held around each map and
+ * unmap, including the flush. As long as the memory has not been taken back, an
+ * area is in the tree exactly when it is in the page table.
+ *
+ * There may be any number of areas: IOAS_COPY makes as many as are asked for.
  */
 #include <linux/dma-resv.h>
 #include <linux/iommu.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "area.h"
@@ -18,34 +22,100 @@
 
 /**
  * struct revocable_mapping - an area in a page table
- * @node: in iommufd_revocable::mappings
+ * @node: in iommufd_revocable::mappings, ordered by @domain, then by @iova
  * @domain: the page table
- * @area: the area
+ * @iova: first IOVA of the area
+ * @last: last IOVA of the area
  */
 struct revocable_mapping {
-	struct list_head node;
+	struct rb_node node;
 	struct iommu_domain *domain;
-	const struct iommufd_area *area;
+	unsigned long iova;
+	unsigned long last;
 };
+
+static struct revocable_mapping *to_mapping(const struct rb_node *node)
+{
+	return rb_entry_safe(node, struct revocable_mapping, node);
+}
 
 void iommufd_revocable_init(struct iommufd_revocable *revocable,
 			    struct dma_resv *resv)
 {
 	revocable->resv = resv;
 	revocable->revoked = false;
-	INIT_LIST_HEAD(&revocable->mappings);
+	revocable->mappings = RB_ROOT;
+	revocable->next = NULL;
 }
 
-static void drop_mapping(struct revocable_mapping *mapping)
+static bool is_before(const struct revocable_mapping *mapping,
+		      const struct iommu_domain *domain, unsigned long iova)
 {
+	if (mapping->domain != domain)
+		return mapping->domain < domain;
+	return mapping->iova < iova;
+}
+
+static bool is_less(struct rb_node *node, const struct rb_node *other)
+{
+	const struct revocable_mapping *mapping = to_mapping(other);
+
+	return is_before(to_mapping(node), mapping->domain, mapping->iova);
+}
+
+static struct revocable_mapping *
+find_mapping(struct iommufd_revocable *revocable,
+	     const struct iommu_domain *domain, unsigned long iova)
+{
+	struct revocable_mapping *mapping = revocable->next;
+	struct rb_node *node = revocable->mappings.rb_node;
+
+	if (mapping && mapping->domain == domain && mapping->iova == iova)
+		return mapping;
+	while (node) {
+		mapping = to_mapping(node);
+		if (mapping->domain == domain && mapping->iova == iova)
+			return mapping;
+		node = is_before(mapping, domain, iova) ? node->rb_right :
+							  node->rb_left;
+	}
+	return NULL;
+}
+
+/* Returns the one that comes next, which most likely is wanted next. */
+static struct revocable_mapping *
+forget_mapping(struct iommufd_revocable *revocable,
+	       struct revocable_mapping *mapping)
+{
+	revocable->next = to_mapping(rb_next(&mapping->node));
+	rb_erase(&mapping->node, &revocable->mappings);
+	kfree(mapping);
+	return revocable->next;
+}
+
+/*
+ * Take all mappings in one page table out of it, of which @mapping is the
+ * first: neighbours in IOVA leave in one call, and all by one flush.
+ */
+static void revoke_from_domain(struct iommufd_revocable *revocable,
+			       struct revocable_mapping *mapping)
+{
+	struct iommu_domain *domain = mapping->domain;
 	struct iommu_iotlb_gather gather;
+	unsigned long iova, last;
 
 	iommu_iotlb_gather_init(&gather);
-	iommufd_domain_unmap_range(mapping->domain, mapping->area->iova,
-				   mapping->area->last, &gather);
-	iommu_iotlb_sync(mapping->domain, &gather);
-	list_del(&mapping->node);
-	kfree(mapping);
+	do {
+		iova = mapping->iova;
+		do {
+			last = mapping->last;
+			mapping = forget_mapping(revocable, mapping);
+			cond_resched();
+		} while (mapping && mapping->domain == domain &&
+			 mapping->iova == last + 1);
+		iommufd_domain_unmap_range(domain, iova, last, &gather);
+	} while (mapping && mapping->domain == domain);
+	iommu_iotlb_sync(domain, &gather);
 }
 
 /**
@@ -56,13 +126,13 @@ static void drop_mapping(struct revocable_mapping *mapping)
  */
 void iommufd_revoke(struct iommufd_revocable *revocable)
 {
-	struct revocable_mapping *mapping, *next;
+	struct rb_node *node;
 
 	dma_resv_assert_held(revocable->resv);
 
 	revocable->revoked = true;
-	list_for_each_entry_safe(mapping, next, &revocable->mappings, node)
-		drop_mapping(mapping);
+	while ((node = rb_first(&revocable->mappings)))
+		revoke_from_domain(revocable, to_mapping(node));
 }
 
 static int add_mapping(struct iommufd_revocable *revocable,
@@ -74,7 +144,7 @@ static int add_mapping(struct iommufd_revocable *revocable,
 
 	if (revocable->revoked)
 		return 0;
-	mapping = kzalloc_obj(*mapping, GFP_KERNEL_ACCOUNT);
+	mapping = kmalloc_obj(*mapping, GFP_KERNEL_ACCOUNT);
 	if (!mapping)
 		return -ENOMEM;
 	rc = iommufd_domain_map_area(domain, area, page_by_page);
@@ -83,8 +153,9 @@ static int add_mapping(struct iommufd_revocable *revocable,
 		return rc;
 	}
 	mapping->domain = domain;
-	mapping->area = area;
-	list_add(&mapping->node, &revocable->mappings);
+	mapping->iova = area->iova;
+	mapping->last = area->last;
+	rb_add(&mapping->node, &revocable->mappings, is_less);
 	return 0;
 }
 
@@ -113,25 +184,54 @@ int iommufd_revocable_map(struct iommu_domain *domain,
 }
 
 /**
- * iommufd_revocable_unmap - empty an area of a page table, if it is not yet
- * @domain: the domain
- * @area: the area, of memory that can be revoked
+ * iommufd_revocable_unmap_begin - areas are about to leave a page table
+ * @revocable: the memory
  *
- * Context: may sleep and take the owner's lock. Cannot fail.
+ * Context: may sleep and take the owner's lock.
+ *
+ * Return: true if the owner waits until iommufd_revocable_unmap_end(); false if
+ * it has taken the memory back, which then is in no page table.
  */
-void iommufd_revocable_unmap(struct iommu_domain *domain,
-			     const struct iommufd_area *area)
+bool iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable)
+{
+	dma_resv_lock(revocable->resv, NULL);
+	if (!revocable->revoked)
+		return true;
+	dma_resv_unlock(revocable->resv);
+	return false;
+}
+
+/**
+ * iommufd_revocable_unmap_area - an area leaves a page table
+ * @domain: the page table
+ * @area: the area, of the memory that iommufd_revocable_unmap_begin() is about;
+ *        it is cheapest to go in ascending order
+ *
+ * The caller takes the area out of the page table.
+ *
+ * Context: between iommufd_revocable_unmap_begin() and _end(). Cannot fail.
+ */
+void iommufd_revocable_unmap_area(struct iommu_domain *domain,
+				  const struct iommufd_area *area)
 {
 	struct iommufd_revocable *revocable = area->pinned->revocable;
 	struct revocable_mapping *mapping;
 
-	dma_resv_lock(revocable->resv, NULL);
-	list_for_each_entry(mapping, &revocable->mappings, node) {
-		if (mapping->domain == domain && mapping->area == area) {
-			drop_mapping(mapping);
-			break;
-		}
-	}
+	dma_resv_assert_held(revocable->resv);
+
+	mapping = find_mapping(revocable, domain, area->iova);
+	if (!WARN_ON_ONCE(!mapping))
+		forget_mapping(revocable, mapping);
+}
+
+/**
+ * iommufd_revocable_unmap_end - areas have left a page table
+ * @revocable: as for iommufd_revocable_unmap_begin(), which returned true
+ *
+ * The IOTLB has been flushed: the owner may now give the memory to others.
+ */
+void iommufd_revocable_unmap_end(struct iommufd_revocable *revocable)
+{
 	dma_resv_unlock(revocable->resv);
 }
 

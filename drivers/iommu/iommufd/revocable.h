@@ -6,23 +6,27 @@
 #define __IOMMUFD_REVOCABLE_H
 
 #include <linux/errno.h>
-#include <linux/list.h>
+#include <linux/rbtree.h>
 #include <linux/types.h>
 
 struct dma_resv;
 struct iommu_domain;
 struct iommufd_area;
+struct revocable_mapping;
 
 /**
  * struct iommufd_revocable - memory of a device that does not wait for users
  * @resv: the owner's lock, which it holds when it takes the memory back
  * @revoked: it has been taken back, for good; guarded by @resv
  * @mappings: areas that are in page tables; guarded by @resv
+ * @next: follows what left @mappings last, or NULL; guarded by @resv. Areas are
+ *        unmapped in the order of @mappings.
  */
 struct iommufd_revocable {
 	struct dma_resv *resv;
 	bool revoked;
-	struct list_head mappings;
+	struct rb_root mappings;
+	struct revocable_mapping *next;
 };
 
 #ifdef CONFIG_DMA_SHARED_BUFFER
@@ -32,8 +36,10 @@ void iommufd_revoke(struct iommufd_revocable *revocable);
 
 int iommufd_revocable_map(struct iommu_domain *domain,
 			  const struct iommufd_area *area, bool page_by_page);
-void iommufd_revocable_unmap(struct iommu_domain *domain,
-			     const struct iommufd_area *area);
+bool iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable);
+void iommufd_revocable_unmap_area(struct iommu_domain *domain,
+				  const struct iommufd_area *area);
+void iommufd_revocable_unmap_end(struct iommufd_revocable *revocable);
 
 bool iommufd_revocable_hold(struct iommufd_revocable *revocable);
 void iommufd_revocable_release(struct iommufd_revocable *revocable);
@@ -45,8 +51,20 @@ static inline int iommufd_revocable_map(struct iommu_domain *domain,
 	return -EOPNOTSUPP;
 }
 
-static inline void iommufd_revocable_unmap(struct iommu_domain *domain,
-					   const struct iommufd_area *area)
+static inline bool
+iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable)
+{
+	return false;
+}
+
+static inline void
+iommufd_revocable_unmap_area(struct iommu_domain *domain,
+			     const struct iommufd_area *area)
+{
+}
+
+static inline void
+iommufd_revocable_unmap_end(struct iommufd_revocable *revocable)
 {
 }
 

@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <time.h>
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -641,6 +642,12 @@ static int map_buffer(BUFFER *self, __u32 flags, int fd, __u64 iova)
 			     SMALL_PAGE, &iova);
 }
 
+static bool is_at(BUFFER *self, __u32 hwpt, __u64 iova)
+{
+	return !mock_check_map(self->iommufd, hwpt, iova, SMALL_PAGE,
+			       self->va);
+}
+
 /* -- who may do what -- */
 
 TEST_F(buffer, opened_for_reading_is_for_reading)
@@ -672,6 +679,248 @@ TEST_F(buffer, opened_for_both_is_for_either)
 	EXPECT_EQ(0, map_buffer(self, MAP_RW, self->fd, IOVA + MIB));
 	EXPECT_EQ(0, map_buffer(self, IOMMU_IOAS_MAP_WRITEABLE, self->fd,
 				IOVA + 2 * MIB));
+}
+
+/* -- many copies -- */
+
+/* So many maps of the buffer, side by side; each copy of all doubles them. */
+static int map_many(BUFFER *self, size_t count)
+{
+	size_t have, more;
+	__u64 iova;
+	int rc;
+
+	rc = map_buffer(self, MAP_RW, self->fd, IOVA);
+	for (have = 1; !rc && have < count; have += more) {
+		more = have < count - have ? have : count - have;
+		iova = IOVA + have * SMALL_PAGE;
+		rc = ioas_copy(self->iommufd, MAP_RW | MAP_AT, self->ioas,
+			       self->ioas, IOVA, more * SMALL_PAGE, &iova);
+	}
+	return rc;
+}
+
+static int unmap_many(BUFFER *self, size_t count)
+{
+	__u64 unmapped;
+	int rc = ioas_unmap_all(self->iommufd, self->ioas, &unmapped);
+
+	if (rc)
+		return rc;
+	return unmapped == count * SMALL_PAGE ? 0 : -ERANGE;
+}
+
+static long microseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* In microseconds, or a negative errno */
+static long time_to_unmap(BUFFER *self, size_t count)
+{
+	long start;
+	int rc;
+
+	rc = map_many(self, count);
+	if (rc)
+		return rc;
+	start = microseconds();
+	rc = unmap_many(self, count);
+	return rc ? rc : microseconds() - start;
+}
+
+/*
+ * Eight times as many take eight times as long; sixty-four times what a search
+ * takes if each is sought among all. The machine may be busy with other things,
+ * but not each time.
+ */
+TEST_F_TIMEOUT(buffer, copies_cost_the_same_each_however_many, 300)
+{
+	const size_t count = 2000;
+	long few, many;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		few = time_to_unmap(self, count);
+		ASSERT_LT(0, few);
+		many = time_to_unmap(self, 8 * count);
+		ASSERT_LT(0, many);
+		TH_LOG("%zu: %ld us, %zu: %ld us", count, few, 8 * count, many);
+		if (many < 14 * few)
+			break;
+	}
+	EXPECT_LT(many, 14 * few);
+}
+
+#define NR_COPIES 100
+
+TEST_F(buffer, copies_leave_a_page_table_by_one_flush)
+{
+	__u32 other;
+	long before;
+
+	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
+				&other));
+	ASSERT_EQ(0, map_many(self, NR_COPIES));
+	EXPECT_TRUE(is_at(self, self->dev.hwpt, IOVA + 99 * SMALL_PAGE));
+	EXPECT_TRUE(is_at(self, other, IOVA + 99 * SMALL_PAGE));
+	before = mock_iotlb_syncs();
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, unmap_many(self, NR_COPIES));
+	EXPECT_EQ(before + 2, mock_iotlb_syncs());
+
+	ASSERT_EQ(0, map_many(self, NR_COPIES));
+	before = mock_iotlb_syncs();
+	ASSERT_EQ(0, iommufd_destroy(self->iommufd, other));
+	EXPECT_EQ(before + 1, mock_iotlb_syncs());
+	EXPECT_TRUE(is_at(self, self->dev.hwpt, IOVA + 99 * SMALL_PAGE));
+}
+
+TEST_F(buffer, copies_are_taken_back_by_one_flush_of_each_page_table)
+{
+	__u32 other;
+	long before;
+	int i;
+
+	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
+				&other));
+	ASSERT_EQ(0, map_many(self, NR_COPIES));
+	before = mock_iotlb_syncs();
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, mock_dmabuf_revoke(self->iommufd, self->fd, true));
+	EXPECT_EQ(before + 2, mock_iotlb_syncs());
+	for (i = 0; i < NR_COPIES; i++) {
+		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+				   IOVA + i * SMALL_PAGE));
+		EXPECT_FALSE(is_at(self, other, IOVA + i * SMALL_PAGE));
+	}
+	ASSERT_EQ(0, unmap_many(self, NR_COPIES));
+	EXPECT_EQ(before + 2, mock_iotlb_syncs());
+}
+
+/* In any order, and whatever of them is gone when the memory is taken back */
+TEST_F(buffer, copies_come_and_go_one_by_one)
+{
+	bool there[NR_COPIES];
+	__u32 state = 5;
+	__u64 iova;
+	int i, n, rc;
+
+	ASSERT_EQ(0, map_many(self, NR_COPIES));
+	memset(there, true, sizeof(there));
+	for (n = 0; n < 500; n++) {
+		/* the first stays, for the others to be copied from */
+		i = 1 + random_next(&state) % (NR_COPIES - 1);
+		iova = IOVA + i * SMALL_PAGE;
+		if (there[i])
+			rc = ioas_unmap(self->iommufd, self->ioas, iova,
+					SMALL_PAGE, NULL);
+		else
+			rc = ioas_copy(self->iommufd, MAP_RW | MAP_AT,
+				       self->ioas, self->ioas, IOVA,
+				       SMALL_PAGE, &iova);
+		ASSERT_EQ(0, rc);
+		there[i] = !there[i];
+	}
+	for (i = 0; i < NR_COPIES; i++)
+		EXPECT_EQ(there[i], is_at(self, self->dev.hwpt,
+					  IOVA + i * SMALL_PAGE));
+	ASSERT_EQ(0, mock_dmabuf_revoke(self->iommufd, self->fd, true));
+	for (i = 0; i < NR_COPIES; i++)
+		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+				   IOVA + i * SMALL_PAGE));
+	for (i = 0; i < NR_COPIES; i++) {
+		rc = ioas_unmap(self->iommufd, self->ioas,
+				IOVA + i * SMALL_PAGE, SMALL_PAGE, NULL);
+		EXPECT_EQ(there[i] ? 0 : -ENOENT, rc);
+	}
+}
+
+/* Three kinds in a row: of this buffer, of another one, of the process */
+TEST_F(buffer, copies_among_other_memory_are_unmapped_together)
+{
+	int other = mock_dmabuf(self->iommufd, SMALL_PAGE, O_RDWR | O_CLOEXEC);
+	char *page = address_room(SMALL_PAGE, SMALL_PAGE);
+	__u64 unmapped;
+	__u32 hwpt;
+	int i;
+
+	ASSERT_LE(0, other);
+	memset(page, 1, SMALL_PAGE);
+	for (i = 0; i < 3; i++) {
+		__u64 iova = IOVA + 5 * i * SMALL_PAGE;
+
+		ASSERT_EQ(0, map_buffer(self, MAP_RW, self->fd, iova));
+		ASSERT_EQ(0, map_buffer(self, MAP_RW, self->fd,
+					iova + SMALL_PAGE));
+		ASSERT_EQ(0, map_buffer(self, MAP_RW, other,
+					iova + 2 * SMALL_PAGE));
+		ASSERT_EQ(0, ioas_map_at(self->iommufd, self->ioas, page,
+					 SMALL_PAGE, iova + 3 * SMALL_PAGE));
+	}
+	/* a page table that fills and empties with all of them */
+	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
+				&hwpt));
+	EXPECT_TRUE(is_at(self, hwpt, IOVA + 11 * SMALL_PAGE));
+	ASSERT_EQ(0, iommufd_destroy(self->iommufd, hwpt));
+	ASSERT_EQ(0, mock_dmabuf_revoke(self->iommufd, other, true));
+	ASSERT_EQ(0, mock_check_refs(self->iommufd, page, SMALL_PAGE, 3));
+	ASSERT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas, &unmapped));
+	EXPECT_EQ(12 * SMALL_PAGE, unmapped);
+	EXPECT_EQ(0, mock_check_refs(self->iommufd, page, SMALL_PAGE, 0));
+	for (i = 0; i < 15; i++)
+		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+				   IOVA + i * SMALL_PAGE));
+	close(other);
+}
+
+struct taker {
+	int iommufd;
+	int fd;
+	bool stop;
+	int rc;
+};
+
+static void *take_back_again_and_again(void *data)
+{
+	struct taker *taker = data;
+
+	while (!taker->rc && !__atomic_load_n(&taker->stop, __ATOMIC_RELAXED)) {
+		taker->rc = mock_dmabuf_revoke(taker->iommufd, taker->fd, true);
+		if (!taker->rc)
+			taker->rc = mock_dmabuf_revoke(taker->iommufd,
+						       taker->fd, false);
+		usleep(500);
+	}
+	return NULL;
+}
+
+TEST_F(buffer, copies_may_be_taken_back_while_they_come_and_go)
+{
+	struct taker taker = { .iommufd = self->iommufd, .fd = self->fd };
+	pthread_t thread;
+	int i, rc = 0;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, take_back_again_and_again,
+				    &taker));
+	for (i = 0; i < 50 && !rc; i++) {
+		rc = map_many(self, NR_COPIES);
+		/* it happens to be taken back just now */
+		if (rc == -ENODEV)
+			rc = 0;
+		else if (!rc)
+			rc = unmap_many(self, NR_COPIES);
+	}
+	__atomic_store_n(&taker.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(0, taker.rc);
+	for (i = 0; i < NR_COPIES; i++)
+		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+				   IOVA + i * SMALL_PAGE));
 }
 
 TEST_HARNESS_MAIN
