@@ -18,8 +18,9 @@
 #include "test_hooks.h"
 
 /*
- * A batch never crosses a multiple of this in IOVA: so much can be done without
- * a look at the scheduler, and no entry of a page table is larger.
+ * A batch of stretches never crosses a multiple of this in IOVA: so much can be
+ * done without a look at the scheduler, and no entry of a page table is larger.
+ * One of single pages may cross it: it is short, and so are its entries.
  */
 #define BATCH_BYTES SZ_1G
 
