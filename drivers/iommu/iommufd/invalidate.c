@@ -72,13 +72,22 @@ static int invalidate(struct iommufd_call *call, u32 *nr_done)
 	return rc;
 }
 
+/*
+ * An invalidation cannot be undone, so whether user space can be told is found
+ * out before. Mostly that has told it already: that all of it was done.
+ */
 int iommufd_hwpt_invalidate_ioctl(struct iommufd_call *call)
 {
 	struct iommu_hwpt_invalidate *cmd = call->arg;
 	u32 nr_done = 0;
 	int rc;
 
+	rc = iommufd_call_reply(call);
+	if (rc)
+		return rc;
 	rc = invalidate(call, &nr_done);
+	if (cmd->entry_num == nr_done)
+		return rc;
 	cmd->entry_num = nr_done;
 	return iommufd_call_reply(call) ?: rc;
 }

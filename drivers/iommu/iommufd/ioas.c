@@ -243,30 +243,40 @@ static int check_user_range(unsigned long va, unsigned long length)
 }
 
 /*
- * Map areas, which may be an error instead; and undo it if user space cannot be
- * told: the call then failed.
+ * Whether user space can be told is found out before anything is mapped, since
+ * to undo it may fail: a driver may have pinned what it found there. An IOVA
+ * that user space has chosen is told by that. Another one cannot be told only
+ * if the structure was taken away in between. Then the map is undone; if that
+ * fails, its error says so, which is none of a map: EBUSY or EDEADLOCK.
  */
 static int map_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas,
 			 struct iommufd_area *areas, u32 flags, u64 length,
 			 __u64 *iova)
 {
+	bool fixed = flags & IOMMU_IOAS_MAP_FIXED_IOVA;
 	unsigned long start = *iova, unmapped;
 	int rc;
 
 	if (IS_ERR(areas))
 		return PTR_ERR(areas);
-	rc = iommufd_address_space_map(&ioas->as, areas,
-				       flags & IOMMU_IOAS_MAP_FIXED_IOVA,
-				       &start);
-	if (rc) {
-		iommufd_areas_free(areas);
-		return rc;
-	}
-	*iova = start;
 	rc = iommufd_call_reply(call);
 	if (rc)
-		iommufd_address_space_unmap(&ioas->as, start,
-					    start + length - 1, &unmapped);
+		goto err_free;
+	rc = iommufd_address_space_map(&ioas->as, areas, fixed, &start);
+	if (rc)
+		goto err_free;
+	if (fixed)
+		return 0;
+
+	*iova = start;
+	rc = iommufd_call_reply(call);
+	if (!rc)
+		return 0;
+	return iommufd_address_space_unmap(&ioas->as, start, start + length - 1,
+					   &unmapped) ?: rc;
+
+err_free:
+	iommufd_areas_free(areas);
 	return rc;
 }
 
@@ -466,46 +476,64 @@ int iommufd_ioas_copy_ioctl(struct iommufd_call *call)
 	return rc;
 }
 
-static int unmap_range(struct iommufd_ioas *ioas, u64 iova, u64 length,
-		       unsigned long *unmapped)
+/* The largest length means everything, if it begins at 0. */
+static int check_unmap(const struct iommu_ioas_unmap *cmd, unsigned long *last)
 {
-	unsigned long last;
+	if (cmd->iova == 0 && cmd->length == U64_MAX) {
+		*last = ULONG_MAX;
+		return 0;
+	}
+	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
+		return -EOVERFLOW;
+	if (!cmd->length)
+		return -EINVAL;
+	if (check_add_overflow((unsigned long)cmd->iova,
+			       (unsigned long)cmd->length - 1, last))
+		return -EOVERFLOW;
+	return 0;
+}
+
+/*
+ * What is unmapped cannot be brought back, so whether user space can be told is
+ * found out before. Mostly that has told it already: that all of the range was
+ * mapped.
+ */
+static int unmap_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas)
+{
+	struct iommu_ioas_unmap *cmd = call->arg;
+	unsigned long last, unmapped;
 	int rc;
 
-	if (iova == 0 && length == U64_MAX)
-		return iommufd_address_space_unmap(&ioas->as, 0, ULONG_MAX,
-						   unmapped);
-
-	if (iova >= ULONG_MAX || length >= ULONG_MAX)
-		return -EOVERFLOW;
-	if (!length)
-		return -EINVAL;
-	if (check_add_overflow((unsigned long)iova, (unsigned long)length - 1,
-			       &last))
-		return -EOVERFLOW;
-	rc = iommufd_address_space_unmap(&ioas->as, iova, last, unmapped);
-	if (!rc && !*unmapped)
+	rc = check_unmap(cmd, &last);
+	if (rc)
+		return rc;
+	rc = iommufd_call_reply(call);
+	if (rc)
+		return rc;
+	rc = iommufd_address_space_unmap(&ioas->as, cmd->iova, last, &unmapped);
+	if (rc)
+		return rc;
+	if (cmd->length == unmapped)
+		return 0;
+	if (!unmapped && cmd->length != U64_MAX)
 		return -ENOENT;
-	return rc;
+	cmd->length = unmapped;
+	return iommufd_call_reply(call);
 }
 
 int iommufd_ioas_unmap_ioctl(struct iommufd_call *call)
 {
 	struct iommu_ioas_unmap *cmd = call->arg;
 	struct iommufd_ioas *ioas;
-	unsigned long unmapped;
 	int rc;
 
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	rc = unmap_range(ioas, cmd->iova, cmd->length, &unmapped);
+	rc = unmap_and_reply(call, ioas);
 	iommufd_object_put(call->ctx, &ioas->obj);
-	if (rc)
-		return rc;
-	cmd->length = unmapped;
-	return iommufd_call_reply(call);
+	return rc;
 }
 
 static int set_rlimit_mode(struct iommufd_ctx *ctx, u64 val)

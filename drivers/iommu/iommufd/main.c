@@ -144,8 +144,11 @@ static const struct iommufd_command extensions[] = {
  * iommufd_call_reply - give the structure of an ioctl back to user space
  * @call: the ioctl
  *
- * A handler that cannot undo what it does replies before, one that cannot know
- * the reply before undoes what it has done if this fails.
+ * A handler that can undo what it does, without fail, undoes it if this fails.
+ * One that cannot replies before it does anything: with the result if that is
+ * known, else with what user space has written, and again with the result. The
+ * second time fails only if user space itself takes the structure away
+ * meanwhile.
  *
  * Return: 0 or -EFAULT.
  */

@@ -150,7 +150,9 @@ int mock_op_domain_replace(struct iommufd_call *call,
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
-	rc = replace(tobj, IOMMU_NO_PASID, &cmd->mock_domain_replace.pt_id);
+	/* The old page table may be gone afterwards. */
+	rc = iommufd_call_reply(call) ?:
+	     replace(tobj, IOMMU_NO_PASID, &cmd->mock_domain_replace.pt_id);
 	put_test_object(call, tobj);
 	return rc ?: iommufd_call_reply(call);
 }
@@ -182,7 +184,8 @@ int mock_op_pasid_replace(struct iommufd_call *call,
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
-	rc = replace(tobj, cmd->pasid_replace.pasid, &cmd->pasid_replace.pt_id);
+	rc = iommufd_call_reply(call) ?:
+	     replace(tobj, cmd->pasid_replace.pasid, &cmd->pasid_replace.pt_id);
 	put_test_object(call, tobj);
 	return rc ?: iommufd_call_reply(call);
 }

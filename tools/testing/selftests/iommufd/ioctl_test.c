@@ -781,6 +781,130 @@ TEST_F(files, a_map_whose_iova_cannot_be_told_is_undone)
 	EXPECT_EQ(0, unmapped);
 }
 
+#define OTHER_IOVA (SOME_IOVA + SMALL_PAGE)
+
+/* An IOAS with a page at SOME_IOVA and nothing else? */
+static bool has_one_page(int iommufd, __u32 ioas)
+{
+	__u64 unmapped;
+
+	if (ioas_unmap(iommufd, ioas, SOME_IOVA, SMALL_PAGE, &unmapped) ||
+	    unmapped != SMALL_PAGE)
+		return false;
+	return !ioas_unmap_all(iommufd, ioas, &unmapped) && !unmapped;
+}
+
+TEST_F(files, a_map_of_any_kind_that_cannot_be_told_is_not_there)
+{
+	struct iommu_ioas_map *map = self->page;
+	struct iommu_ioas_map_file *file = self->page + 512;
+	struct iommu_ioas_copy *copy = self->page + 1024;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &ioas));
+	ASSERT_EQ(0, ioas_map_at(self->iommufd, ioas, user_page, SMALL_PAGE,
+				 SOME_IOVA));
+	*map = (struct iommu_ioas_map){
+		.size = sizeof(*map),
+		.flags = MAP_RW | MAP_AT,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)user_page,
+		.length = SMALL_PAGE,
+		.iova = OTHER_IOVA,
+	};
+	*file = (struct iommu_ioas_map_file){
+		.size = sizeof(*file),
+		.flags = MAP_RW,
+		.ioas_id = ioas,
+		.fd = memfd_alloc(SMALL_PAGE, false),
+		.length = SMALL_PAGE,
+	};
+	*copy = (struct iommu_ioas_copy){
+		.size = sizeof(*copy),
+		.flags = MAP_RW,
+		.src_ioas_id = ioas,
+		.dst_ioas_id = ioas,
+		.src_iova = SOME_IOVA,
+		.length = SMALL_PAGE,
+	};
+	ASSERT_EQ(0, make_read_only(self->page));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_IOAS_MAP, map));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_IOAS_MAP_FILE,
+					 file));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_IOAS_COPY,
+					 copy));
+	EXPECT_TRUE(has_one_page(self->iommufd, ioas));
+}
+
+/* Whether the length that it returns is the one that was asked for or not */
+TEST_F(files, an_unmap_that_cannot_be_told_is_not_done)
+{
+	struct iommu_ioas_unmap *exact = self->page;
+	struct iommu_ioas_unmap *larger = self->page + 512;
+	struct iommu_ioas_unmap *all = self->page + 1024;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &ioas));
+	ASSERT_EQ(0, ioas_map_at(self->iommufd, ioas, user_page, SMALL_PAGE,
+				 SOME_IOVA));
+	*exact = (struct iommu_ioas_unmap){
+		.size = sizeof(*exact),
+		.ioas_id = ioas,
+		.iova = SOME_IOVA,
+		.length = SMALL_PAGE,
+	};
+	*larger = *exact;
+	larger->length = 2 * SMALL_PAGE;
+	*all = *exact;
+	all->iova = 0;
+	all->length = UINT64_MAX;
+	ASSERT_EQ(0, make_read_only(self->page));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_IOAS_UNMAP,
+					 exact));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_IOAS_UNMAP,
+					 larger));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_IOAS_UNMAP, all));
+	EXPECT_TRUE(has_one_page(self->iommufd, ioas));
+}
+
+TEST_F(files, a_wrong_unmap_is_refused_for_what_is_wrong)
+{
+	struct iommu_ioas_unmap *unmap = self->page;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &ioas));
+	*unmap = (struct iommu_ioas_unmap){
+		.size = sizeof(*unmap),
+		.ioas_id = ioas,
+	};
+	ASSERT_EQ(0, make_read_only(self->page));
+	EXPECT_EQ(-EINVAL, checked_ioctl(self->iommufd, IOMMU_IOAS_UNMAP,
+					 unmap));
+	ASSERT_EQ(0, iommufd_destroy(self->iommufd, ioas));
+	EXPECT_EQ(-ENOENT, checked_ioctl(self->iommufd, IOMMU_IOAS_UNMAP,
+					 unmap));
+}
+
+TEST_F(files, an_option_that_cannot_be_told_is_not_set)
+{
+	struct iommu_option *option = self->page;
+	__u64 value;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &ioas));
+	*option = (struct iommu_option){
+		.size = sizeof(*option),
+		.option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = ioas,
+	};
+	ASSERT_EQ(0, make_read_only(self->page));
+	EXPECT_EQ(-EFAULT, checked_ioctl(self->iommufd, IOMMU_OPTION, option));
+	ASSERT_EQ(0, iommufd_option_get(self->iommufd, IOMMU_OPTION_HUGE_PAGES,
+					ioas, &value));
+	EXPECT_EQ(1, value);
+}
+
 TEST_F(files, a_value_that_cannot_be_told_is_an_error)
 {
 	struct iommu_ioas_iova_ranges *ranges = self->page;

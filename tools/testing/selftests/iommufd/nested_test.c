@@ -518,7 +518,7 @@ TEST_F(nested, invalidation_takes_as_many_entries_as_it_says)
 	free(entries);
 }
 
-TEST_F(nested, invalidation_fails_when_its_count_cannot_be_told)
+TEST_F(nested, invalidation_is_not_done_when_its_count_cannot_be_told)
 {
 	const struct iommu_test_hwpt_invalidate entry = { .iotlb_id = 2 };
 	const struct iommu_hwpt_invalidate cmd = {
@@ -532,7 +532,7 @@ TEST_F(nested, invalidation_fails_when_its_count_cannot_be_told)
 
 	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_HWPT_INVALIDATE,
 					 read_only(&cmd, sizeof(cmd))));
-	EXPECT_WORDS(IOTLB, IOTLB, 0, IOTLB);
+	EXPECT_WORDS(IOTLB, IOTLB, IOTLB, IOTLB);
 }
 
 /*
