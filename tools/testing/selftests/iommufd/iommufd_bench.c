@@ -27,6 +27,7 @@
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <linux/kernel.h>
 
@@ -39,10 +40,12 @@
 #include "vfio_igb.h"
 
 #define MANY_AREAS 10000
+#define VERY_MANY_AREAS 100000
 #define MAX_ROUNDS 1000
 
-/* A multiple of the largest page; with free space around. */
+/* Multiples of the largest page; with free space around. */
 #define BENCH_IOVA (64 * GIB)
+#define COPY_IOVA (96 * GIB)
 
 /* -- what is measured, and by what -- */
 
@@ -69,11 +72,16 @@ struct backend {
 		   __u64 iova, __u64 *cost);
 	int (*unmap)(__u64 iova, size_t length, __u64 *cost);
 	int (*unmap_all)(__u64 *cost);
+	/* What is mapped at @from at @to, too; may be NULL. */
+	int (*copy)(__u64 from, size_t length, __u64 to, __u64 *cost);
+	/* From now on this process is charged; may be NULL. */
+	int (*change_process)(__u64 *cost);
 	/* A second page table for the same address space; may be NULL. */
 	int (*fill)(__u64 *cost);
 	int (*clear)(__u64 *cost);
 	/* What was written to since the last time, in 4 KiB; may be NULL. */
 	int (*read_dirty)(__u64 iova, size_t length, void *bitmap, __u64 *cost);
+	bool mock;		/* has the kernel's test device */
 	/* As little as an ioctl can do. */
 	int (*idle)(__u64 *cost);
 };
@@ -98,8 +106,11 @@ struct test_case {
 	int rounds;
 	enum page_kind kind;
 	bool file;
-	bool dirty;		/* for backends that tell what is */
+	bool mock;		/* for backends with the test device */
+	bool after_pins;	/* of each page */
 	size_t length;
+	size_t part;		/* of it, that is copied */
+	size_t areas;		/* 0: one for each page */
 };
 
 static struct samples results[2];
@@ -262,6 +273,29 @@ static int iommufd_backend_clear(__u64 *cost)
 	return timed_ioctl(iommufd, IOMMU_DESTROY, &cmd, cost);
 }
 
+static int iommufd_backend_copy(__u64 from, size_t length, __u64 to,
+				__u64 *cost)
+{
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = MAP_RW | MAP_AT,
+		.dst_ioas_id = ioas,
+		.src_ioas_id = ioas,
+		.length = length,
+		.dst_iova = to,
+		.src_iova = from,
+	};
+
+	return timed_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd, cost);
+}
+
+static int iommufd_backend_change_process(__u64 *cost)
+{
+	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
+
+	return timed_ioctl(iommufd, IOMMU_IOAS_CHANGE_PROCESS, &cmd, cost);
+}
+
 static int iommufd_backend_idle(__u64 *cost)
 {
 	struct iommu_option cmd = {
@@ -345,6 +379,60 @@ static int mock_backend_read_dirty(__u64 iova, size_t length, void *bitmap,
 	return timed_ioctl(iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd, cost);
 }
 
+static int timed_mock_ioctl(struct iommu_test_cmd *cmd, __u64 *cost)
+{
+	cmd->size = sizeof(*cmd);
+	return timed_ioctl(iommufd, IOMMU_TEST_CMD, cmd, cost);
+}
+
+/* What a driver does that reaches memory by its IOVA */
+
+static int timed_access_rw(int access, __u32 flags, __u64 iova, size_t length,
+			   void *data, __u64 *cost)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_ACCESS_RW,
+		.id = access,
+		.access_rw = {
+			.iova = iova,
+			.length = length,
+			.uptr = (uintptr_t)data,
+			.flags = flags,
+		},
+	};
+
+	return timed_mock_ioctl(&cmd, cost);
+}
+
+static int timed_access_pin(int access, __u64 iova, size_t length, __u32 *item,
+			    __u64 *cost)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_ACCESS_PAGES,
+		.id = access,
+		.access_pages = {
+			.flags = MOCK_FLAGS_ACCESS_WRITE,
+			.iova = iova,
+			.length = length,
+		},
+	};
+	int rc = timed_mock_ioctl(&cmd, cost);
+
+	*item = cmd.access_pages.out_access_pages_id;
+	return rc;
+}
+
+static int timed_access_unpin(int access, __u32 item, __u64 *cost)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DESTROY_ACCESS_PAGES,
+		.id = access,
+		.destroy_access_pages.access_pages_id = item,
+	};
+
+	return timed_mock_ioctl(&cmd, cost);
+}
+
 /* -- a VFIO container, of VFIO or of iommufd -- */
 
 static struct vfio_container container;
@@ -423,6 +511,8 @@ static const struct backend backends[] = {
 		.map = iommufd_backend_map,
 		.unmap = iommufd_backend_unmap,
 		.unmap_all = iommufd_backend_unmap_all,
+		.copy = iommufd_backend_copy,
+		.change_process = iommufd_backend_change_process,
 		.fill = iommufd_backend_fill,
 		.clear = iommufd_backend_clear,
 		.idle = iommufd_backend_idle,
@@ -433,8 +523,11 @@ static const struct backend backends[] = {
 		.map = iommufd_backend_map,
 		.unmap = iommufd_backend_unmap,
 		.unmap_all = iommufd_backend_unmap_all,
+		.copy = iommufd_backend_copy,
+		.change_process = iommufd_backend_change_process,
 		.read_dirty = mock_backend_read_dirty,
 		.idle = iommufd_backend_idle,
+		.mock = true,
 	}, {
 		.name = "vfio-type1",
 		.open = type1_backend_open,
@@ -615,6 +708,9 @@ static int run_read_dirty(const struct test_case *test,
 	return rc;
 }
 
+/* What is copied from. A power of 2, as much as 4 GiB of memory allow */
+#define GUEST_MEMORY (2 * GIB)
+
 /* One map for each page of the source, with a gap of a page in the middle. */
 #define GAP_IOVA (BENCH_IOVA + MANY_AREAS / 2 * SMALL_PAGE)
 
@@ -692,6 +788,184 @@ static int run_unmap_all(const struct test_case *test,
 		add_sample(&results[0], i, cost);
 	}
 	return 0;
+}
+
+/*
+ * Copies each page of the source and unmaps the copy. In an order that never
+ * goes on where it was; the number of pages is a power of 2.
+ */
+static int pin_each_page(const struct test_case *test,
+			 const struct backend *backend)
+{
+	size_t npages = test->length / SMALL_PAGE, i;
+	__u64 cost;
+	int rc = 0;
+
+	for (i = 0; i < npages && !rc; i++) {
+		size_t page = i * 0x9e3779b1 % npages;
+
+		rc = backend->copy(BENCH_IOVA + page * SMALL_PAGE, SMALL_PAGE,
+				   COPY_IOVA, &cost);
+		if (!rc)
+			rc = backend->unmap(COPY_IOVA, SMALL_PAGE, &cost);
+	}
+	return rc;
+}
+
+/* Copies a part of the source, if not all of it from its middle on. */
+static int run_copy(const struct test_case *test, const struct backend *backend,
+		    const struct source *source)
+{
+	bool all = test->part == test->length;
+	__u64 from = BENCH_IOVA + (all ? 0 : test->length / 2), cost;
+	int i, rc;
+
+	if (!backend->copy)
+		return -EOPNOTSUPP;
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	if (!rc && test->after_pins)
+		rc = pin_each_page(test, backend);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = backend->copy(from, test->part, COPY_IOVA, &cost);
+		if (rc)
+			break;
+		add_sample(&results[0], i, cost);
+		rc = backend->unmap(COPY_IOVA, test->part, &cost);
+		add_sample(&results[1], i, cost);
+	}
+	return rc;
+}
+
+/* In the middle of what is mapped */
+static int run_access_rw(const struct test_case *test,
+			 const struct backend *backend,
+			 const struct source *source)
+{
+	static char data[SMALL_PAGE];
+	__u64 iova = BENCH_IOVA + test->length / 2, cost;
+	int access, i, rc;
+
+	memset(data, 0, sizeof(data));
+	access = mock_access(iommufd, ioas, 0);
+	if (access < 0)
+		return access;
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = timed_access_rw(access, 0, iova, sizeof(data), data,
+				     &cost);
+		if (rc)
+			break;
+		add_sample(&results[0], i, cost);
+		rc = timed_access_rw(access, MOCK_ACCESS_RW_WRITE, iova,
+				     sizeof(data), data, &cost);
+		add_sample(&results[1], i, cost);
+	}
+	close(access);
+	return rc;
+}
+
+/* A page in the middle of what is mapped */
+static int run_access_pin(const struct test_case *test,
+			  const struct backend *backend,
+			  const struct source *source)
+{
+	__u64 iova = BENCH_IOVA + test->length / 2, cost;
+	int access, i, rc;
+	__u32 item;
+
+	access = mock_access(iommufd, ioas,
+			     MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES);
+	if (access < 0)
+		return access;
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = timed_access_pin(access, iova, SMALL_PAGE, &item, &cost);
+		if (rc)
+			break;
+		add_sample(&results[0], i, cost);
+		rc = timed_access_unpin(access, item, &cost);
+		add_sample(&results[1], i, cost);
+	}
+	close(access);
+	return rc;
+}
+
+/* A page that is mapped at @from, so often next to each other */
+static int copy_many(const struct test_case *test,
+		     const struct backend *backend, __u64 from)
+{
+	__u64 cost;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < test->areas && !rc; i++)
+		rc = backend->copy(from, SMALL_PAGE, COPY_IOVA + i * SMALL_PAGE,
+				   &cost);
+	return rc;
+}
+
+static int run_unmap_all_dmabuf(const struct test_case *test,
+				const struct backend *backend,
+				const struct source *source)
+{
+	struct source memory = {
+		.fd = mock_dmabuf(iommufd, HUGE_PAGE, O_RDWR | O_CLOEXEC),
+	};
+	int i, rc = 0;
+	__u64 cost;
+
+	if (memory.fd < 0)
+		return memory.fd;
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = backend->map(&memory, 0, HUGE_PAGE, BENCH_IOVA, &cost);
+		if (!rc)
+			rc = copy_many(test, backend, BENCH_IOVA);
+		if (!rc)
+			rc = backend->unmap_all(&cost);
+		if (!rc)
+			add_sample(&results[0], i, cost);
+	}
+	close(memory.fd);
+	return rc;
+}
+
+/* In a new process, which *cost is shared with */
+static int change_process(const struct backend *backend, __u64 *cost)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(-backend->change_process(cost));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+static int run_change_process(const struct test_case *test,
+			      const struct backend *backend,
+			      const struct source *source)
+{
+	__u64 *cost;
+	int rc = 0;
+	size_t i;
+
+	if (!backend->change_process)
+		return -EOPNOTSUPP;
+	cost = mmap(NULL, sizeof(*cost), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (cost == MAP_FAILED)
+		return -errno;
+	for (i = 0; i < test->areas && !rc; i++)
+		rc = backend->map(source, 0, SMALL_PAGE,
+				  BENCH_IOVA + i * SMALL_PAGE, cost);
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = change_process(backend, cost);
+		if (!rc)
+			add_sample(&results[0], i, *cost);
+	}
+	munmap(cost, sizeof(*cost));
+	return rc;
 }
 
 static int run_idle(const struct test_case *test,
@@ -786,7 +1060,9 @@ static int run_memory(const struct test_case *test,
 
 #define MAP_UNMAP .run = run_map_unmap, .ops = { "map", "unmap" }
 #define SECOND_TABLE .run = run_second_table, .ops = { "fill", "clear" }
-#define READ_DIRTY .run = run_read_dirty, .ops = { "read" }, .dirty = true
+#define READ_DIRTY .run = run_read_dirty, .ops = { "read" }, .mock = true
+#define COPY .run = run_copy, .ops = { "copy", "unmap" }
+#define GUEST .kind = PAGES_THP, .length = GUEST_MEMORY
 #define BULK .unit = PER_4K, .rounds = 3
 #define CALL .unit = PER_CALL, .rounds = 31
 #define MEMORY .run = run_memory, .ops = { "map" }, .rounds = 1
@@ -827,6 +1103,27 @@ static const struct test_case cases[] = {
 	  .run = run_unmap_all, .ops = { "unmap" }, .unit = PER_AREA,
 	  .rounds = 3, .kind = PAGES_SMALL,
 	  .length = MANY_AREAS * SMALL_PAGE },
+	{ "copy-page", "copy of a page out of 2 GiB of huge pages",
+	  COPY, CALL, GUEST, .part = SMALL_PAGE },
+	{ "copy-page-after-pins", "the same after each page was copied once",
+	  COPY, CALL, GUEST, .part = SMALL_PAGE, .after_pins = true },
+	{ "copy-all", "copy of all of 2 GiB of huge pages",
+	  COPY, BULK, GUEST, .part = GUEST_MEMORY },
+	{ "copy-all-after-pins", "the same after each page was copied once",
+	  COPY, BULK, GUEST, .part = GUEST_MEMORY, .after_pins = true },
+	{ "access-rw", "4 KiB that a driver reads or writes",
+	  .run = run_access_rw, .ops = { "read", "write" }, .mock = true, CALL,
+	  .kind = PAGES_THP, .length = HUGE_PAGE },
+	{ "access-pin", "a page that a driver pins, of a huge one",
+	  .run = run_access_pin, .ops = { "pin", "unpin" }, .mock = true, CALL,
+	  .kind = PAGES_THP, .length = HUGE_PAGE },
+	{ "unmap-all-dmabuf", "unmap everything, 100000 copies of a dma-buf's page",
+	  .run = run_unmap_all_dmabuf, .ops = { "unmap" }, .mock = true,
+	  .unit = PER_AREA, .rounds = 1, .areas = VERY_MANY_AREAS },
+	{ "change-process", "another process takes over 100000 maps of a file",
+	  .run = run_change_process, .ops = { "change" }, .unit = PER_AREA,
+	  .rounds = 3, .kind = PAGES_SMALL, .file = true, .length = SMALL_PAGE,
+	  .areas = VERY_MANY_AREAS },
 	{ "dirty-thp", "dirty state of 1 GiB of clean huge pages",
 	  READ_DIRTY, CALL,
 	  .kind = PAGES_THP, .length = GIB },
@@ -834,7 +1131,7 @@ static const struct test_case cases[] = {
 	  READ_DIRTY, CALL,
 	  .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
 	{ "dirty-5000", "dirty state of 5000 maps of a clean page",
-	  .run = run_read_dirty_of_many, .ops = { "read" }, .dirty = true, CALL,
+	  .run = run_read_dirty_of_many, .ops = { "read" }, .mock = true, CALL,
 	  .kind = PAGES_SMALL, .length = MANY_AREAS * SMALL_PAGE },
 	{ "slab", "slab objects of a map of a page",
 	  MEMORY, .usage = slab_of, .unit = BYTES_PER_AREA,
@@ -874,9 +1171,14 @@ static double divisor_of(const struct test_case *test)
 		return test->length / 100.0;
 	case PERCENT_OF_ALL:
 		return all_memory / 100.0;
+	case PER_AREA:
+		if (test->areas)
+			return test->areas;
+		break;
 	default:
-		return test->length / SMALL_PAGE;
+		break;
 	}
+	return test->length / SMALL_PAGE;
 }
 
 static void print_result(const struct backend *backend,
@@ -938,7 +1240,7 @@ static bool report(const struct test_case *test, const struct backend *backend,
 
 static bool has_case(int i, const struct test_case *test)
 {
-	return usable[i] && (!test->dirty || backends[i].read_dirty);
+	return usable[i] && (!test->mock || backends[i].mock);
 }
 
 static bool any_has_case(const struct test_case *test)
@@ -999,7 +1301,7 @@ static void usage(void)
 	       "  -v, --verbose          tell of which memory, on stderr\n"
 	       "  -h, --help             this text\n"
 	       "\n"
-	       "Needs root, changes the driver of the device to vfio-pci, and needs 2 GiB\n"
+	       "Needs root, changes the driver of the device to vfio-pci, and needs 3 GiB\n"
 	       "of free memory.\n", MAX_ROUNDS);
 }
 
@@ -1009,7 +1311,7 @@ static void list(void)
 
 	printf("cases:\n");
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		printf("  %-18s  %s\n", cases[i].name, cases[i].text);
+		printf("  %-20s  %s\n", cases[i].name, cases[i].text);
 	printf("backends:\n");
 	for (i = 0; i < ARRAY_SIZE(backends); i++)
 		printf("  %s\n", backends[i].name);
