@@ -11,9 +11,18 @@
  * closed: a device that waits for ever can bring down more than itself.
  *
  * The core calls the handler from threads that serve devices of other programs
- * too, so it takes no lock under which anything waits for user memory. Attach
- * calls iommufd_fault_end() after the IOMMU driver has let go of an attachment:
- * then no handler is running for it, and none will.
+ * too, and nobody is there whom it could tell of an error. So it needs no
+ * memory, and takes no lock under which anything waits for user memory. What
+ * takes memory is done when a group is read: only then it gets its cookie.
+ *
+ * Attach calls iommufd_fault_end() when the IOMMU core no longer finds the
+ * attachment. No handler that has found it before may be running then. Drivers
+ * are to drain their page requests when a device leaves a page table, but not
+ * all do, nor does it help with a device that moves from one page table with a
+ * queue to another: the core has to wait for the handlers. A base kernel without
+ * the patch that makes it wait leaves a gap, in which a handler may use an
+ * attachment that is being freed; as the handler never sleeps for long, the gap
+ * is as short as it can be made from here.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -83,23 +92,14 @@ static u32 device_id(const struct iopf_group *group)
 /* On an error the group is not in the queue: -ENODEV if nobody is there. */
 static int enqueue(struct iommufd_fault_queue *queue, struct iopf_group *group)
 {
-	int rc;
-
 	lockdep_assert_held(&queue->groups.xa_lock);
 
-	if (queue->nr_groups == GROUPS_MAX)
-		return -ENOSPC;
-	/* Lets go of the lock when it needs memory. */
-	rc = __xa_alloc_cyclic(&queue->groups, &group->cookie, group,
-			       XA_LIMIT(1, U32_MAX), &queue->next_cookie,
-			       GFP_KERNEL);
-	if (rc < 0)
-		return rc;
 	/* Whoever leaves from now on finds the group in the queue. */
-	if (!device_id(group) || queue->closed) {
-		__xa_erase(&queue->groups, group->cookie);
+	if (!device_id(group) || queue->closed)
 		return -ENODEV;
-	}
+	if (queue->nr_groups >= GROUPS_MAX)
+		return -ENOSPC;
+	group->cookie = 0;
 	list_add_tail(&group->node, &queue->unread);
 	queue->nr_groups++;
 	return 0;
@@ -112,7 +112,10 @@ static void answer(struct iopf_group *group,
 	iopf_free_group(group);
 }
 
-/* Called by the IOMMU core, which answers the group if this fails. */
+/*
+ * Called by the IOMMU core, which answers the group if this fails. Sleeps for no
+ * more than an answer takes that the device is being given.
+ */
 static int handle_group(struct iopf_group *group)
 {
 	struct iommufd_fault_queue *queue =
@@ -143,7 +146,8 @@ static void dequeue(struct iommufd_fault_queue *queue,
 {
 	lockdep_assert_held(&queue->groups.xa_lock);
 
-	__xa_erase(&queue->groups, group->cookie);
+	if (group->cookie)
+		__xa_erase(&queue->groups, group->cookie);
 	list_del_init(&group->node);
 	queue->nr_groups--;
 }
@@ -168,6 +172,12 @@ static void answer_all(struct iommufd_fault_queue *queue,
 	/* Somebody else's answer may be under way, and needs the device. */
 	mutex_lock(&queue->answer_lock);
 	xa_lock(&queue->groups);
+	list_for_each_entry_safe(group, next, &queue->unread, node) {
+		if (!concerns(group, attachment, idev))
+			continue;
+		dequeue(queue, group);
+		list_add_tail(&group->node, &dequeued);
+	}
 	xa_for_each(&queue->groups, cookie, group) {
 		if (!concerns(group, attachment, idev))
 			continue;
@@ -192,7 +202,7 @@ static int answer_one(struct iommufd_fault_queue *queue,
 	guard(mutex)(&queue->answer_lock);
 	xa_lock(&queue->groups);
 	group = xa_load(&queue->groups, response->cookie);
-	/* Nobody has told user space the cookie of a group that is not read. */
+	/* User space has yet to be told the cookie: the group is being read. */
 	if (group && !list_empty(&group->node))
 		group = NULL;
 	if (group)
@@ -229,46 +239,64 @@ static void describe(const struct iopf_group *group,
 }
 
 /*
- * Return: the size of the oldest group in records, 0 if there is none. What a
- * device has left that is no longer attached is about to be answered.
+ * The oldest group to be read, if any. What a device has left that is no longer
+ * attached is about to be answered.
  */
-static size_t peek(struct iommufd_fault_queue *queue, u32 *cookie)
+static struct iopf_group *first_unread(struct iommufd_fault_queue *queue,
+				       u32 *dev_id)
 {
 	struct iopf_group *group;
-	size_t count = 0;
+
+	lockdep_assert_held(&queue->groups.xa_lock);
+
+	list_for_each_entry(group, &queue->unread, node) {
+		*dev_id = device_id(group);
+		if (*dev_id)
+			return group;
+	}
+	return NULL;
+}
+
+/* Return: the size of the oldest group in records, 0 if there is none. */
+static size_t peek(struct iommufd_fault_queue *queue)
+{
+	struct iopf_group *group;
+	size_t count;
+	u32 dev_id;
 
 	xa_lock(&queue->groups);
-	list_for_each_entry(group, &queue->unread, node) {
-		if (device_id(group)) {
-			*cookie = group->cookie;
-			count = group->fault_count;
-			break;
-		}
-	}
+	group = first_unread(queue, &dev_id);
+	count = group ? group->fault_count : 0;
 	xa_unlock(&queue->groups);
 	return count;
 }
 
-/* Return: false if the group is no longer there, or its device. */
+/*
+ * Gives the oldest group its cookie, for which there is memory.
+ * Return: false if it is no longer one of @count records.
+ */
 static bool describe_group(struct iommufd_fault_queue *queue, u32 cookie,
-			   struct iommu_hwpt_pgfault *records)
+			   struct iommu_hwpt_pgfault *records, size_t count)
 {
 	struct iopf_group *group;
 	struct iopf_fault *fault;
-	u32 dev_id = 0;
+	bool found = false;
+	u32 dev_id;
 
 	xa_lock(&queue->groups);
-	group = xa_load(&queue->groups, cookie);
-	if (group)
-		dev_id = device_id(group);
-	if (dev_id) {
+	group = first_unread(queue, &dev_id);
+	if (group && group->fault_count == count) {
+		found = true;
+		group->cookie = cookie;
+		__xa_store(&queue->groups, cookie, group, GFP_NOWAIT);
 		list_for_each_entry(fault, &group->faults, list)
 			describe(group, fault, dev_id, records++);
 	}
 	xa_unlock(&queue->groups);
-	return dev_id;
+	return found;
 }
 
+/* The group is gone if its device has left since describe_group(). */
 static void mark_read(struct iommufd_fault_queue *queue, u32 cookie)
 {
 	struct iopf_group *group;
@@ -280,17 +308,52 @@ static void mark_read(struct iommufd_fault_queue *queue, u32 cookie)
 	xa_unlock(&queue->groups);
 }
 
+static void mark_unread(struct iommufd_fault_queue *queue, u32 cookie)
+{
+	struct iopf_group *group;
+
+	xa_lock(&queue->groups);
+	group = __xa_erase(&queue->groups, cookie);
+	if (group)
+		group->cookie = 0;
+	xa_unlock(&queue->groups);
+}
+
 static int copy_group(struct iommufd_fault_queue *queue, u32 cookie,
 		      struct iommu_hwpt_pgfault *records, size_t count,
 		      char __user *user)
 {
 	/* It may have been answered, as its device has left; try another. */
-	if (!describe_group(queue, cookie, records))
+	if (!describe_group(queue, cookie, records, count))
 		return -EAGAIN;
 	if (copy_to_user(user, records, count * sizeof(*records)))
 		return -EFAULT;
 	mark_read(queue, cookie);
 	return 0;
+}
+
+/* What has not become known is the cookie of the next group that is read. */
+static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
+				  struct iommu_hwpt_pgfault *records,
+				  size_t count, char __user *user)
+{
+	u32 cookie, next_cookie = queue->next_cookie;
+	int rc;
+
+	lockdep_assert_held(&queue->read_lock);
+
+	/* Reserves the place. */
+	rc = xa_alloc_cyclic(&queue->groups, &cookie, NULL,
+			     XA_LIMIT(1, U32_MAX), &next_cookie,
+			     GFP_KERNEL_ACCOUNT);
+	if (rc)
+		return rc;
+	rc = copy_group(queue, cookie, records, count, user);
+	if (rc)
+		mark_unread(queue, cookie);
+	else
+		queue->next_cookie = next_cookie;
+	return rc;
 }
 
 /* Return: the bytes read, 0 if there is nothing to read. */
@@ -299,10 +362,9 @@ static ssize_t read_group(struct iommufd_fault_queue *queue, char __user *user,
 {
 	struct iommu_hwpt_pgfault one, *records = &one;
 	size_t count;
-	u32 cookie;
 	int rc;
 
-	count = peek(queue, &cookie);
+	count = peek(queue);
 	if (!count)
 		return 0;
 	if (count > room / sizeof(one))
@@ -312,7 +374,7 @@ static ssize_t read_group(struct iommufd_fault_queue *queue, char __user *user,
 		if (!records)
 			return -ENOMEM;
 	}
-	rc = copy_group(queue, cookie, records, count, user);
+	rc = fault_read_with_cookie(queue, records, count, user);
 	if (records != &one)
 		kvfree(records);
 	return rc ?: count * sizeof(one);
@@ -364,10 +426,9 @@ static __poll_t fault_fops_poll(struct file *file,
 {
 	struct iommufd_fault_queue *queue = file->private_data;
 	__poll_t events = EPOLLOUT | EPOLLWRNORM;
-	u32 cookie;
 
 	poll_wait(file, &queue->wait, wait);
-	if (peek(queue, &cookie))
+	if (peek(queue))
 		events |= EPOLLIN | EPOLLRDNORM;
 	return events;
 }
@@ -405,7 +466,7 @@ void iommufd_fault_queue_destroy(struct iommufd_ctx *ctx,
 		container_of(obj, struct iommufd_fault_queue, obj);
 
 	/* No page table uses it, so the last group went with an attachment. */
-	WARN_ON(!xa_empty(&queue->groups));
+	WARN_ON(queue->nr_groups || !xa_empty(&queue->groups));
 	xa_destroy(&queue->groups);
 	mutex_destroy(&queue->answer_lock);
 	mutex_destroy(&queue->read_lock);
@@ -421,7 +482,7 @@ static struct iommufd_fault_queue *create(struct iommufd_ctx *ctx)
 		return ERR_CAST(obj);
 	queue = container_of(obj, struct iommufd_fault_queue, obj);
 	queue->ctx = ctx;
-	xa_init_flags(&queue->groups, XA_FLAGS_ALLOC1);
+	xa_init_flags(&queue->groups, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&queue->unread);
 	init_waitqueue_head(&queue->wait);
 	mutex_init(&queue->read_lock);

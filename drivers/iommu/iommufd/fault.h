@@ -20,16 +20,18 @@ struct iommufd_hw_pagetable;
  * struct iommufd_fault_queue - a queue of page requests, and its file
  * @obj: the object, of which the file holds a long-term reference
  * @ctx: the context, of which the file holds a reference
- * @groups: struct iopf_group by cookie, all that wait for an answer. Its lock
- *          guards the members from here to @closed, and iopf_group::node.
- * @unread: those of @groups that user space has not read; their node is empty
- *          when they are not in here
- * @nr_groups: how many there are in @groups
- * @next_cookie: where to look for a free one
+ * @groups: struct iopf_group by cookie: those that user space has been told of,
+ *          or is being told of, and has not answered. Its lock guards the
+ *          members from here to @closed, and iopf_group::node and ::cookie.
+ * @unread: those that user space has not read, in the order in which they came;
+ *          the node of others is empty. None has a cookie but one that is
+ *          being read.
+ * @nr_groups: how many wait for an answer, read or not
  * @closed: there is no file that groups could be read from
  * @wait: who polls for groups to read
  * @read_lock: held while a group is copied to user space
- * @answer_lock: held while groups are answered that are no longer in @groups
+ * @next_cookie: where to look for a free one; guarded by @read_lock
+ * @answer_lock: held while groups are answered that are no longer in the queue
  */
 struct iommufd_fault_queue {
 	struct iommufd_object obj;
@@ -37,10 +39,10 @@ struct iommufd_fault_queue {
 	struct xarray groups;
 	struct list_head unread;
 	unsigned int nr_groups;
-	u32 next_cookie;
 	bool closed;
 	wait_queue_head_t wait;
 	struct mutex read_lock;		/* unread, against other readers */
+	u32 next_cookie;
 	struct mutex answer_lock;	/* the devices that are answered */
 };
 

@@ -68,6 +68,41 @@ bool fail_nth_happened(int fail_nth)
 	return happened;
 }
 
+int fail_all_open(void)
+{
+	int fail_all = open("/proc/thread-self/make-it-fail",
+			    O_RDWR | O_CLOEXEC);
+	int rc;
+
+	if (fail_all < 0)
+		return -errno;
+	rc = arm_points();
+	if (!rc)
+		rc = file_write(DEBUGFS "failslab/task-filter", "Y");
+	if (!rc)
+		rc = file_write(DEBUGFS "failslab/times", "-1");
+	if (!rc)
+		rc = file_write(DEBUGFS "failslab/probability", "100");
+	if (rc) {
+		close(fail_all);
+		return rc;
+	}
+	return fail_all;
+}
+
+void fail_all_set(int fail_all, bool fail)
+{
+	if (pwrite(fail_all, fail ? "1" : "0", 1, 0) != 1)
+		abort();
+}
+
+void fail_all_close(int fail_all)
+{
+	file_write(DEBUGFS "failslab/probability", "0");
+	file_write(DEBUGFS "failslab/task-filter", "N");
+	close(fail_all);
+}
+
 /*
  * ENOMEM, or EFAULT when it was a copy to or from user space that failed, or
  * what a point of iommufd's own makes of it: ENOENT if an object is not found,

@@ -17,6 +17,14 @@ int fail_nth_open(void);
 void fail_nth_set(int fail_nth, int nth);
 /* Has something failed since? Nothing will any more. */
 bool fail_nth_happened(int fail_nth);
+/*
+ * As fail_nth_open(), to let all small allocations of the calling thread fail.
+ * Few system calls work then: neither open() nor close().
+ */
+int fail_all_open(void);
+void fail_all_set(int fail_all, bool fail);
+/* What is set up is for the whole system: others would meet it. */
+void fail_all_close(int fail_all);
 /* What calls make of a failure */
 bool is_injected_failure(int rc);
 

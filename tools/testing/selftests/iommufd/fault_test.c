@@ -852,34 +852,62 @@ TEST_F(fault, is_answered_when_everything_is_closed)
 	self->iommufd = iommufd_open();
 }
 
-TEST_F_TIMEOUT(fault, queue_takes_no_more_than_that, 120)
+/* How many requests of two programs are too many */
+#define TOO_MANY 100
+
+struct requester {
+	int iommufd;
+	struct mock_device dev;
+	int rc;
+};
+
+static void *request_too_many(void *argument)
 {
-	struct iommu_hwpt_pgfault *records;
+	struct requester *requester = argument;
 	__u32 i;
 
-	for (i = 0; i != GROUPS_MAX; i++)
+	for (i = 0; i != TOO_MANY && !requester->rc; i++)
+		requester->rc = request(requester->iommufd, &requester->dev,
+					GROUPS_MAX);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(fault, queue_takes_no_more_than_that, 300)
+{
+	struct requester other = { .iommufd = FD, .dev = DEV };
+	struct requester own = other;
+	struct iommu_hwpt_pgfault *records;
+	pthread_t thread;
+	__u32 i;
+
+	for (i = 0; i != GROUPS_MAX - TOO_MANY; i++)
 		ASSERT_EQ(0, request(FD, &DEV, i));
 	EXPECT_ANSWERS(0, 0, 0);
-	ASSERT_EQ(0, request(FD, &DEV, i));
-	EXPECT_ANSWERS(0, 0, 1);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, request_too_many, &other));
+	request_too_many(&own);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, own.rc);
+	ASSERT_EQ(0, other.rc);
+	EXPECT_ANSWERS(0, 0, TOO_MANY);
 
 	records = calloc(GROUPS_MAX, RECORD);
 	ASSERT_NE(NULL, records);
 	ASSERT_EQ(GROUPS_MAX * RECORD, checked_read(QUEUE, records,
 						    GROUPS_MAX * RECORD));
 	for (i = 0; i != GROUPS_MAX; i++) {
-		ASSERT_EQ(i, records[i].grpid);
+		ASSERT_EQ(i < GROUPS_MAX - TOO_MANY ? i : GROUPS_MAX,
+			  records[i].grpid);
 		ASSERT_EQ(i + 1, records[i].cookie);
 	}
 	/* what was read waits too */
 	ASSERT_EQ(0, request(FD, &DEV, i));
-	EXPECT_ANSWERS(0, 0, 2);
+	EXPECT_ANSWERS(0, 0, TOO_MANY + 1);
 	EXPECT_EQ(RESPONSE, respond(QUEUE, 5, SUCCESS));
 	ASSERT_EQ(0, request(FD, &DEV, i));
-	EXPECT_ANSWERS(1, 0, 2);
+	EXPECT_ANSWERS(1, 0, TOO_MANY + 1);
 	EXPECT_TRUE(readable(QUEUE));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
-	EXPECT_ANSWERS(1, GROUPS_MAX, 2);
+	EXPECT_ANSWERS(1, GROUPS_MAX, TOO_MANY + 1);
 	free(records);
 }
 
@@ -1212,6 +1240,92 @@ TEST_F_TIMEOUT(fault, request_is_not_lost_when_it_fails, 120)
 	close(fail_nth);
 }
 
+/* At how many points can a request fail that finds the queue as it is? */
+static int count_points_of_failure(int fail_nth, int iommufd,
+				   const struct mock_device *dev, int queue)
+{
+	struct iommu_hwpt_pgfault record;
+	bool failed = true;
+	int nth;
+
+	for (nth = 0; failed && nth < MAX_TRIES; nth++) {
+		fail_nth_set(fail_nth, nth + 1);
+		request(iommufd, dev, nth);
+		failed = fail_nth_happened(fail_nth);
+		while (checked_read(queue, &record, RECORD) == RECORD)
+			respond(queue, record.cookie, SUCCESS);
+	}
+	return nth;
+}
+
+/* As many as at any other time, whatever there is in the queue. */
+TEST_F_TIMEOUT(fault, queue_needs_no_memory_to_take_a_request, 120)
+{
+	int fail_nth = fail_nth_open(), empty = MAX_TRIES, full = MAX_TRIES;
+	struct iommu_hwpt_pgfault record;
+	int i, points;
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	/* the tools of a debug kernel need memory of their own at times */
+	for (i = 0; i != 3; i++) {
+		points = count_points_of_failure(fail_nth, FD, &DEV, QUEUE);
+		if (points < empty)
+			empty = points;
+	}
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	for (i = 0; i != 3; i++) {
+		points = count_points_of_failure(fail_nth, FD, &DEV, QUEUE);
+		if (points < full)
+			full = points;
+	}
+	EXPECT_LT(2, empty);
+	EXPECT_EQ(full, empty);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	close(fail_nth);
+}
+
+static ssize_t read_without_memory(int fail_all, int queue, void *buffer,
+				   size_t size)
+{
+	ssize_t rc;
+
+	fail_all_set(fail_all, true);
+	rc = checked_read(queue, buffer, size);
+	fail_all_set(fail_all, false);
+	return rc;
+}
+
+TEST_F(fault, stays_when_there_is_no_memory_to_read_it)
+{
+	struct iommu_hwpt_pgfault records[4];
+	int fail_all = fail_all_open();
+
+	if (fail_all < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, request(FD, &DEV, 1));
+	ASSERT_EQ(0, mock_group_size(3));
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+
+	EXPECT_EQ(-ENOMEM, read_without_memory(fail_all, QUEUE, records,
+					       sizeof(records)));
+	EXPECT_TRUE(readable(QUEUE));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, records, RECORD));
+	EXPECT_EQ(1, records[0].cookie);
+
+	EXPECT_EQ(-ENOMEM, read_without_memory(fail_all, QUEUE, records,
+					       3 * RECORD));
+	EXPECT_EQ(-EINVAL, respond(QUEUE, 2, SUCCESS));
+	ASSERT_EQ(3 * RECORD, checked_read(QUEUE, records, 3 * RECORD));
+	EXPECT_EQ(2, records[2].cookie);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 2, SUCCESS));
+	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, SUCCESS));
+	EXPECT_ANSWERS(2, 0, 0);
+	fail_all_close(fail_all);
+}
+
 TEST_F_TIMEOUT(fault, stays_when_reading_fails, 120)
 {
 	struct iommu_hwpt_pgfault records[2 + 3];
@@ -1382,6 +1496,30 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves, 60)
 	EXPECT_EQ(self->before.failed, now.failed);
 	TH_LOG("%ld requests, %ld answered, %ld moves", race.requests,
 	       race.answered, race.rounds);
+}
+
+/* There is somebody to ask at any time, and it is always somebody else. */
+TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves_to_other_queues, 60)
+{
+	static void *(*const runs[])(void *) = {
+		request_for_ever, answer_for_ever, move_for_ever,
+	};
+	struct race race = NEW_RACE();
+	__u32 queue, hwpt;
+	int fd;
+
+	ASSERT_EQ(0, fault_queue_alloc(FD, &queue, &fd));
+	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, queue, &hwpt));
+	race.plain = hwpt;
+	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, move(FD, &DEV, IOAS));
+	EXPECT_LT(0, race.rounds);
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_FALSE(readable(fd));
+	EXPECT_EQ(race.requests, answers_since(&self->before));
+	TH_LOG("%ld requests, %ld answered, %ld moves", race.requests,
+	       race.answered, race.rounds);
+	close(fd);
 }
 
 TEST_F_TIMEOUT(fault, has_one_answer_while_devices_come_and_go, 60)
