@@ -10,6 +10,7 @@
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/iommu.h>
+#include <linux/mutex.h>
 
 #include "../call.h"
 #include "../device.h"
@@ -61,37 +62,21 @@ static void request_page(struct mock_device *mdev,
 	iommu_report_device_fault(&mdev->dev, &fault);
 }
 
-struct page_requests {
-	struct mock_device *mdev;
-	const struct iommu_test_cmd *cmd;
-};
-
-/* Called for each device of the iommu_group */
-static int request_pages(struct device *dev, void *data)
-{
-	const struct page_requests *requests = data;
-	u32 page, count = clamp(READ_ONCE(group_size), 1, GROUP_SIZE_MAX);
-
-	if (dev != &requests->mdev->dev)
-		return 0;
-	for (page = 0; page != count; page++)
-		request_page(requests->mdev, requests->cmd, page,
-			     page == count - 1);
-	return 1;
-}
-
 /*
- * A driver sees to it that no request is on its way to the core when it says
- * that a device has left a page table. Here it is the lock of the iommu_group
- * that does: nobody leaves or comes while it is held.
+ * One thread at a time reports for all devices of the IOMMU. Nobody waits for it
+ * when a device leaves a page table, as there are drivers that do not: it is the
+ * IOMMU core that sees to it that requests on their way do no harm.
  */
-static void request_group(struct mock_device *mdev,
+static DEFINE_MUTEX(report_lock);
+
+static void request_pages(struct mock_device *mdev,
 			  const struct iommu_test_cmd *cmd)
 {
-	struct page_requests requests = { .mdev = mdev, .cmd = cmd };
+	u32 page, count = clamp(READ_ONCE(group_size), 1, GROUP_SIZE_MAX);
 
-	iommu_group_for_each_dev(mdev->dev.iommu_group, &requests,
-				 request_pages);
+	guard(mutex)(&report_lock);
+	for (page = 0; page != count; page++)
+		request_page(mdev, cmd, page, page == count - 1);
 }
 
 int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
@@ -106,7 +91,7 @@ int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 		return PTR_ERR(obj);
 	idev = container_of(obj, struct iommufd_device, obj);
 	if (iommufd_test_is_mock_device(idev->dev)) {
-		request_group(to_mock_device(idev->dev), cmd);
+		request_pages(to_mock_device(idev->dev), cmd);
 		rc = 0;
 	}
 	iommufd_object_put(call->ctx, obj);
