@@ -32,6 +32,18 @@ static void count_msi_region(struct msi_regions *msi,
 	}
 }
 
+/*
+ * A group has one window, and keeps it: doorbells are in page tables there, and
+ * devices have been told where.
+ */
+static bool suits_msi_window(const struct iommufd_group *group,
+			     const struct msi_regions *msi)
+{
+	return !msi->nr_sw || group->sw_msi_start == PHYS_ADDR_MAX ||
+	       (group->sw_msi_start == msi->sw_start &&
+		group->sw_msi_length == msi->sw_length);
+}
+
 static int reserve_regions(struct iommufd_iova_space *space,
 			   struct iommufd_device *idev,
 			   struct list_head *regions, struct msi_regions *msi)
@@ -50,7 +62,8 @@ static int reserve_regions(struct iommufd_iova_space *space,
 			return rc;
 	}
 	/* A device cannot have both kinds, nor two windows. */
-	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1)
+	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1 ||
+	    !suits_msi_window(idev->group, msi))
 		return -EINVAL;
 	return 0;
 }
