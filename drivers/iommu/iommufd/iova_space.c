@@ -531,13 +531,43 @@ int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
 }
 
 /**
- * iommufd_iova_unreserve - drop all reservations of an owner
+ * iommufd_iova_is_reserved_by - has an owner reserved exactly this range?
  * @space: the space
+ * @first: first IOVA
+ * @last: last IOVA
  * @owner: as given to iommufd_iova_reserve()
  *
- * Context: caller holds the space's lock for writing.
+ * Context: caller holds the space's lock.
  */
-void iommufd_iova_unreserve(struct iommufd_iova_space *space, const void *owner)
+bool iommufd_iova_is_reserved_by(struct iommufd_iova_space *space,
+				 unsigned long first, unsigned long last,
+				 const void *owner)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&space->lock);
+
+	for (node = interval_tree_iter_first(&space->reserved, first, last);
+	     node; node = interval_tree_iter_next(node, first, last)) {
+		if (node->start == first && node->last == last &&
+		    container_of(node, struct iommufd_reservation,
+				 range)->owner == owner)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * iommufd_iova_hand_over - let all reservations of an owner be another's
+ * @space: the space
+ * @from: who has them
+ * @to: who gets them, each range once, however often it is given it; NULL if
+ *      they are to be dropped
+ *
+ * Context: caller holds the space's lock for writing. Cannot fail.
+ */
+void iommufd_iova_hand_over(struct iommufd_iova_space *space, const void *from,
+			    const void *to)
 {
 	struct interval_tree_node *node, *next;
 
@@ -549,11 +579,28 @@ void iommufd_iova_unreserve(struct iommufd_iova_space *space, const void *owner)
 			container_of(node, struct iommufd_reservation, range);
 
 		next = interval_tree_iter_next(node, 0, ULONG_MAX);
-		if (reservation->owner == owner) {
-			interval_tree_remove(node, &space->reserved);
-			kfree(reservation);
+		if (reservation->owner != from)
+			continue;
+		if (to && !iommufd_iova_is_reserved_by(space, node->start,
+						       node->last, to)) {
+			reservation->owner = to;
+			continue;
 		}
+		interval_tree_remove(node, &space->reserved);
+		kfree(reservation);
 	}
+}
+
+/**
+ * iommufd_iova_unreserve - drop all reservations of an owner
+ * @space: the space
+ * @owner: as given to iommufd_iova_reserve()
+ *
+ * Context: caller holds the space's lock for writing. Cannot fail.
+ */
+void iommufd_iova_unreserve(struct iommufd_iova_space *space, const void *owner)
+{
+	iommufd_iova_hand_over(space, owner, NULL);
 }
 
 /**

@@ -82,6 +82,11 @@ int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
 			 unsigned long last, const void *owner);
 void iommufd_iova_unreserve(struct iommufd_iova_space *space,
 			    const void *owner);
+bool iommufd_iova_is_reserved_by(struct iommufd_iova_space *space,
+				 unsigned long first, unsigned long last,
+				 const void *owner);
+void iommufd_iova_hand_over(struct iommufd_iova_space *space, const void *from,
+			    const void *to);
 bool iommufd_iova_next_usable(struct iommufd_iova_space *space,
 			      unsigned long *first, unsigned long *last);
 

@@ -121,6 +121,72 @@ static void reserved_iova_is_refused_until_its_owner_goes(struct kunit *test)
 						    0x3000));
 }
 
+static void what_is_handed_over_goes_with_its_new_owner(struct kunit *test)
+{
+	struct space_fixture *fix = test->priv;
+	int a, b, to;
+
+	guard(rwsem_write)(&fix->space.lock);
+
+	KUNIT_EXPECT_EQ(test, 0, iommufd_iova_reserve(&fix->space, 0x1000,
+						      0x1fff, &a));
+	KUNIT_EXPECT_EQ(test, 0, iommufd_iova_reserve(&fix->space, 0x8000,
+						      0x8fff, &a));
+	KUNIT_EXPECT_EQ(test, 0, iommufd_iova_reserve(&fix->space, 0x1000,
+						      0x1fff, &b));
+	iommufd_iova_hand_over(&fix->space, &a, &to);
+	KUNIT_EXPECT_TRUE(test,
+			  iommufd_iova_is_reserved_by(&fix->space, 0x1000,
+						      0x1fff, &to));
+	KUNIT_EXPECT_TRUE(test,
+			  iommufd_iova_is_reserved_by(&fix->space, 0x8000,
+						      0x8fff, &to));
+	KUNIT_EXPECT_FALSE(test,
+			   iommufd_iova_is_reserved_by(&fix->space, 0x1000,
+						       0x1fff, &a));
+	KUNIT_EXPECT_FALSE(test,
+			   iommufd_iova_is_reserved_by(&fix->space, 0x1000,
+						       0x17ff, &to));
+	/* nothing is left of them, and nothing of others is gone */
+	iommufd_iova_unreserve(&fix->space, &a);
+	iommufd_iova_unreserve(&fix->space, &to);
+	KUNIT_EXPECT_EQ(test, 0, iommufd_iova_check(&fix->space, 0x8000,
+						    0x1000));
+	KUNIT_EXPECT_TRUE(test,
+			  iommufd_iova_is_reserved_by(&fix->space, 0x1000,
+						      0x1fff, &b));
+}
+
+static unsigned int count_reserved(struct iommufd_iova_space *space)
+{
+	struct interval_tree_node *node;
+	unsigned int count = 0;
+
+	for (node = interval_tree_iter_first(&space->reserved, 0, ULONG_MAX);
+	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX))
+		count++;
+	return count;
+}
+
+/* A user who attaches a device again and again does not use up memory. */
+static void what_is_handed_over_often_is_reserved_once(struct kunit *test)
+{
+	struct space_fixture *fix = test->priv;
+	int i, from, to;
+
+	guard(rwsem_write)(&fix->space.lock);
+
+	for (i = 0; i != 10; i++) {
+		KUNIT_EXPECT_EQ(test, 0,
+				iommufd_iova_reserve(&fix->space, 0x1000,
+						     0x1fff, &from));
+		iommufd_iova_hand_over(&fix->space, &from, &to);
+		KUNIT_EXPECT_EQ(test, 1, count_reserved(&fix->space));
+	}
+	iommufd_iova_unreserve(&fix->space, &to);
+	KUNIT_EXPECT_EQ(test, 0, count_reserved(&fix->space));
+}
+
 static void usable_ranges_are_what_is_not_reserved(struct kunit *test)
 {
 	unsigned long first = 0, last = ULONG_MAX;
@@ -369,6 +435,8 @@ static void random_choices_are_the_lowest_fit(struct kunit *test)
 static struct kunit_case space_cases[] = {
 	KUNIT_CASE(the_whole_space_can_be_used),
 	KUNIT_CASE(reserved_iova_is_refused_until_its_owner_goes),
+	KUNIT_CASE(what_is_handed_over_goes_with_its_new_owner),
+	KUNIT_CASE(what_is_handed_over_often_is_reserved_once),
 	KUNIT_CASE(usable_ranges_are_what_is_not_reserved),
 	KUNIT_CASE(a_reservation_yields_to_areas_and_allowed),
 	KUNIT_CASE(an_allowed_range_yields_to_reservations),
