@@ -277,14 +277,19 @@ static int start(struct change *change, struct iommufd_hw_pagetable *hwpt)
 	rc = reserve(attachment);
 	if (rc)
 		goto err_release;
-	rc = switch_on(attachment, change->idev);
+	rc = iommufd_msi_window_reserve(attachment);
 	if (rc)
 		goto err_unreserve;
+	rc = switch_on(attachment, change->idev);
+	if (rc)
+		goto err_release_window;
 	iommufd_object_hold(&hwpt->obj);
 	/* There is memory for it. */
 	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
 	return 0;
 
+err_release_window:
+	iommufd_msi_window_release(attachment);
 err_unreserve:
 	unreserve(attachment);
 err_release:
@@ -310,7 +315,17 @@ static int join(struct change *change, struct iommufd_attachment *attachment,
 		return rc;
 	rc = reserve_device(attachment, idev);
 	if (rc)
-		xa_erase(&attachment->devices, idev->obj.id);
+		goto err_erase;
+	/* In case it is the first device of the group that has a window. */
+	rc = iommufd_msi_window_reserve(attachment);
+	if (rc)
+		goto err_unreserve;
+	return 0;
+
+err_unreserve:
+	unreserve_device(attachment, idev);
+err_erase:
+	xa_erase(&attachment->devices, idev->obj.id);
 	return rc;
 }
 
@@ -335,12 +350,16 @@ static int move(struct change *change, struct iommufd_attachment *old,
 		if (rc)
 			goto err_free;
 	}
-	rc = switch_over(attachment, change->idev);
+	rc = iommufd_msi_window_reserve(attachment);
 	if (rc)
 		goto err_unreserve;
+	rc = switch_over(attachment, change->idev);
+	if (rc)
+		goto err_release_window;
 	iommufd_object_hold(&hwpt->obj);
 	/* No memory is needed to store in the place of another. */
 	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
+	iommufd_msi_window_release(old);
 	if (other_ioas)
 		unreserve(old);
 	iommufd_fault_end(old, NULL);
@@ -348,6 +367,8 @@ static int move(struct change *change, struct iommufd_attachment *old,
 	free_attachment(old);
 	return 0;
 
+err_release_window:
+	iommufd_msi_window_release(attachment);
 err_unreserve:
 	if (other_ioas)
 		unreserve(attachment);
@@ -633,6 +654,7 @@ static struct iommufd_hw_pagetable *leave(struct iommufd_device *idev,
 
 	switch_off(attachment, idev);
 	iommufd_fault_end(attachment, NULL);
+	iommufd_msi_window_release(attachment);
 	unreserve_device(attachment, idev);
 	xa_erase(&group->attachments, pasid);
 	free_attachment(attachment);

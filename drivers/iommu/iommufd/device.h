@@ -25,10 +25,12 @@ struct iommu_group;
  * @attachments: struct iommufd_attachment by PASID
  * @pasids: struct iommufd_pasid by PASID, those that the kernel has chosen;
  *          guarded by iommufd_ctx::groups_lock
- * @sw_msi_start: first IOVA of the window for MSI doorbells, PHYS_ADDR_MAX if
- *                the group has none; guarded by iommufd_ctx::sw_msi_lock
+ * @sw_msi_start: first IOVA of the window for MSI doorbells, PHYS_ADDR_MAX as
+ *                long as the group has none; written under
+ *                iommufd_ctx::sw_msi_lock and @lock, either is enough to read
  * @sw_msi_length: how many bytes the window has; likewise
- * @sw_msi_required: doorbells that the group's interrupts use; likewise
+ * @sw_msi_required: doorbells that the group's interrupts use; guarded by
+ *                   iommufd_ctx::sw_msi_lock
  * @sw_msi_next: the page table that the group is moving to, else NULL; likewise
  */
 struct iommufd_group {
@@ -93,11 +95,15 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 			   struct iommufd_ioas *ioas);
 void iommufd_device_unreserve(struct iommufd_device *idev,
 			      struct iommufd_ioas *ioas);
+int iommufd_msi_window_reserve(struct iommufd_attachment *attachment);
+void iommufd_msi_window_release(struct iommufd_attachment *attachment);
 
 #if IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)
 int iommufd_sw_msi_prepare(struct iommufd_group *group,
 			   struct iommufd_hwpt_paging *hwpt);
 void iommufd_sw_msi_settle(struct iommufd_group *group);
+bool iommufd_sw_msi_is_in(struct iommufd_group *group,
+			  struct iommufd_hwpt_paging *hwpt);
 void iommufd_sw_msi_forget(struct iommufd_ctx *ctx);
 #else
 static inline int iommufd_sw_msi_prepare(struct iommufd_group *group,
@@ -108,6 +114,12 @@ static inline int iommufd_sw_msi_prepare(struct iommufd_group *group,
 
 static inline void iommufd_sw_msi_settle(struct iommufd_group *group)
 {
+}
+
+static inline bool iommufd_sw_msi_is_in(struct iommufd_group *group,
+					struct iommufd_hwpt_paging *hwpt)
+{
+	return false;
 }
 
 static inline void iommufd_sw_msi_forget(struct iommufd_ctx *ctx)

@@ -9,6 +9,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "hwpt.h"
 #include "ioas.h"
 #include "test_hooks.h"
 
@@ -130,5 +131,76 @@ void iommufd_device_unreserve(struct iommufd_device *idev,
 
 	down_write(&space->lock);
 	iommufd_iova_unreserve(space, idev);
+	up_write(&space->lock);
+}
+
+/*
+ * The window for MSI doorbells. The devices of an attachment reserve it as long
+ * as they are attached. But no doorbell is taken out of a page table that it has
+ * been put into, and a page table may outlive all its attachments: then nothing
+ * else may be mapped in the place of the doorbell. So an attachment reserves the
+ * window for itself too, while there is somebody to be told that it failed, and
+ * leaves that to the page table if doorbells are in there at the end.
+ */
+
+static bool has_msi_window(const struct iommufd_attachment *attachment)
+{
+	lockdep_assert_held(&attachment->group->lock);
+
+	/* What has a PASID is no interrupt. */
+	return attachment->pasid == IOMMU_NO_PASID &&
+	       attachment->group->sw_msi_start != PHYS_ADDR_MAX;
+}
+
+/**
+ * iommufd_msi_window_reserve - before doorbells can be in a page table
+ * @attachment: the attachment, all devices of which have their reservations
+ *
+ * Context: caller holds the lock of the group; may sleep.
+ * Return: 0, also if nothing needs to be done; -ENOMEM.
+ */
+int iommufd_msi_window_reserve(struct iommufd_attachment *attachment)
+{
+	struct iommufd_hwpt_paging *hwpt = iommufd_hwpt_base(attachment->hwpt);
+	struct iommufd_iova_space *space = &hwpt->ioas->as.space;
+	struct iommufd_group *group = attachment->group;
+	unsigned long first, last;
+	int rc = 0;
+
+	if (!has_msi_window(attachment))
+		return 0;
+	first = group->sw_msi_start;
+	last = first + group->sw_msi_length - 1;
+
+	down_write(&space->lock);
+	if (!iommufd_iova_is_reserved_by(space, first, last, attachment))
+		rc = iommufd_iova_reserve(space, first, last, attachment);
+	up_write(&space->lock);
+	return rc;
+}
+
+/**
+ * iommufd_msi_window_release - when no more doorbells come into a page table
+ * @attachment: the attachment, which hardware does not use, or no longer
+ *
+ * The window stays reserved in the name of the page table if there are doorbells
+ * in it, until the page table leaves the address space.
+ *
+ * Context: caller holds the lock of the group; may sleep. Cannot fail.
+ */
+void iommufd_msi_window_release(struct iommufd_attachment *attachment)
+{
+	struct iommufd_hwpt_paging *hwpt = iommufd_hwpt_base(attachment->hwpt);
+	struct iommufd_iova_space *space = &hwpt->ioas->as.space;
+	bool stays;
+
+	if (!has_msi_window(attachment))
+		return;
+	stays = iommufd_sw_msi_is_in(attachment->group, hwpt);
+	down_write(&space->lock);
+	if (stays)
+		iommufd_iova_hand_over(space, attachment, &hwpt->consumer);
+	else
+		iommufd_iova_unreserve(space, attachment);
 	up_write(&space->lock);
 }

@@ -142,6 +142,30 @@ void iommufd_sw_msi_settle(struct iommufd_group *group)
 EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_settle, "IOMMUFD_INTERNAL");
 
 /**
+ * iommufd_sw_msi_is_in - has a page table doorbells in the window of a group?
+ * @group: the group, which does not use the page table, or no longer
+ * @hwpt: the page table, of which no doorbell is ever taken out
+ *
+ * Context: process context, may sleep.
+ * Return: true if it has.
+ */
+bool iommufd_sw_msi_is_in(struct iommufd_group *group,
+			  struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_ctx *ctx = group->ctx;
+	struct sw_msi_map *map;
+
+	guard(mutex)(&ctx->sw_msi_lock);
+	list_for_each_entry(map, &ctx->sw_msi_maps, node) {
+		if (map->window == group->sw_msi_start &&
+		    test_bit(map->id, hwpt->sw_msi_present))
+			return true;
+	}
+	return false;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_is_in, "IOMMUFD_INTERNAL");
+
+/**
  * iommufd_sw_msi_forget - free what a context knows of doorbells
  * @ctx: the context, which is going away
  */

@@ -260,6 +260,186 @@ TEST_F(msi, has_a_window_that_is_reserved)
 	EXPECT_TRUE(arrives(IRQ));
 }
 
+/*
+ * A page table keeps the doorbells that it has been given, and so their place,
+ * whoever uses it.
+ */
+
+/* The window, if the IOMMU translates interrupts in it. */
+static int doorbell_window(const char *bdf, struct reserved_region *window)
+{
+	int rc = msi_window(bdf, window);
+
+	return rc ?: window->start == X86_WINDOW ? -ENOENT : 0;
+}
+
+/* Is it said that the page at @iova can be used? A negative errno on error. */
+static int is_offered(int iommufd, __u32 ioas, __u64 iova)
+{
+	struct iommu_iova_range ranges[64];
+	__u32 count = ARRAY_SIZE(ranges), i;
+	int rc = ioas_iova_ranges(iommufd, ioas, ranges, &count, NULL);
+
+	if (rc)
+		return rc;
+	for (i = 0; i < count; i++)
+		if (ranges[i].start <= iova && iova <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/* Memory that is mapped, in small and in huge pages, over a doorbell */
+struct intruder {
+	struct memory small, huge;
+};
+
+static int intruder_init(struct intruder *intruder)
+{
+	return memory_alloc(&intruder->small, PAGES_SMALL, SMALL_PAGE) ?:
+	       memory_alloc(&intruder->huge, PAGES_HUGETLB, HUGE_PAGE);
+}
+
+static bool is_kept_out(const struct intruder *intruder, int iommufd,
+			__u32 ioas, __u64 iova)
+{
+	return ioas_map_at(iommufd, ioas, intruder->small.va, SMALL_PAGE,
+			   iova) == -EINVAL &&
+	       ioas_map_at(iommufd, ioas, intruder->huge.va, HUGE_PAGE,
+			   iova) == -EINVAL &&
+	       is_offered(iommufd, ioas, iova) == 0;
+}
+
+static bool is_let_in(const struct intruder *intruder, int iommufd, __u32 ioas,
+		      __u64 iova)
+{
+	return is_offered(iommufd, ioas, iova) == 1 &&
+	       !ioas_map_at(iommufd, ioas, intruder->small.va, SMALL_PAGE,
+			    iova) &&
+	       !ioas_unmap(iommufd, ioas, iova, SMALL_PAGE, NULL) &&
+	       !ioas_map_at(iommufd, ioas, intruder->huge.va, HUGE_PAGE,
+			    iova) &&
+	       !ioas_unmap(iommufd, ioas, iova, HUGE_PAGE, NULL);
+}
+
+TEST_F(msi, doorbell_keeps_its_place_when_the_device_is_detached)
+{
+	struct reserved_region window;
+	struct intruder intruder;
+	__u32 hwpt;
+	int i;
+
+	if (doorbell_window(DEV->bdf, &window))
+		SKIP(return, "the IOMMU does not translate interrupts");
+	ASSERT_EQ(0, intruder_init(&intruder));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &hwpt));
+	EXPECT_TRUE(is_let_in(&intruder, FD, IOAS, window.start));
+	ASSERT_EQ(0, vfio_attach(DEV, hwpt));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	for (i = 0; i < 3; i++) {
+		EXPECT_TRUE(arrives(IRQ));
+		ASSERT_EQ(0, vfio_detach(DEV));
+		EXPECT_TRUE(is_kept_out(&intruder, FD, IOAS, window.start));
+		ASSERT_EQ(0, vfio_attach(DEV, hwpt));
+	}
+	EXPECT_TRUE(arrives(IRQ));
+	ASSERT_EQ(0, vfio_detach(DEV));
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+	EXPECT_TRUE(is_let_in(&intruder, FD, IOAS, window.start));
+}
+
+TEST_F(msi, doorbell_keeps_its_place_when_the_device_moves)
+{
+	struct reserved_region window;
+	struct intruder intruder;
+	__u32 hwpts[2];
+
+	if (doorbell_window(DEV->bdf, &window))
+		SKIP(return, "the IOMMU does not translate interrupts");
+	ASSERT_EQ(0, intruder_init(&intruder));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &hwpts[0]));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &hwpts[1]));
+	ASSERT_EQ(0, vfio_attach(DEV, hwpts[0]));
+	ASSERT_EQ(0, irq_enable(IRQ));
+	/* within the IOAS, then out of it */
+	ASSERT_EQ(0, vfio_attach(DEV, hwpts[1]));
+	EXPECT_TRUE(arrives(IRQ));
+	ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+	EXPECT_TRUE(arrives(IRQ));
+	EXPECT_TRUE(is_kept_out(&intruder, FD, IOAS, window.start));
+	/* both page tables have it */
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpts[1]));
+	EXPECT_TRUE(is_kept_out(&intruder, FD, IOAS, window.start));
+	ASSERT_EQ(0, vfio_attach(DEV, hwpts[0]));
+	EXPECT_TRUE(arrives(IRQ));
+	/* an automatic page table is gone with the device */
+	EXPECT_TRUE(is_let_in(&intruder, FD, OTHER, window.start));
+	ASSERT_EQ(0, vfio_detach(DEV));
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpts[0]));
+	EXPECT_TRUE(is_let_in(&intruder, FD, IOAS, window.start));
+}
+
+TEST_F(msi, window_is_free_again_if_there_is_no_doorbell)
+{
+	struct reserved_region window;
+	struct intruder intruder;
+	__u32 hwpt;
+
+	if (doorbell_window(DEV->bdf, &window))
+		SKIP(return, "the IOMMU does not translate interrupts");
+	ASSERT_EQ(0, intruder_init(&intruder));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &hwpt));
+	ASSERT_EQ(0, vfio_attach(DEV, hwpt));
+	EXPECT_TRUE(is_kept_out(&intruder, FD, IOAS, window.start));
+	ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+	EXPECT_TRUE(is_let_in(&intruder, FD, IOAS, window.start));
+}
+
+/* With and without a doorbell that the device needs in the page table */
+TEST_F(msi, window_suits_the_page_table_after_an_attach_that_failed)
+{
+	int fail_nth = fail_nth_open(), nth = 0, enabled, rc;
+	struct reserved_region window;
+	bool happened, free, taken;
+	struct intruder intruder;
+	__u32 hwpt;
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot let calls fail");
+	if (doorbell_window(DEV->bdf, &window))
+		SKIP(return, "the IOMMU does not translate interrupts");
+	ASSERT_EQ(0, intruder_init(&intruder));
+	ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+	for (enabled = 0; enabled < 2; enabled++) {
+		if (enabled)
+			ASSERT_EQ(0, irq_enable(IRQ));
+		for (nth = 1; nth < 1000; nth++) {
+			ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &hwpt));
+			fail_nth_set(fail_nth, nth);
+			rc = vfio_attach(DEV, hwpt);
+			happened = fail_nth_happened(fail_nth);
+			/* a reply that fails comes when all is done */
+			ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+			free = is_let_in(&intruder, FD, IOAS, window.start);
+			taken = !free && is_kept_out(&intruder, FD, IOAS,
+						     window.start);
+			EXPECT_TRUE(enabled ? free || taken : free);
+			if (enabled && !rc)
+				EXPECT_TRUE(taken);
+			ASSERT_EQ(0, vfio_attach(DEV, hwpt));
+			ASSERT_EQ(0, vfio_attach(DEV, OTHER));
+			ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+			EXPECT_TRUE(is_let_in(&intruder, FD, IOAS,
+					      window.start));
+			if (!happened)
+				break;
+		}
+		EXPECT_LT(1, nth);
+		EXPECT_EQ(0, rc);
+	}
+	EXPECT_TRUE(arrives(IRQ));
+	close(fail_nth);
+}
+
 /* What the device must have in a page table before it moves there */
 TEST_F(msi, arrives_after_a_replacement_that_failed)
 {
