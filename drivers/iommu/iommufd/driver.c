@@ -10,13 +10,20 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "object.h"
 
 /**
  * _iommufd_object_depend - let one object of a vIOMMU keep another alive
  * @obj_dependent: who needs it
  * @obj_depended: what is needed, of the same type, by another object
  *
- * Return: 0, or -EINVAL for objects that cannot depend on each other.
+ * The caller knows of @obj_depended until the driver has been told to destroy
+ * it, which may wait for a lock of the caller's: whether it is about to go is
+ * for the object to tell.
+ *
+ * Context: any, as long as @obj_depended is not freed meanwhile.
+ * Return: 0; -EINVAL for objects that cannot depend on each other; -ENOENT if
+ * @obj_depended is being destroyed.
  */
 int _iommufd_object_depend(struct iommufd_object *obj_dependent,
 			   struct iommufd_object *obj_depended)
@@ -24,8 +31,7 @@ int _iommufd_object_depend(struct iommufd_object *obj_dependent,
 	if (obj_dependent == obj_depended ||
 	    WARN_ON_ONCE(obj_dependent->type != obj_depended->type))
 		return -EINVAL;
-	refcount_inc(&obj_depended->users);
-	return 0;
+	return iommufd_object_hold_alive(obj_depended) ? 0 : -ENOENT;
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_object_depend, "IOMMUFD");
 
@@ -40,7 +46,7 @@ void _iommufd_object_undepend(struct iommufd_object *obj_dependent,
 	if (WARN_ON_ONCE(obj_dependent == obj_depended ||
 			 obj_dependent->type != obj_depended->type))
 		return;
-	refcount_dec(&obj_depended->users);
+	iommufd_object_release(obj_depended);
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_object_undepend, "IOMMUFD");
 

@@ -113,6 +113,19 @@ void iommufd_object_publish(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	WARN_ON(old);
 }
 
+/*
+ * Nobody has a long-term reference, and nobody gets one any more.
+ * Return: false if somebody has one.
+ */
+static bool try_kill(struct iommufd_object *obj)
+{
+	if (!refcount_dec_if_one(&obj->users))
+		return false;
+	smp_acquire__after_ctrl_dep();
+	return true;
+}
+
+/* @obj: a dead object that nobody finds */
 static void free_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	object_ops[obj->type].destroy(ctx, obj);
@@ -122,10 +135,12 @@ static void free_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 /**
  * iommufd_object_abort - free an object that was not published
  * @ctx: the context
- * @obj: the object; its destroy function copes with what is not set up yet
+ * @obj: the object, without long-term references; its destroy function copes
+ *       with what is not set up yet
  */
 void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
+	WARN_ON(!try_kill(obj));
 	xa_erase(&ctx->objects, obj->id);
 	free_object(ctx, obj);
 }
@@ -204,9 +219,8 @@ static int try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	if (refcount_read(&obj->wait_cnt) != 1)
 		return -EAGAIN;
 	smp_rmb(); /* pairs with the release of refcount_dec() in put */
-	if (refcount_read(&obj->users) != 1)
+	if (!try_kill(obj))
 		return -EBUSY;
-	smp_acquire__after_ctrl_dep();
 	remove_object(ctx, obj);
 	return 0;
 }
@@ -290,7 +304,7 @@ int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id)
  *
  * The caller makes sure that nobody takes a new long-term reference meanwhile.
  *
- * Return: true if it was the last: the object is out of the table, and the
+ * Return: true if it was the last: the object is dead, out of the table, and the
  * caller's to destroy by iommufd_object_destroy_taken().
  */
 bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
@@ -300,17 +314,28 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 
 	xa_lock(&ctx->objects);
 	refcount_dec(&obj->users);
-	last = refcount_read(&obj->users) == 1;
+	last = try_kill(obj);
 	if (last)
 		remove_object(ctx, obj);
 	xa_unlock(&ctx->objects);
 	return last;
 }
 
+/* Those who found the object before it went out of the table */
+static void wait_for_holders(struct iommufd_ctx *ctx,
+			     struct iommufd_object *obj)
+{
+	while (!wait_event_timeout(ctx->object_wait,
+				   refcount_read(&obj->wait_cnt) == 1,
+				   HOLDER_PATIENCE))
+		report_holder(obj->id);
+	smp_acquire__after_ctrl_dep();
+}
+
 /**
  * iommufd_object_destroy_taken - destroy an object that nobody can find
  * @ctx: the context
- * @obj: an object that is out of the table
+ * @obj: a dead object that is out of the table
  *
  * Waits for ioctls that found it before.
  *
@@ -319,11 +344,7 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj)
 {
-	while (!wait_event_timeout(ctx->object_wait,
-				   refcount_read(&obj->wait_cnt) == 1,
-				   HOLDER_PATIENCE))
-		report_holder(obj->id);
-	smp_acquire__after_ctrl_dep();
+	wait_for_holders(ctx, obj);
 	free_object(ctx, obj);
 }
 
@@ -331,7 +352,7 @@ void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
  * iommufd_object_destroy_owned - destroy an object for the driver that owns it
  * @ctx: the context
  * @obj: an object of a type that is owned by the kernel, without long-term
- *       references
+ *       references but those that ioctls have while they run
  *
  * Nobody finds the object any more; waits for ioctls that found it before.
  *
@@ -340,11 +361,12 @@ void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
 void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj)
 {
-	WARN_ON(refcount_read(&obj->users) != 1);
 	xa_lock(&ctx->objects);
 	remove_object(ctx, obj);
 	xa_unlock(&ctx->objects);
-	iommufd_object_destroy_taken(ctx, obj);
+	wait_for_holders(ctx, obj);
+	WARN_ON(!try_kill(obj));
+	free_object(ctx, obj);
 }
 
 /*
@@ -359,8 +381,7 @@ static bool destroy_unused(struct iommufd_ctx *ctx)
 	unsigned long id;
 
 	xa_for_each(&ctx->objects, id, obj) {
-		if (object_ops[obj->type].owned_by_kernel ||
-		    refcount_read(&obj->users) != 1)
+		if (object_ops[obj->type].owned_by_kernel || !try_kill(obj))
 			continue;
 		xa_lock(&ctx->objects);
 		remove_object(ctx, obj);

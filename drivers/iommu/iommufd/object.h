@@ -12,6 +12,12 @@
  *              that there will be none.
  *
  * Both counts start at one, which belongs to the table.
+ *
+ * An object that is being destroyed is dead: its users are zero from the moment
+ * at which it is decided that nobody has a long-term reference. IOMMU drivers
+ * find objects in places of their own, without a short-term reference: such a
+ * one takes a long-term reference by iommufd_object_hold_alive(), which fails
+ * then. iommufd_object_hold() warns when somebody should have.
  */
 #ifndef __IOMMUFD_OBJECT_H
 #define __IOMMUFD_OBJECT_H
@@ -59,6 +65,12 @@ static inline void iommufd_object_get_held(struct iommufd_object *obj)
 static inline void iommufd_object_hold(struct iommufd_object *obj)
 {
 	refcount_inc(&obj->users);
+}
+
+/* For who has no short-term reference; false if the object is being destroyed */
+static inline bool iommufd_object_hold_alive(struct iommufd_object *obj)
+{
+	return refcount_inc_not_zero(&obj->users);
 }
 
 static inline void iommufd_object_release(struct iommufd_object *obj)
