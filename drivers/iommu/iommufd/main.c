@@ -11,6 +11,7 @@
 #include <linux/iommufd.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/iommufd.h>
@@ -177,10 +178,17 @@ static int run_command(const struct iommufd_command *command,
 /* The row of a number, which may be empty, or NULL outside of the tables */
 static const struct iommufd_command *find_row(unsigned int nr)
 {
-	if (nr - IOMMUFD_CMD_BASE < ARRAY_SIZE(commands))
-		return &commands[nr - IOMMUFD_CMD_BASE];
-	if (nr - IOMMUFD_CMD_EXTENSION_BASE < ARRAY_SIZE(extensions))
-		return &extensions[nr - IOMMUFD_CMD_EXTENSION_BASE];
+	unsigned int index = nr - IOMMUFD_CMD_BASE;
+
+	if (index < ARRAY_SIZE(commands)) {
+		index = array_index_nospec(index, ARRAY_SIZE(commands));
+		return &commands[index];
+	}
+	index = nr - IOMMUFD_CMD_EXTENSION_BASE;
+	if (index < ARRAY_SIZE(extensions)) {
+		index = array_index_nospec(index, ARRAY_SIZE(extensions));
+		return &extensions[index];
+	}
 	return NULL;
 }
 
