@@ -109,7 +109,8 @@ static int check_msi_isolation(struct device *dev,
 		return 0;
 	if (!READ_ONCE(iommufd_allow_unsafe_interrupts))
 		return -EPERM;
-	dev_warn(dev, "MSIs are not isolated by the platform: the device can raise interrupts of others\n");
+	/* At each bind, which user space can repeat */
+	dev_warn_ratelimited(dev, "MSIs are not isolated by the platform: the device can raise interrupts of others\n");
 	return 0;
 }
 
