@@ -26,6 +26,9 @@
 /* How long an ioctl may hold an object before somebody should look */
 #define HOLDER_PATIENCE (60 * HZ)
 
+/* How long DESTROY lets new ioctls have the object that it waits for */
+#define NEWCOMER_PATIENCE HZ
+
 static const struct iommufd_object_ops object_ops[IOMMUFD_NR_OBJ_TYPES] = {
 	[IOMMUFD_OBJ_ACCESS] = {
 		.size = sizeof(struct iommufd_access),
@@ -154,9 +157,19 @@ static struct iommufd_object *find_object(struct iommufd_ctx *ctx, u32 id)
 	if (obj && obj->id == id)
 		return obj;
 	obj = xa_load(&ctx->objects, id);
-	if (obj)
-		ctx->recent_object = obj;
+	if (!obj || obj == ctx->hidden_object)
+		return NULL;
+	ctx->recent_object = obj;
 	return obj;
+}
+
+static void hide_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	lockdep_assert_held(&ctx->objects.xa_lock);
+
+	if (ctx->recent_object == obj)
+		ctx->recent_object = NULL;
+	ctx->hidden_object = obj;
 }
 
 /* Nobody finds the object any more. */
@@ -166,6 +179,8 @@ static void remove_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 
 	if (ctx->recent_object == obj)
 		ctx->recent_object = NULL;
+	if (ctx->hidden_object == obj)
+		ctx->hidden_object = NULL;
 	__xa_erase(&ctx->objects, obj->id);
 }
 
@@ -239,7 +254,8 @@ static int try_take_id(struct iommufd_ctx *ctx, u32 id,
 	int rc;
 
 	xa_lock(&ctx->objects);
-	*obj = find_object(ctx, id);
+	/* It may be hidden. */
+	*obj = xa_load(&ctx->objects, id);
 	if (!*obj)
 		rc = -ENOENT;
 	else if (is_in_use(*obj))
@@ -257,6 +273,27 @@ static bool may_take_id(struct iommufd_ctx *ctx, u32 id,
 	return *rc != -EAGAIN;
 }
 
+/*
+ * Threads whose ioctls overlap could keep an object for ever, so at some time
+ * there are no new ones. One object of a file at a time: it is for programs that
+ * go on using what they destroy.
+ */
+static void refuse_newcomers(struct iommufd_ctx *ctx, u32 id)
+{
+	xa_lock(&ctx->objects);
+	if (!ctx->hidden_object)
+		hide_object(ctx, xa_load(&ctx->objects, id));
+	xa_unlock(&ctx->objects);
+}
+
+static void admit_newcomers(struct iommufd_ctx *ctx, u32 id)
+{
+	xa_lock(&ctx->objects);
+	if (ctx->hidden_object && ctx->hidden_object->id == id)
+		ctx->hidden_object = NULL;
+	xa_unlock(&ctx->objects);
+}
+
 static void report_holder(u32 id)
 {
 	pr_warn_ratelimited("object %u is held by an ioctl for a long time\n",
@@ -269,7 +306,8 @@ static void report_holder(u32 id)
  * @id: its ID
  *
  * Waits for ioctls that are using the object. They may wait for user memory
- * that user space provides, so a fatal signal ends the wait.
+ * that user space provides, so a fatal signal ends the wait. When there is no
+ * end of them, new ones no longer find the object.
  *
  * Context: process context, may sleep.
  * Return: 0 with the ID gone; -ENOENT; -EBUSY if it is in use by another object
@@ -277,6 +315,7 @@ static void report_holder(u32 id)
  */
 int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id)
 {
+	unsigned long report_time = jiffies + HOLDER_PATIENCE;
 	struct iommufd_object *obj;
 	long left;
 	int rc;
@@ -285,16 +324,21 @@ int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id)
 		left = wait_event_killable_timeout(ctx->object_wait,
 						   may_take_id(ctx, id, &obj,
 							       &rc),
-						   HOLDER_PATIENCE);
-		if (left < 0)
-			return -EINTR;
+						   NEWCOMER_PATIENCE);
 		if (left)
 			break;
-		report_holder(id);
+		refuse_newcomers(ctx, id);
+		if (time_after(jiffies, report_time)) {
+			report_holder(id);
+			report_time = jiffies + HOLDER_PATIENCE;
+		}
 	}
-	if (!rc)
+	if (left > 0 && !rc) {
 		free_object(ctx, obj);
-	return rc;
+		return 0;
+	}
+	admit_newcomers(ctx, id);
+	return left < 0 ? -EINTR : rc;
 }
 
 /**
