@@ -69,31 +69,28 @@ static int write_data(struct iommu_hw_info *cmd, const void *data, u32 length)
 	return 0;
 }
 
-static int describe_hardware(struct device *dev, struct iommu_hw_info *cmd)
+/* Return: @length bytes, for the caller to free; NULL; or an ERR_PTR. */
+static void *describe_hardware(struct device *dev, struct iommu_hw_info *cmd,
+			       u32 *length)
 {
 	enum iommu_hw_info_type type = IOMMU_HW_INFO_TYPE_DEFAULT;
 	const struct iommu_ops *ops = dev_iommu_ops(dev);
-	u32 length = 0;
 	void *data;
-	int rc;
 
 	if (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE)
 		type = cmd->in_data_type;
 
 	if (!ops->hw_info) {
 		if (type != IOMMU_HW_INFO_TYPE_DEFAULT)
-			return -EOPNOTSUPP;
+			return ERR_PTR(-EOPNOTSUPP);
 		cmd->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
-		return write_data(cmd, NULL, 0);
+		return NULL;
 	}
 
-	data = ops->hw_info(dev, &length, &type);
-	if (IS_ERR(data))
-		return PTR_ERR(data);
-	cmd->out_data_type = type;
-	rc = write_data(cmd, data, length);
-	kfree(data);
-	return rc;
+	data = ops->hw_info(dev, length, &type);
+	if (!IS_ERR(data))
+		cmd->out_data_type = type;
+	return data;
 }
 
 static bool is_known(const struct iommu_hw_info *cmd)
@@ -106,6 +103,8 @@ int iommufd_get_hw_info_ioctl(struct iommufd_call *call)
 {
 	struct iommu_hw_info *cmd = call->arg;
 	struct iommufd_device *idev;
+	u32 length = 0;
+	void *data;
 	int rc;
 
 	if (!is_known(cmd))
@@ -114,9 +113,14 @@ int iommufd_get_hw_info_ioctl(struct iommufd_call *call)
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	rc = describe_hardware(idev->dev, cmd);
-	if (!rc)
-		describe_device(idev->dev, cmd);
+	data = describe_hardware(idev->dev, cmd, &length);
+	describe_device(idev->dev, cmd);
 	iommufd_object_put(call->ctx, &idev->obj);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+
+	/* User memory may take for ever; the driver must not wait for it. */
+	rc = write_data(cmd, data, length);
+	kfree(data);
 	return rc ?: iommufd_call_reply(call);
 }

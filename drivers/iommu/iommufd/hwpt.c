@@ -211,6 +211,12 @@ alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
 	}
 }
 
+/*
+ * The device is held all the time, as its IOMMU driver needs it. The driver
+ * copies @data of user space, and the page table is filled with memory that may
+ * have to be made present: whoever unbinds the device waits for both, as long
+ * as they take.
+ */
 static int alloc_for_device(struct iommufd_call *call,
 			    struct iommufd_device *idev)
 {
@@ -241,7 +247,7 @@ static int alloc_for_device(struct iommufd_call *call,
 			return rc;
 	}
 	cmd->out_hwpt_id = hwpt->obj.id;
-	return iommufd_call_reply(call);
+	return 0;
 }
 
 int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call)
@@ -258,7 +264,7 @@ int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call)
 		return PTR_ERR(idev);
 	rc = alloc_for_device(call, idev);
 	iommufd_object_put(call->ctx, &idev->obj);
-	return rc;
+	return rc ?: iommufd_call_reply(call);
 }
 
 /**

@@ -166,7 +166,7 @@ static int alloc_for_device(struct iommufd_call *call,
 		return rc;
 	cmd->out_pasid = to_pasid(obj)->pasid;
 	cmd->out_pasid_id = obj->id;
-	return iommufd_call_reply(call);
+	return 0;
 }
 
 int iommufd_pasid_alloc_ioctl(struct iommufd_call *call)
@@ -185,5 +185,6 @@ int iommufd_pasid_alloc_ioctl(struct iommufd_call *call)
 		return PTR_ERR(idev);
 	rc = alloc_for_device(call, idev, cmd->first_pasid, last);
 	iommufd_object_put(call->ctx, &idev->obj);
-	return rc;
+	/* Without the device, whose driver would wait for user memory */
+	return rc ?: iommufd_call_reply(call);
 }

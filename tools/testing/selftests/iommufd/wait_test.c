@@ -19,26 +19,51 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "iommufd_lib.h"
+#include "mock_lib.h"
+#include "test_support.h"
 
 /* Seconds; far more than what must happen can take on a busy machine */
 #define PATIENCE 30
 #define TIMEOUT (3 * PATIENCE)
 
-/* A page of which the first use waits until it is given */
+/*
+ * A page of which the first use, or the first write, waits until it is given.
+ */
+enum late { LATE_PAGE, LATE_WRITE };
+
 struct late_page {
+	enum late late;
 	int uffd;
 	char *va;
 };
 
-static int late_page_open(struct late_page *page)
+static int protect(struct late_page *page, bool on)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = {
-		.range.len = SMALL_PAGE,
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	struct uffdio_writeprotect protect = {
+		.range = { .start = (uintptr_t)page->va, .len = SMALL_PAGE },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
 	};
 
+	return checked_ioctl(page->uffd, UFFDIO_WRITEPROTECT, &protect);
+}
+
+/* @content, for LATE_WRITE, is what the page begins with. */
+static int late_page_open(struct late_page *page, enum late late,
+			  const void *content, size_t length)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = late == LATE_WRITE ?
+			    UFFD_FEATURE_PAGEFAULT_FLAG_WP : 0,
+	};
+	struct uffdio_register range = {
+		.range.len = SMALL_PAGE,
+		.mode = late == LATE_WRITE ? UFFDIO_REGISTER_MODE_WP :
+					     UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int rc;
+
+	page->late = late;
 	/* without O_NONBLOCK, it cannot be polled */
 	page->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (page->uffd < 0)
@@ -47,9 +72,14 @@ static int late_page_open(struct late_page *page)
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page->va == MAP_FAILED)
 		return -errno;
+	if (late == LATE_WRITE)
+		memcpy(page->va, content, length);
 	range.range.start = (uintptr_t)page->va;
-	return checked_ioctl(page->uffd, UFFDIO_API, &api) ?:
-	       checked_ioctl(page->uffd, UFFDIO_REGISTER, &range);
+	rc = checked_ioctl(page->uffd, UFFDIO_API, &api) ?:
+	     checked_ioctl(page->uffd, UFFDIO_REGISTER, &range);
+	if (!rc && late == LATE_WRITE)
+		rc = protect(page, true);
+	return rc;
 }
 
 static void late_page_close(struct late_page *page)
@@ -72,6 +102,8 @@ static int give(struct late_page *page)
 		.range = { .start = (uintptr_t)page->va, .len = SMALL_PAGE },
 	};
 
+	if (page->late == LATE_WRITE)
+		return protect(page, false);
 	return checked_ioctl(page->uffd, UFFDIO_ZEROPAGE, &zero);
 }
 
@@ -124,6 +156,19 @@ static time_t now(void)
 	return ts.tv_sec;
 }
 
+static bool is_done_in_time(struct caller *caller)
+{
+	const struct timespec tick = { .tv_nsec = 1000000 };
+	time_t end = now() + PATIENCE;
+
+	while (!atomic_load(&caller->done)) {
+		if (now() > end)
+			return false;
+		nanosleep(&tick, NULL);
+	}
+	return true;
+}
+
 /*
  * Those who destroy an object
  */
@@ -145,7 +190,7 @@ FIXTURE_SETUP(destroy)
 	self->ioas.size = sizeof(self->ioas);
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas.id));
 	for (i = 0; i != 2; i++)
-		if (late_page_open(&self->pages[i]))
+		if (late_page_open(&self->pages[i], LATE_PAGE, NULL, 0))
 			SKIP(return, "no userfaultfd");
 }
 
@@ -258,6 +303,129 @@ TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 	EXPECT_TRUE(is_found(FD, self->ioas.id));
 	EXPECT_EQ(0, iommufd_destroy(FD, self->ioas.id));
 	EXPECT_FALSE(is_found(FD, self->ioas.id));
+}
+
+/*
+ * Drivers that give a device back
+ */
+
+FIXTURE(unbind)
+{
+	int iommufd;
+	__u32 ioas;
+	struct mock_device dev;
+	struct late_page page;
+};
+
+/* The ioctl, with what is late in it */
+FIXTURE_VARIANT(unbind)
+{
+	unsigned long request;
+	enum late late;
+};
+
+FIXTURE_VARIANT_ADD(unbind, and_hardware_that_is_described)
+{
+	.request = IOMMU_GET_HW_INFO,
+	.late = LATE_PAGE,
+};
+
+FIXTURE_VARIANT_ADD(unbind, and_hardware_that_was_described)
+{
+	.request = IOMMU_GET_HW_INFO,
+	.late = LATE_WRITE,
+};
+
+FIXTURE_VARIANT_ADD(unbind, and_a_page_table_that_was_made)
+{
+	.request = IOMMU_HWPT_ALLOC,
+	.late = LATE_WRITE,
+};
+
+FIXTURE_VARIANT_ADD(unbind, and_a_pasid_that_was_chosen)
+{
+	.request = IOMMU_PASID_ALLOC,
+	.late = LATE_WRITE,
+};
+
+FIXTURE_SETUP(unbind)
+{
+	self->iommufd = iommufd_open();
+	ASSERT_LE(0, self->iommufd);
+	if (!mock_available(self->iommufd))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	ASSERT_EQ(0, mock_domain_flags(self->iommufd, self->ioas,
+				       MOCK_FLAGS_DEVICE_PASID, &self->dev));
+}
+
+FIXTURE_TEARDOWN(unbind)
+{
+	close(self->iommufd);
+}
+
+union command {
+	struct iommu_hw_info hw_info;
+	struct iommu_hwpt_alloc hwpt_alloc;
+	struct iommu_pasid_alloc pasid_alloc;
+};
+
+static void fill_command(union command *cmd, unsigned long request,
+			 const struct mock_device *dev, __u32 ioas)
+{
+	memset(cmd, 0, sizeof(*cmd));
+	switch (request) {
+	case IOMMU_GET_HW_INFO:
+		cmd->hw_info.size = sizeof(cmd->hw_info);
+		cmd->hw_info.dev_id = dev->idev;
+		break;
+	case IOMMU_HWPT_ALLOC:
+		cmd->hwpt_alloc.size = sizeof(cmd->hwpt_alloc);
+		cmd->hwpt_alloc.dev_id = dev->idev;
+		cmd->hwpt_alloc.pt_id = ioas;
+		break;
+	case IOMMU_PASID_ALLOC:
+		cmd->pasid_alloc.size = sizeof(cmd->pasid_alloc);
+		cmd->pasid_alloc.dev_id = dev->idev;
+		break;
+	}
+}
+
+static void *destroy_device(void *data)
+{
+	struct caller *caller = data;
+
+	caller->rc = mock_destroy(caller->iommufd, caller->arg);
+	atomic_store(&caller->done, true);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(unbind, does_not_wait_for_user_memory, TIMEOUT)
+{
+	struct caller destroyer = { .iommufd = FD, .arg = &self->dev };
+	struct caller caller;
+	union command cmd;
+
+	fill_command(&cmd, variant->request, &self->dev, self->ioas);
+	if (late_page_open(&self->page, variant->late, &cmd, sizeof(cmd)))
+		SKIP(return, "no userfaultfd");
+	if (variant->late == LATE_PAGE) {
+		cmd.hw_info.data_uptr = (uintptr_t)self->page.va;
+		cmd.hw_info.data_len = SMALL_PAGE;
+	}
+	ASSERT_EQ(0, start(&caller, FD, variant->request,
+			   variant->late == LATE_PAGE ? (void *)&cmd :
+							self->page.va));
+	ASSERT_TRUE(user_waits(&self->page, &caller));
+
+	ASSERT_EQ(0, pthread_create(&destroyer.thread, NULL, destroy_device,
+				    &destroyer));
+	EXPECT_TRUE(is_done_in_time(&destroyer));
+	EXPECT_FALSE(atomic_load(&caller.done));
+	ASSERT_EQ(0, give(&self->page));
+	EXPECT_EQ(0, finish(&caller));
+	EXPECT_EQ(0, finish(&destroyer));
+	late_page_close(&self->page);
 }
 
 TEST_HARNESS_MAIN
