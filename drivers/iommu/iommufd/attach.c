@@ -62,6 +62,17 @@ static bool has_pasids_attached(struct iommufd_group *group)
 }
 
 /*
+ * The driver of an IOMMU takes a page table for one of its own. The IOMMU core
+ * compares them where a device is attached, and not all versions of it where a
+ * device is moved.
+ */
+static bool is_of_same_driver(struct iommufd_device *idev,
+			      struct iommufd_hw_pagetable *hwpt)
+{
+	return hwpt->domain->owner == dev_iommu_ops(idev->dev);
+}
+
+/*
  * An IOMMU that has been told of PASIDs walks the page tables of a device in
  * another way, which they have to be made for: all that the group uses.
  */
@@ -382,7 +393,8 @@ static int use_hwpt_locked(struct change *change,
 {
 	struct iommufd_attachment *attachment = current_attachment(change);
 
-	if (!suits_pasids(change, hwpt->pasid_capable))
+	if (!is_of_same_driver(change->idev, hwpt) ||
+	    !suits_pasids(change, hwpt->pasid_capable))
 		return -EINVAL;
 	if (change->replace) {
 		if (!attachment || !has_device(attachment, change->idev))
@@ -587,11 +599,12 @@ static int use(struct change *change, u32 *pt_id)
  * kernel has chosen, and else are not.
  *
  * Return: 0; -ENOENT without such an object; -EINVAL for one of another type,
- * for a PASID that the device does not have, for page tables that are not PASID
- * capable, or if the group uses another page table; -EBUSY if the device is
- * attached; -EADDRINUSE if what is mapped or allowed does not suit the device;
- * -EOPNOTSUPP if the IOMMU knows no PASIDs; errors of pinning and of the IOMMU
- * driver; -ENOMEM. On an error nothing has changed.
+ * for a page table of another IOMMU driver, for a PASID that the device does not
+ * have, for page tables that are not PASID capable, or if the group uses another
+ * page table; -EBUSY if the device is attached; -EADDRINUSE if what is mapped or
+ * allowed does not suit the device; -EOPNOTSUPP if the IOMMU knows no PASIDs;
+ * errors of pinning and of the IOMMU driver; -ENOMEM. On an error nothing has
+ * changed.
  */
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices behind IOMMUs of two drivers in one file: QEMU's edu behind VT-d, and
+ * one of the kernel's test device. Neither gets a page table of the other's,
+ * whichever way it is told to.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "edu_rig.h"
+#include "mock_lib.h"
+#include "test_support.h"
+
+/* Where both devices can have memory */
+#define IOVA (32 * MIB)
+
+FIXTURE(iommus)
+{
+	long pins;
+	struct rig rig;		/* edu, which is not attached */
+	__u32 other;		/* another IOAS */
+	struct mock_device mock; /* not there yet */
+	char *page;		/* at IOVA in the IOAS of the rig */
+	char *other_page;	/* at IOVA in the other */
+};
+
+#define FD (self->rig.iommufd)
+#define EDU (&self->rig.edu)
+#define IOAS (self->rig.ioas)
+#define OTHER (self->other)
+#define MOCK (self->mock)
+
+#define EDU_SEES(bytes) device_reads(&self->rig, IOVA, bytes, SMALL_PAGE)
+#define MOCK_IS_ON(pt) (!mock_pasid_check(FD, MOCK.stdev, 0, pt))
+#define MOCK_SEES(bytes)						\
+	(MOCK_IS_ON(MOCK.hwpt) &&					\
+	 !mock_check_map(FD, MOCK.hwpt, IOVA, SMALL_PAGE, bytes))
+
+FIXTURE_SETUP(iommus)
+{
+	struct memory mem;
+	int rc;
+
+	self->pins = pins_held();
+	rc = rig_open(&self->rig);
+	if (rc == -ENODEV)
+		SKIP(return, "there is no edu device");
+	ASSERT_EQ(0, rc);
+	if (!mock_available(FD))
+		SKIP(return, "the kernel has no test device");
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, 2 * SMALL_PAGE));
+	self->page = mem.va;
+	self->other_page = self->page + SMALL_PAGE;
+	pattern_fill(self->page, SMALL_PAGE, 1);
+	pattern_fill(self->other_page, SMALL_PAGE, 2);
+	ASSERT_EQ(0, ioas_alloc(FD, &self->other));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->other_page, SMALL_PAGE,
+				 IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->rig.scratch, SMALL_PAGE,
+				 SCRATCH_IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->rig.scratch, SMALL_PAGE,
+				 SCRATCH_IOVA));
+}
+
+FIXTURE_TEARDOWN_PARENT(iommus)
+{
+	EXPECT_EQ(self->pins, pins_held());
+}
+
+TEST_F(iommus, share_an_ioas_and_no_page_table)
+{
+	__u32 pt = IOAS;
+
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &MOCK));
+	EXPECT_NE(pt, MOCK.hwpt);
+	EXPECT_TRUE(EDU_SEES(self->page));
+	EXPECT_TRUE(MOCK_SEES(self->page));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
+	EXPECT_FALSE(EDU_SEES(self->page));
+	EXPECT_FALSE(MOCK_SEES(self->page));
+}
+
+TEST_F(iommus, real_device_does_not_come_to_a_page_table_of_the_mock)
+{
+	__u32 made;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &MOCK));
+	ASSERT_EQ(0, hwpt_alloc(FD, MOCK.idev, IOAS, 0, &made));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, MOCK.hwpt));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, made));
+	EXPECT_EQ(0, iommufd_destroy(FD, made));
+	ASSERT_EQ(0, vfio_attach(EDU, IOAS));
+	EXPECT_TRUE(EDU_SEES(self->page));
+}
+
+TEST_F(iommus, mock_does_not_come_to_a_page_table_of_the_real_device)
+{
+	__u32 pt = IOAS, made;
+
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	ASSERT_EQ(0, hwpt_alloc(FD, self->rig.edu.id, OTHER, 0, &made));
+	EXPECT_EQ(-EINVAL, mock_domain(FD, pt, &MOCK));
+	EXPECT_EQ(-EINVAL, mock_domain(FD, made, &MOCK));
+	ASSERT_EQ(0, mock_domain(FD, OTHER, &MOCK));
+	EXPECT_NE(made, MOCK.hwpt);
+	EXPECT_TRUE(MOCK_SEES(self->other_page));
+}
+
+/* On the same IOAS, and from another */
+TEST_F(iommus, real_device_does_not_move_to_a_page_table_of_the_mock)
+{
+	__u32 pt = IOAS, made, other_made;
+
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &MOCK));
+	ASSERT_EQ(0, hwpt_alloc(FD, MOCK.idev, IOAS, 0, &made));
+	ASSERT_EQ(0, hwpt_alloc(FD, MOCK.idev, OTHER, 0, &other_made));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, MOCK.hwpt));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, made));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, other_made));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, pt));
+	EXPECT_TRUE(EDU_SEES(self->page));
+	EXPECT_EQ(0, iommufd_destroy(FD, made));
+	EXPECT_EQ(0, iommufd_destroy(FD, other_made));
+	/* nothing of the other IOAS is left to the device */
+	EXPECT_EQ(0, iommufd_destroy(FD, OTHER));
+}
+
+TEST_F(iommus, mock_does_not_move_to_a_page_table_of_the_real_device)
+{
+	__u32 pt = IOAS, made, other_made, to;
+
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &MOCK));
+	ASSERT_EQ(0, hwpt_alloc(FD, self->rig.edu.id, IOAS, 0, &made));
+	ASSERT_EQ(0, hwpt_alloc(FD, self->rig.edu.id, OTHER, 0, &other_made));
+	to = pt;
+	EXPECT_EQ(-EINVAL, mock_domain_replace(FD, MOCK.stdev, &to));
+	to = made;
+	EXPECT_EQ(-EINVAL, mock_domain_replace(FD, MOCK.stdev, &to));
+	to = other_made;
+	EXPECT_EQ(-EINVAL, mock_domain_replace(FD, MOCK.stdev, &to));
+	EXPECT_TRUE(MOCK_SEES(self->page));
+	EXPECT_EQ(0, iommufd_destroy(FD, made));
+	EXPECT_EQ(0, iommufd_destroy(FD, other_made));
+	EXPECT_EQ(0, iommufd_destroy(FD, OTHER));
+	EXPECT_TRUE(EDU_SEES(self->page));
+}
+
+TEST_F(iommus, real_device_that_moves_to_the_ioas_of_the_mock_has_its_own)
+{
+	__u32 pt = IOAS, back = IOAS;
+
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	ASSERT_EQ(0, mock_domain(FD, OTHER, &MOCK));
+	pt = OTHER;
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	EXPECT_NE(MOCK.hwpt, pt);
+	EXPECT_TRUE(EDU_SEES(self->other_page));
+	EXPECT_TRUE(MOCK_SEES(self->other_page));
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &back));
+	EXPECT_TRUE(EDU_SEES(self->page));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, pt));
+	EXPECT_TRUE(MOCK_SEES(self->other_page));
+}
+
+TEST_F(iommus, mock_that_moves_to_the_ioas_of_the_real_device_has_its_own)
+{
+	__u32 pt = IOAS;
+
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	ASSERT_EQ(0, mock_domain(FD, OTHER, &MOCK));
+	MOCK.hwpt = IOAS;
+	ASSERT_EQ(0, mock_domain_replace(FD, MOCK.stdev, &MOCK.hwpt));
+	EXPECT_NE(pt, MOCK.hwpt);
+	EXPECT_TRUE(MOCK_SEES(self->page));
+	EXPECT_TRUE(EDU_SEES(self->page));
+	ASSERT_EQ(0, mock_destroy(FD, &MOCK));
+	EXPECT_TRUE(EDU_SEES(self->page));
+}
+
+TEST_F(iommus, pasid_has_no_page_table_of_the_real_device)
+{
+	__u32 made, foreign, pt;
+
+	ASSERT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_PASID,
+				       &MOCK));
+	ASSERT_EQ(0, hwpt_alloc(FD, MOCK.idev, IOAS, IOMMU_HWPT_ALLOC_PASID,
+				&made));
+	if (hwpt_alloc(FD, self->rig.edu.id, IOAS, IOMMU_HWPT_ALLOC_PASID,
+		       &foreign))
+		SKIP(return, "the IOMMU has no page tables for PASIDs");
+	pt = made;
+	ASSERT_EQ(0, mock_domain_replace(FD, MOCK.stdev, &pt));
+	pt = foreign;
+	EXPECT_EQ(-EINVAL, mock_pasid_attach(FD, MOCK.stdev, 1, &pt));
+	EXPECT_EQ(0, mock_pasid_check(FD, MOCK.stdev, 1, 0));
+	pt = made;
+	ASSERT_EQ(0, mock_pasid_attach(FD, MOCK.stdev, 1, &pt));
+	pt = foreign;
+	EXPECT_EQ(-EINVAL, mock_pasid_replace(FD, MOCK.stdev, 1, &pt));
+	EXPECT_EQ(0, mock_pasid_check(FD, MOCK.stdev, 1, made));
+	EXPECT_EQ(0, iommufd_destroy(FD, foreign));
+}
+
+/* A nested page table needs data, whatever they are. */
+static int nest_vtd(int iommufd, __u32 idev, __u32 parent)
+{
+	const struct iommu_hwpt_vtd_s1 data = { .addr_width = 48 };
+	struct iommu_hwpt_alloc cmd = {
+		.dev_id = idev,
+		.pt_id = parent,
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+
+	return hwpt_alloc_ioctl(iommufd, &cmd);
+}
+
+TEST_F(iommus, nothing_is_nested_in_a_page_table_of_another)
+{
+	__u32 parent, nested, foreign, pt = IOAS;
+
+	ASSERT_EQ(0, vfio_attach_pt(EDU, &pt));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &MOCK));
+	ASSERT_EQ(0, hwpt_alloc(FD, MOCK.idev, IOAS,
+				IOMMU_HWPT_ALLOC_NEST_PARENT, &parent));
+	EXPECT_EQ(-EINVAL, nest_vtd(FD, self->rig.edu.id, parent));
+
+	ASSERT_EQ(0, mock_nested(FD, MOCK.idev, parent, 0, 7, &nested));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, nested));
+	EXPECT_TRUE(EDU_SEES(self->page));
+	ASSERT_EQ(0, vfio_detach(EDU));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, nested));
+	EXPECT_EQ(0, iommufd_destroy(FD, nested));
+
+	/* VT-d only has them in scalable mode. */
+	if (hwpt_alloc(FD, self->rig.edu.id, IOAS, IOMMU_HWPT_ALLOC_NEST_PARENT,
+		       &foreign))
+		return;
+	EXPECT_EQ(-EINVAL, mock_nested(FD, MOCK.idev, foreign, 0, 7, &nested));
+}
+
+TEST_HARNESS_MAIN
