@@ -573,7 +573,9 @@ static int use(struct change *change, u32 *pt_id)
 	obj = iommufd_object_get(ctx, *pt_id, IOMMUFD_OBJ_ANY);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	rc = use_object(change, obj, pt_id);
+	rc = iommufd_pasid_check(change->idev, change->pasid);
+	if (!rc)
+		rc = use_object(change, obj, pt_id);
 	iommufd_object_put(ctx, obj);
 	if (change->left)
 		iommufd_hwpt_release(change->left);
@@ -599,12 +601,12 @@ static int use(struct change *change, u32 *pt_id)
  * kernel has chosen, and else are not.
  *
  * Return: 0; -ENOENT without such an object; -EINVAL for one of another type,
- * for a page table of another IOMMU driver, for a PASID that the device does not
- * have, for page tables that are not PASID capable, or if the group uses another
- * page table; -EBUSY if the device is attached; -EADDRINUSE if what is mapped or
- * allowed does not suit the device; -EOPNOTSUPP if the IOMMU knows no PASIDs;
- * errors of pinning and of the IOMMU driver; -ENOMEM. On an error nothing has
- * changed.
+ * for a page table of another IOMMU driver, for a PASID beyond those of the
+ * device, for page tables that are not PASID capable, or if the group uses
+ * another page table; -EOPNOTSUPP for a PASID of a device without any, or if the
+ * IOMMU driver knows none; -EBUSY if the device is attached;
+ * -EADDRINUSE if what is mapped or allowed does not suit the device; errors of
+ * pinning and of the IOMMU driver; -ENOMEM. On an error nothing has changed.
  */
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)

@@ -35,7 +35,11 @@ static int lower_nr_pasids(struct device *dev, void *data)
 	return 0;
 }
 
-/* PASIDs below that are the device's, and its whole group can be attached. */
+/*
+ * PASIDs below that are the device's, and its whole group can be attached. DMA
+ * without a PASID counts as one: where PASIDs have no bits at all, it is alone.
+ * Return: 0 for a device that knows nothing of PASIDs.
+ */
 static u32 nr_pasids_of(struct iommufd_device *idev)
 {
 	u32 nr_pasids = idev->dev->iommu->max_pasids;
@@ -44,6 +48,30 @@ static u32 nr_pasids_of(struct iommufd_device *idev)
 		iommu_group_for_each_dev(idev->group->group, &nr_pasids,
 					 lower_nr_pasids);
 	return nr_pasids;
+}
+
+/**
+ * iommufd_pasid_check - can DMA of a device have a PASID?
+ * @idev: the device
+ * @pasid: the PASID, or IOMMU_NO_PASID, which all DMA can have
+ *
+ * The IOMMU core takes any PASID for a device without PASIDs, does nothing with
+ * it and keeps it in memory that is charged to nobody.
+ *
+ * Context: process context, may sleep; no group lock is held.
+ * Return: 0; -EOPNOTSUPP if the device has no PASIDs; -EINVAL if it has, and not
+ * this one.
+ */
+int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
+{
+	u32 nr_pasids;
+
+	if (pasid == IOMMU_NO_PASID)
+		return 0;
+	nr_pasids = nr_pasids_of(idev);
+	if (!nr_pasids)
+		return -EOPNOTSUPP;
+	return pasid < nr_pasids ? 0 : -EINVAL;
 }
 
 /*
@@ -152,7 +180,6 @@ static int alloc_for_device(struct iommufd_call *call,
 	struct iommufd_object *obj;
 	int rc;
 
-	/* DMA without a PASID counts as one. */
 	if (nr_pasids <= IOMMU_FIRST_GLOBAL_PASID)
 		return -EOPNOTSUPP;
 	obj = iommufd_object_alloc(call->ctx, IOMMUFD_OBJ_PASID);

@@ -5,6 +5,7 @@
 #ifndef __IOMMUFD_PASID_H
 #define __IOMMUFD_PASID_H
 
+#include <linux/iommu.h>
 #include <linux/xarray.h>
 
 #include "device.h"
@@ -34,6 +35,7 @@ static inline bool iommufd_group_has_pasids(struct iommufd_group *group)
 	return xa_find(&group->pasids, &first, ULONG_MAX, XA_PRESENT);
 }
 
+int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid);
 void iommufd_device_forget_pasids(struct iommufd_device *idev);
 
 int iommufd_pasid_alloc_ioctl(struct iommufd_call *call);

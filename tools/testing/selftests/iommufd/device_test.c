@@ -7,6 +7,7 @@
  * test, whose process has ended by then.
  */
 #include <fcntl.h>
+#include <limits.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
@@ -437,6 +438,25 @@ TEST_F(device, may_be_detached_when_it_is_not_attached)
 	EXPECT_EQ(0, ATTACH());
 	EXPECT_EQ(0, DETACH());
 	EXPECT_EQ(0, DETACH());
+}
+
+TEST_F(device, without_pasids_is_attached_to_none)
+{
+	__u32 pt;
+
+	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, hwpt_alloc(FD, self->rig.edu.id, IOAS,
+				IOMMU_HWPT_ALLOC_PASID, &pt));
+	EXPECT_EQ(-EOPNOTSUPP, vfio_attach_pasid(&self->rig.edu, 1, pt));
+	ASSERT_EQ(0, vfio_attach(&self->rig.edu, pt));
+	EXPECT_EQ(-EOPNOTSUPP, vfio_attach_pasid(&self->rig.edu, 1, pt));
+	EXPECT_EQ(-EOPNOTSUPP, vfio_attach_pasid(&self->rig.edu, INT_MAX, pt));
+	EXPECT_EQ(-EOPNOTSUPP, vfio_attach_pasid(&self->rig.edu, 1, IOAS));
+	EXPECT_EQ(-ENOENT, vfio_attach_pasid(&self->rig.edu, 1, NO_SUCH_ID));
+	/* nor does it keep the device from other page tables */
+	ASSERT_EQ(0, rig_attach(&self->rig));
+	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(0, iommufd_destroy(FD, pt));
 }
 
 /* -- IOVAs that follow from the device -- */

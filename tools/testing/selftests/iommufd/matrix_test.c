@@ -711,18 +711,6 @@ static int try_nested(void)
 	}
 }
 
-static int pasid_attach(struct vfio_dev *dev, __u32 pasid, __u32 pt)
-{
-	struct vfio_device_attach_iommufd_pt cmd = {
-		.argsz = sizeof(cmd),
-		.flags = VFIO_DEVICE_ATTACH_PASID,
-		.pt_id = pt,
-		.pasid = pasid,
-	};
-
-	return checked_ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
-}
-
 static int try_pasid(void)
 {
 	const __u32 pasid = 1;
@@ -736,7 +724,7 @@ static int try_pasid(void)
 	if (!rc)
 		rc = copier_start(&copier, hwpt);
 	if (!rc)
-		rc = pasid_attach(&copier.dev, pasid, hwpt);
+		rc = vfio_attach_pasid(&copier.dev, pasid, hwpt);
 	if (rc)
 		return rc;
 	detail("attached; %u bits of PASID", hw.max_pasid_log2);
@@ -1079,12 +1067,6 @@ static enum verdict blame(const struct feature *feature, int rc)
 	return offer == OFFERED ? NOT_BY_DRIVER : NOT_BY_MODEL;
 }
 
-/* A device without PASIDs can be attached to one; nothing comes of it. */
-static bool is_vacuous(const struct feature *feature)
-{
-	return feature->offer == pasid_offer && pasid_offer() == NOT_OFFERED;
-}
-
 static void judge(const struct feature *feature)
 {
 	int rc;
@@ -1095,9 +1077,6 @@ static void judge(const struct feature *feature)
 		shared->verdict = blame(feature, rc);
 		if (!shared->detail[0])
 			detail("%s", strerror(-rc));
-	} else if (is_vacuous(feature)) {
-		shared->verdict = NOT_BY_MODEL;
-		detail("can be attached, but the device has no PASIDs");
 	}
 }
 

@@ -206,6 +206,26 @@ TEST_F(pasid, is_refused_what_makes_no_sense)
 	EXPECT_EQ(-EINVAL, REPLACE(1, TABLES.capable));
 }
 
+/* Its IOMMU counts DMA without a PASID as the only one. */
+TEST_F(pasid, is_none_of_a_device_without)
+{
+	struct mock_device plain;
+	__u32 pt;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &plain));
+	pt = TABLES.capable;
+	ASSERT_EQ(0, mock_domain_replace(FD, plain.stdev, &pt));
+	EXPECT_EQ(-EINVAL, attach(FD, &plain, 1, TABLES.capable));
+	EXPECT_EQ(-EINVAL, attach(FD, &plain, NR_PASIDS, TABLES.capable));
+	EXPECT_EQ(-EINVAL, replace(FD, &plain, 1, TABLES.capable));
+	EXPECT_EQ(-EINVAL, attach(FD, &plain, 1, IOAS));
+	EXPECT_EQ(0, mock_pasid_check(FD, plain.stdev, 1, 0));
+	EXPECT_EQ(-ENOENT, attach(FD, &plain, 1, NO_SUCH_ID));
+	/* nor does it keep the device from other page tables */
+	pt = TABLES.plain;
+	EXPECT_EQ(0, mock_domain_replace(FD, plain.stdev, &pt));
+}
+
 /* Every second time, the mock IOMMU refuses this one. */
 TEST_F(pasid, stays_where_it_is_when_the_iommu_refuses)
 {

@@ -243,6 +243,18 @@ int vfio_attach(struct vfio_dev *dev, __u32 pt)
 	return vfio_attach_pt(dev, &pt);
 }
 
+int vfio_attach_pasid(struct vfio_dev *dev, __u32 pasid, __u32 pt)
+{
+	struct vfio_device_attach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DEVICE_ATTACH_PASID,
+		.pt_id = pt,
+		.pasid = pasid,
+	};
+
+	return checked_ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
+}
+
 int vfio_detach(struct vfio_dev *dev)
 {
 	struct vfio_device_detach_iommufd_pt cmd = { .argsz = sizeof(cmd) };

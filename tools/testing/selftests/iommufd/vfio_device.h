@@ -52,6 +52,7 @@ void vfio_close(struct vfio_dev *dev);
 /* @pt is an IOAS or a page table; *pt becomes the page table's ID. */
 int vfio_attach_pt(struct vfio_dev *dev, __u32 *pt);
 int vfio_attach(struct vfio_dev *dev, __u32 pt);
+int vfio_attach_pasid(struct vfio_dev *dev, __u32 pasid, __u32 pt);
 int vfio_detach(struct vfio_dev *dev);
 
 /* Maps BAR 0 and lets the device answer to it and do DMA. */
