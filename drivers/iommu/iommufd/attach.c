@@ -604,7 +604,7 @@ static int use(struct change *change, u32 *pt_id)
  * for a page table of another IOMMU driver, for a PASID beyond those of the
  * device, for page tables that are not PASID capable, or if the group uses
  * another page table; -EOPNOTSUPP for a PASID of a device without any, or if the
- * IOMMU driver knows none; -EBUSY if the device is attached;
+ * IOMMU driver knows none; -EBUSY if the device is attached, or just being reset;
  * -EADDRINUSE if what is mapped or allowed does not suit the device; errors of
  * pinning and of the IOMMU driver; -ENOMEM. On an error nothing has changed.
  */
@@ -629,8 +629,11 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
  * Context: process context, may sleep.
  *
  * Return: 0, also if the device uses that page table already; -EINVAL if the
- * device is not attached; otherwise as iommufd_device_attach(). On an error
- * nothing has changed.
+ * device is not attached; otherwise as iommufd_device_attach(). On an error the
+ * device is attached to what it was, as far as this subsystem knows. When it is
+ * the IOMMU driver that fails, its DMA may be blocked until it is moved or
+ * attached again: some, as that of VT-d, take the device off the old page table
+ * before they try the new one, and do not put it back.
  */
 int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 			   u32 *pt_id)

@@ -19,7 +19,7 @@ struct iommufd_device;
 struct iommufd_fault_queue;
 struct iommufd_ioas;
 
-/* MSI doorbell pages that one file may have, see driver.c */
+/* MSI doorbell pages that one file may have, see sw_msi.c */
 #define IOMMUFD_SW_MSI_MAX 64
 
 /**

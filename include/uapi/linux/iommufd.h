@@ -727,9 +727,10 @@ struct iommu_pasid_alloc {
  *                          device has any PASID attached, the page table of the
  *                          device itself needs this flag too. Page tables that
  *                          the kernel makes when a device is attached to an
- *                          IOAS never have it, so a program that uses PASIDs
- *                          allocates all page tables of the device itself.
- *                          EOPNOTSUPP if the IOMMU has no PASIDs.
+ *                          IOAS do not have it, but for those of
+ *                          IOMMU_PASID_ALLOC: a program that chooses PASIDs
+ *                          itself allocates all page tables of the device
+ *                          itself. EOPNOTSUPP if the IOMMU has no PASIDs.
  */
 enum iommufd_hwpt_alloc_flags {
 	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,
