@@ -822,7 +822,10 @@ int iommufd_address_space_unmap(struct iommufd_address_space *as,
  * Looking at what is mapped
  */
 
-/* Areas that are looked at, and bytes visited, without letting go of the lock */
+/*
+ * Areas that are looked at, and bytes visited, without letting go of the lock;
+ * nothing is visited across a multiple of the latter, a power of two.
+ */
 #define AREAS_STEP 1024
 #define VISIT_STEP SZ_1G
 
@@ -910,11 +913,14 @@ static int visit_part(struct iommufd_area *area, unsigned long iova,
 /*
  * Visit some of [*iova, last] and set *iova to where it goes on, or to what is
  * behind @last.
+ *
+ * Parts are cut where entries of page tables end: how much was done so far
+ * decides whether to go on, and nothing else.
  */
 static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
 		      unsigned long last, iommufd_visit_t visit, void *data)
 {
-	unsigned long part_last, bytes_left = VISIT_STEP;
+	unsigned long part_last, done = 0;
 	unsigned int nr_left = AREAS_STEP;
 	struct iommufd_area *area, *end;
 	int rc = 0;
@@ -923,21 +929,21 @@ static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
 	area = iommufd_area_first(&as->space, *iova, last);
 	while (area && nr_left) {
 		nr_left--;
+		*iova = max(*iova, area->iova);
+		part_last = min(last, *iova | (VISIT_STEP - 1));
 		end = area;
 		if (is_live(area) && !area->pinned->revocable)
-			end = last_neighbour(area, last, &nr_left);
-
-		*iova = max(*iova, area->iova);
-		part_last = min(last, end->last);
-		if (part_last - *iova >= bytes_left)
-			part_last = *iova + bytes_left - 1;
-		bytes_left -= part_last - *iova + 1;
+			end = last_neighbour(area, part_last, &nr_left);
+		part_last = min(part_last, end->last);
+		done += part_last - *iova + 1;
 
 		rc = visit_part(area, *iova, part_last, visit, data);
 		*iova = part_last + 1;
-		if (rc || !bytes_left)
+		if (rc || done >= VISIT_STEP)
 			goto out_unlock;
-		area = iommufd_area_next(end, last);
+		/* What has been cut goes on behind the cut. */
+		area = part_last < min(last, end->last) ?
+			       end : iommufd_area_next(end, last);
 	}
 	if (!area)
 		*iova = last + 1;
@@ -954,7 +960,9 @@ out_unlock:
  * @visit: called for each mapped part of the range, ascending, with parts that
  *         are not in the page tables any more, or not yet, left out. Areas
  *         without a hole between them come together, large ones in several
- *         parts.
+ *         parts. Each part begins and ends where an area does, where the
+ *         range does, or at a multiple of 1 GiB: it cuts no entry of a page
+ *         table in two unless the range does.
  * @data: for @visit
  *
  * Context: process context, may sleep; holds locks around @visit, which must

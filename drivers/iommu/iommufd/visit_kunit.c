@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of how what is mapped is looked at, with a visitor that takes notes
+ */
+#include <kunit/test.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+
+#include "address_space.h"
+#include "pinned.h"
+
+#define MAX_AREAS 40
+#define MAX_PARTS 400
+/* Entries of page tables end at multiples of that. */
+#define STEP SZ_1G
+
+struct visit_fixture {
+	struct iommufd_address_space as;
+	struct iommufd_pinned pinned;
+	struct iommufd_area areas[MAX_AREAS];
+	unsigned int nr_areas;
+	struct {
+		unsigned long iova;
+		unsigned long last;
+	} parts[MAX_PARTS];
+	unsigned int nr_parts;
+};
+
+static int visit_init(struct kunit *test)
+{
+	struct visit_fixture *fix;
+
+	if (!IS_ENABLED(CONFIG_64BIT))
+		kunit_skip(test, "needs more IOVA");
+	fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	iommufd_address_space_init(&fix->as);
+	test->priv = fix;
+	return 0;
+}
+
+static void remove_areas(struct visit_fixture *fix)
+{
+	down_write(&fix->as.space.lock);
+	while (fix->nr_areas)
+		iommufd_iova_remove(&fix->as.space,
+				    &fix->areas[--fix->nr_areas]);
+	up_write(&fix->as.space.lock);
+}
+
+static void visit_exit(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+
+	if (!fix)
+		return;
+	remove_areas(fix);
+	iommufd_address_space_destroy(&fix->as);
+}
+
+static void insert(struct visit_fixture *fix, unsigned long iova,
+		   unsigned long length)
+{
+	struct iommufd_area *area = &fix->areas[fix->nr_areas++];
+
+	area->iova = iova;
+	area->last = iova + length - 1;
+	area->pinned = &fix->pinned;
+	area->state = IOMMUFD_AREA_LIVE;
+	down_write(&fix->as.space.lock);
+	iommufd_iova_insert(&fix->as.space, area);
+	up_write(&fix->as.space.lock);
+}
+
+static int note_part(void *data, unsigned long iova, unsigned long last)
+{
+	struct visit_fixture *fix = data;
+
+	if (fix->nr_parts == MAX_PARTS)
+		return -ENOSPC;
+	fix->parts[fix->nr_parts].iova = iova;
+	fix->parts[fix->nr_parts].last = last;
+	fix->nr_parts++;
+	return 0;
+}
+
+static bool is_start(struct visit_fixture *fix, unsigned long iova)
+{
+	unsigned int i;
+
+	for (i = 0; i != fix->nr_areas; i++) {
+		if (fix->areas[i].iova == iova)
+			return true;
+	}
+	return false;
+}
+
+static bool is_end(struct visit_fixture *fix, unsigned long last)
+{
+	unsigned int i;
+
+	for (i = 0; i != fix->nr_areas; i++) {
+		if (fix->areas[i].last == last)
+			return true;
+	}
+	return false;
+}
+
+static unsigned long mapped_bytes(struct visit_fixture *fix, unsigned long iova,
+				  unsigned long last)
+{
+	struct iommufd_area *area;
+	unsigned long bytes = 0;
+
+	for (area = iommufd_area_first(&fix->as.space, iova, last); area;
+	     area = iommufd_area_next(area, last))
+		bytes += min(area->last, last) - max(area->iova, iova) + 1;
+	return bytes;
+}
+
+/* Visit the range: all that is mapped, once, cut where it may be. */
+static void expect_parts(struct kunit *test, unsigned long iova,
+			 unsigned long last)
+{
+	struct visit_fixture *fix = test->priv;
+	unsigned long bytes = 0;
+	unsigned int i;
+
+	fix->nr_parts = 0;
+	KUNIT_ASSERT_EQ(test, 0,
+			iommufd_address_space_visit(&fix->as, iova, last,
+						    note_part, fix));
+	for (i = 0; i != fix->nr_parts; i++) {
+		unsigned long part = fix->parts[i].iova;
+		unsigned long part_last = fix->parts[i].last;
+
+		KUNIT_EXPECT_TRUE_MSG(test, part == iova ||
+				      IS_ALIGNED(part, STEP) ||
+				      is_start(fix, part), "%lx", part);
+		KUNIT_EXPECT_TRUE_MSG(test, part_last == last ||
+				      IS_ALIGNED(part_last + 1, STEP) ||
+				      is_end(fix, part_last), "%lx", part_last);
+		if (i)
+			KUNIT_EXPECT_LT(test, fix->parts[i - 1].last, part);
+		KUNIT_EXPECT_LE(test, iova, part);
+		KUNIT_EXPECT_LE(test, part, part_last);
+		KUNIT_EXPECT_LE(test, part_last, last);
+		bytes += part_last - part + 1;
+	}
+	/* No part is longer than what is mapped, so all of them are whole. */
+	KUNIT_EXPECT_EQ(test, bytes, mapped_bytes(fix, iova, last));
+}
+
+static void parts_are_cut_only_where_entries_end(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+
+	insert(fix, SZ_4K, SZ_4K);
+	insert(fix, SZ_2M, 3UL * SZ_1G);
+	insert(fix, SZ_2M + 3UL * SZ_1G, SZ_8K);
+	insert(fix, 8UL * SZ_1G, SZ_1G);
+	expect_parts(test, 0, ULONG_MAX);
+	expect_parts(test, SZ_4K, 9UL * SZ_1G - 1);
+	expect_parts(test, SZ_2M + SZ_4K, SZ_2M + SZ_1G + SZ_4K - 1);
+	expect_parts(test, 8UL * SZ_1G + SZ_4K, 8UL * SZ_1G + SZ_8K - 1);
+}
+
+static void iova_may_end_at_the_last_byte(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+
+	insert(fix, -3UL * SZ_1G - SZ_4K, 3UL * SZ_1G + SZ_4K);
+	expect_parts(test, 0, ULONG_MAX);
+	expect_parts(test, -2UL * SZ_1G - SZ_4K, ULONG_MAX);
+}
+
+static void areas_without_a_hole_come_together(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+	unsigned int i;
+
+	for (i = 0; i != 20; i++)
+		insert(fix, SZ_1G + i * SZ_4K, SZ_4K);
+	for (i = 21; i != 30; i++)
+		insert(fix, SZ_1G + i * SZ_4K, SZ_4K);
+	expect_parts(test, 0, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, fix->nr_parts, 2);
+}
+
+static unsigned long random_length(struct rnd_state *rnd)
+{
+	unsigned long pages = 1 + prandom_u32_state(rnd) % 511;
+
+	switch (prandom_u32_state(rnd) % 3) {
+	case 0:
+		return pages * SZ_4K;
+	case 1:
+		return pages * SZ_2M + pages % 3 * SZ_4K;
+	default:
+		return pages % 4 * SZ_1G + pages * SZ_4K;
+	}
+}
+
+static void random_areas_are_visited_whole(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+	struct rnd_state rnd;
+	unsigned int i, round;
+	unsigned long iova, first;
+
+	prandom_seed_state(&rnd, 0x1d0a);
+	for (round = 0; round != 100; round++) {
+		iova = 0;
+		for (i = 0; i != MAX_AREAS; i++) {
+			unsigned long length = random_length(&rnd);
+
+			if (prandom_u32_state(&rnd) % 3)
+				iova += random_length(&rnd);
+			insert(fix, iova, length);
+			iova += length;
+		}
+		expect_parts(test, 0, ULONG_MAX);
+		first = random_length(&rnd);
+		expect_parts(test, first, first + 20 * random_length(&rnd) - 1);
+		remove_areas(fix);
+	}
+}
+
+static struct kunit_case visit_cases[] = {
+	KUNIT_CASE(parts_are_cut_only_where_entries_end),
+	KUNIT_CASE(iova_may_end_at_the_last_byte),
+	KUNIT_CASE(areas_without_a_hole_come_together),
+	KUNIT_CASE(random_areas_are_visited_whole),
+	{}
+};
+
+static struct kunit_suite visit_suite = {
+	.name = "iommufd_visit",
+	.init = visit_init,
+	.exit = visit_exit,
+	.test_cases = visit_cases,
+};
+
+kunit_test_suite(visit_suite);
