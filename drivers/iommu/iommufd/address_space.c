@@ -873,6 +873,7 @@ static int visit_revocable(struct iommufd_revocable *revocable,
 {
 	int rc;
 
+	/* Its owner may wait for us here, but we never for its owner. */
 	if (!iommufd_revocable_hold(revocable))
 		return 0;
 	rc = visit(data, iova, last);

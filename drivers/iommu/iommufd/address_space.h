@@ -20,6 +20,9 @@
  *   mm_struct::mmap_lock           of the memory's process
  *   dma_buf::resv                  mappings of memory that can be revoked;
  *                                  exporters call in with it held
+ *   iommufd_revocable::mutex       whether it was revoked; also inside the lock
+ *                                  of the IOVA space, where exporters are not
+ *                                  waited for
  *   iommu_group::mutex             the IOMMU core: inside group's lock; MSI
  *                                  setup comes in with it held, and takes
  *   iommufd_ctx::sw_msi_lock       MSI doorbells

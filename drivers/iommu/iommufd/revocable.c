@@ -43,6 +43,7 @@ void iommufd_revocable_init(struct iommufd_revocable *revocable,
 			    struct dma_resv *resv)
 {
 	revocable->resv = resv;
+	mutex_init(&revocable->mutex);
 	revocable->revoked = false;
 	revocable->mappings = RB_ROOT;
 	revocable->next = NULL;
@@ -130,9 +131,12 @@ void iommufd_revoke(struct iommufd_revocable *revocable)
 
 	dma_resv_assert_held(revocable->resv);
 
+	/* Only those are waited for who look into a page table right now. */
+	mutex_lock(&revocable->mutex);
 	revocable->revoked = true;
 	while ((node = rb_first(&revocable->mappings)))
 		revoke_from_domain(revocable, to_mapping(node));
+	mutex_unlock(&revocable->mutex);
 }
 
 static int add_mapping(struct iommufd_revocable *revocable,
@@ -237,22 +241,28 @@ void iommufd_revocable_unmap_end(struct iommufd_revocable *revocable)
 
 /**
  * iommufd_revocable_hold - keep memory in its page tables for a while
- * @revocable: the memory
+ * @revocable: the memory, in an area that nobody unmaps meanwhile
  *
- * Context: may sleep and take the owner's lock.
+ * The owner waits when it takes the memory back meanwhile, so this is not for
+ * long. The owner's lock is not taken: the owner may hold it for as long as it
+ * likes.
+ *
+ * Context: may sleep, for as long as it takes to unmap. Caller may hold the
+ * lock of an IOVA space, and must not wait for the owner until it calls
+ * iommufd_revocable_release().
  * Return: true if the memory stays where it is until
  * iommufd_revocable_release(); false if it was taken back.
  */
 bool iommufd_revocable_hold(struct iommufd_revocable *revocable)
 {
-	dma_resv_lock(revocable->resv, NULL);
+	mutex_lock(&revocable->mutex);
 	if (!revocable->revoked)
 		return true;
-	dma_resv_unlock(revocable->resv);
+	mutex_unlock(&revocable->mutex);
 	return false;
 }
 
 void iommufd_revocable_release(struct iommufd_revocable *revocable)
 {
-	dma_resv_unlock(revocable->resv);
+	mutex_unlock(&revocable->mutex);
 }

@@ -6,6 +6,7 @@
 #define __IOMMUFD_REVOCABLE_H
 
 #include <linux/errno.h>
+#include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
@@ -17,13 +18,16 @@ struct revocable_mapping;
 /**
  * struct iommufd_revocable - memory of a device that does not wait for users
  * @resv: the owner's lock, which it holds when it takes the memory back
- * @revoked: it has been taken back, for good; guarded by @resv
+ * @mutex: inside @resv; held while the memory is being taken back, and by those
+ *         who need it to stay but cannot wait for its owner
+ * @revoked: it has been taken back, for good; changes under both locks
  * @mappings: areas that are in page tables; guarded by @resv
  * @next: follows what left @mappings last, or NULL; guarded by @resv. Areas are
  *        unmapped in the order of @mappings.
  */
 struct iommufd_revocable {
 	struct dma_resv *resv;
+	struct mutex mutex;		/* inside resv */
 	bool revoked;
 	struct rb_root mappings;
 	struct revocable_mapping *next;

@@ -3,11 +3,15 @@
  * Tests of how what is mapped is looked at, with a visitor that takes notes
  */
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/dma-resv.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 
 #include "address_space.h"
 #include "pinned.h"
+#include "revocable.h"
 
 #define MAX_AREAS 40
 #define MAX_PARTS 400
@@ -226,11 +230,72 @@ static void random_areas_are_visited_whole(struct kunit *test)
 	}
 }
 
+struct visit_work {
+	struct work_struct work;
+	struct completion done;
+	struct visit_fixture *fix;
+	int rc;
+};
+
+static void visit_in_work(struct work_struct *work)
+{
+	struct visit_work *visit = container_of(work, struct visit_work, work);
+
+	visit->rc = iommufd_address_space_visit(&visit->fix->as, 0, ULONG_MAX,
+						note_part, visit->fix);
+	complete(&visit->done);
+}
+
+static void owners_that_are_busy_are_not_waited_for(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+	struct iommufd_revocable revocable;
+	struct dma_resv resv;
+	struct visit_work visit = { .fix = fix };
+	bool is_free;
+
+	dma_resv_init(&resv);
+	iommufd_revocable_init(&revocable, &resv);
+	fix->pinned.revocable = &revocable;
+	insert(fix, SZ_1M, SZ_1M);
+	init_completion(&visit.done);
+	INIT_WORK_ONSTACK(&visit.work, visit_in_work);
+
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_lock(&resv, NULL));
+	schedule_work(&visit.work);
+	KUNIT_EXPECT_NE(test, 0,
+			wait_for_completion_timeout(&visit.done, 30 * HZ));
+	/* and so the IOVA space is free for others */
+	is_free = down_write_trylock(&fix->as.space.lock);
+	KUNIT_EXPECT_TRUE(test, is_free);
+	if (is_free)
+		up_write(&fix->as.space.lock);
+	dma_resv_unlock(&resv);
+
+	flush_work(&visit.work);
+	destroy_work_on_stack(&visit.work);
+	KUNIT_EXPECT_EQ(test, 0, visit.rc);
+	KUNIT_EXPECT_EQ(test, fix->nr_parts, 1);
+
+	dma_resv_lock(&resv, NULL);
+	iommufd_revoke(&revocable);
+	dma_resv_unlock(&resv);
+	fix->nr_parts = 0;
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_address_space_visit(&fix->as, 0, ULONG_MAX,
+						    note_part, fix));
+	KUNIT_EXPECT_EQ(test, fix->nr_parts, 0);
+
+	remove_areas(fix);
+	dma_resv_fini(&resv);
+}
+
 static struct kunit_case visit_cases[] = {
 	KUNIT_CASE(parts_are_cut_only_where_entries_end),
 	KUNIT_CASE(iova_may_end_at_the_last_byte),
 	KUNIT_CASE(areas_without_a_hole_come_together),
 	KUNIT_CASE(random_areas_are_visited_whole),
+	KUNIT_CASE(owners_that_are_busy_are_not_waited_for),
 	{}
 };
 
