@@ -14,6 +14,7 @@
  *   iommufd_ctx::groups_lock       groups that come and go
  *   iommufd_address_space::fill_lock  a page table that comes
  *   iommufd_address_space::consumers  who follows the address space
+ *   iommufd_owed::mutex            what readers of dirty bits are owed
  *   iommufd_iova_space::lock       areas and ranges; not while pinning
  *   iommufd_pinned::mutex          segments
  *   iommufd_accounts::lock         who is charged for files; not while pinning

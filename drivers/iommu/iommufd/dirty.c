@@ -2,8 +2,14 @@
 /*
  * Dirty tracking: which memory devices have written to
  *
- * Owns nothing: the hardware, or the IOMMU driver, has a dirty bit in each page
- * table entry, and user space has the bitmap. Called by the ioctl table.
+ * The hardware, or the IOMMU driver, has a dirty bit in each page table entry,
+ * and user space has the bitmap. In between, this has what is owed: entries are
+ * larger than what somebody may ask for, and are cleaned whole. Called by the
+ * ioctl table.
+ *
+ * The promise: what a device has written to is reported at least once
+ * afterwards, to whoever asks for it, however the range of each call is cut, and
+ * also after calls that failed.
  *
  * Only what is mapped is looked at, neither IOVA nor memory of the bitmap in
  * between. The page table stands still while it is read, but no lock is held
@@ -18,6 +24,7 @@
 
 #include "call.h"
 #include "dirty.h"
+#include "dirty_owed.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "iova_bitmap.h"
@@ -26,18 +33,23 @@
  * struct dirty_reader - one reading of a page table
  * @as: what the page table follows
  * @domain: the page table
+ * @owed: what is owed of the page table
  * @iova: the first IOVA of the stretch of mapped memory that is being read
  * @last: its last IOVA
+ * @next: what is behind the last part that was read
  * @flags: IOMMU_DIRTY_NO_CLEAR or 0
  * @dirty: what the IOMMU driver is to fill
- * @gather: the entries that were cleaned and have to leave the IOTLB, since
- *          hardware does not set the bit in the page table again before
+ * @gather: what the IOMMU driver wants to be flushed of the entries that it has
+ *          cleaned: as long as the IOTLB has one of them as dirty, hardware
+ *          need not set the bit in the page table again
  */
 struct dirty_reader {
 	struct iommufd_address_space *as;
 	struct iommu_domain *domain;
+	struct iommufd_owed *owed;
 	unsigned long iova;
 	unsigned long last;
+	unsigned long next;
 	unsigned long flags;
 	struct iommu_dirty_bitmap dirty;
 	struct iommu_iotlb_gather gather;
@@ -49,17 +61,44 @@ static void reader_init(struct dirty_reader *reader,
 {
 	reader->as = &hwpt->ioas->as;
 	reader->domain = hwpt->common.domain;
+	reader->owed = &hwpt->owed;
 	reader->flags = flags;
 	iommu_dirty_bitmap_init(&reader->dirty, bitmap, &reader->gather);
 }
 
-/* For what was cleaned, also when the rest failed */
-static void reader_finish(struct dirty_reader *reader)
+static bool reader_clears(const struct dirty_reader *reader)
 {
-	/* Without a range a flush would be one of everything. */
-	if (!(reader->flags & IOMMU_DIRTY_NO_CLEAR) &&
-	    reader->gather.start <= reader->gather.end)
+	return !(reader->flags & IOMMU_DIRTY_NO_CLEAR);
+}
+
+/*
+ * For what was cleaned, also when the rest failed, before anybody is told of
+ * it: who copies the memory then has all that was written to it without a
+ * trace. Drivers may have flushed some of it already.
+ */
+static void reader_flush(struct dirty_reader *reader)
+{
+	/* Drivers may note down what they leave alone, too. */
+	if (!reader_clears(reader))
+		return;
+	/* To flush nothing is to flush everything for some drivers. */
+	if (reader->gather.start <= reader->gather.end)
 		iommu_iotlb_sync(reader->domain, &reader->gather);
+}
+
+static void mark_owed(struct dirty_reader *reader, unsigned long iova,
+		      unsigned long last)
+{
+	unsigned long owed_iova = iova, owed_last = last;
+
+	while (iommufd_owed_next(reader->owed, &owed_iova, &owed_last)) {
+		iova_bitmap_set(reader->dirty.bitmap, owed_iova,
+				owed_last - owed_iova + 1);
+		if (owed_last == last)
+			break;
+		owed_iova = owed_last + 1;
+		owed_last = last;
+	}
 }
 
 static int read_part(void *data, unsigned long iova, unsigned long last)
@@ -67,6 +106,9 @@ static int read_part(void *data, unsigned long iova, unsigned long last)
 	struct dirty_reader *reader = data;
 	struct iommu_domain *domain = reader->domain;
 
+	if (reader->dirty.bitmap)
+		mark_owed(reader, iova, last);
+	reader->next = last + 1;
 	return domain->dirty_ops->read_and_clear_dirty(domain, iova,
 						       last - iova + 1,
 						       reader->flags,
@@ -85,8 +127,14 @@ static int clear_all(struct iommufd_hwpt_paging *hwpt)
 	reader_init(&reader, hwpt, NULL, 0);
 	rc = iommufd_address_space_visit(reader.as, 0, ULONG_MAX, read_part,
 					 &reader);
-	reader_finish(&reader);
-	return rc;
+	reader_flush(&reader);
+	if (rc)
+		return rc;
+
+	mutex_lock(&hwpt->owed.mutex);
+	iommufd_owed_settle_all(&hwpt->owed);
+	mutex_unlock(&hwpt->owed.mutex);
+	return 0;
 }
 
 static int set_dirty_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
@@ -159,15 +207,72 @@ static int check_alignment(struct iommufd_iova_space *space,
 	return 0;
 }
 
+static bool is_mapped(void *data, unsigned long iova, unsigned long last)
+{
+	struct iommufd_address_space *as = data;
+
+	return iommufd_address_space_next_mapped(as, &iova, &last, 0);
+}
+
+static int prepare_window(struct dirty_reader *reader)
+{
+	if (!reader_clears(reader))
+		return 0;
+	iommufd_owed_sweep(reader->owed, is_mapped, reader->as);
+	return iommufd_owed_prepare(reader->owed);
+}
+
+/*
+ * All from @iova up to @next was read and marked. What the entries at the ends
+ * of the window have outside of it goes to those who read that, which may be
+ * this call.
+ */
+static void settle_window(struct dirty_reader *reader, unsigned long iova,
+			  unsigned long next, unsigned long window_iova,
+			  unsigned long window_last)
+{
+	unsigned long owed_iova, owed_last;
+
+	iova_bitmap_take_owed(reader->dirty.bitmap, &owed_iova, &owed_last);
+	/* It is still in the page table. */
+	if (!reader_clears(reader))
+		return;
+
+	/* Also what is not mapped, or about to be unmapped: nobody asks again. */
+	if (next != iova)
+		iommufd_owed_settle(reader->owed, iova, next - 1);
+	if (owed_iova < window_iova)
+		iommufd_owed_add(reader->owed, owed_iova, window_iova - 1);
+	if (owed_last > window_last)
+		iommufd_owed_add(reader->owed, window_last + 1, owed_last);
+	/* Somebody else may report this before our call ends. */
+	if (owed_iova < window_iova || owed_last > window_last)
+		reader_flush(reader);
+}
+
 static int read_window(struct iova_bitmap *bitmap, unsigned long iova,
 		       size_t length, void *opaque)
 {
 	struct dirty_reader *reader = opaque;
-	unsigned long last = iova + length - 1;
+	unsigned long window_last = iova + length - 1;
+	unsigned long first = max(iova, reader->iova);
+	unsigned long last = min(window_last, reader->last);
+	int rc;
 
-	return iommufd_address_space_visit(reader->as, max(iova, reader->iova),
-					   min(last, reader->last), read_part,
-					   reader);
+	if (mutex_lock_killable(&reader->owed->mutex))
+		return -EINTR;
+	rc = prepare_window(reader);
+	if (rc)
+		goto out_unlock;
+
+	reader->next = first;
+	rc = iommufd_address_space_visit(reader->as, first, last, read_part,
+					 reader);
+	settle_window(reader, first, rc ? reader->next : last + 1, iova,
+		      window_last);
+out_unlock:
+	mutex_unlock(&reader->owed->mutex);
+	return rc;
 }
 
 /* A hole that may have a page of the bitmap for itself is left out. */
@@ -219,7 +324,7 @@ static int read_dirty(struct iommufd_hwpt_paging *hwpt,
 		return PTR_ERR(bitmap);
 	reader_init(&reader, hwpt, bitmap, flags);
 	rc = read_mapped(&reader, cmd->iova, last, cmd->page_size);
-	reader_finish(&reader);
+	reader_flush(&reader);
 	iova_bitmap_free(bitmap);
 	return rc;
 }

@@ -25,6 +25,7 @@ void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
 		iommufd_address_space_remove(&hwpt->ioas->as, &hwpt->consumer);
 	if (hwpt->common.domain)
 		iommu_domain_free(hwpt->common.domain);
+	iommufd_owed_destroy(&hwpt->owed);
 	iommufd_fault_leave_queue(&hwpt->common);
 	if (hwpt->ioas)
 		iommufd_object_release(&hwpt->ioas->obj);
@@ -109,6 +110,7 @@ iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	hwpt = to_hwpt_paging(to_hwpt(obj));
 	hwpt->common.ctx = idev->ctx;
 	hwpt->common.pasid_capable = flags & IOMMU_HWPT_ALLOC_PASID;
+	iommufd_owed_init(&hwpt->owed);
 	INIT_LIST_HEAD(&hwpt->auto_node);
 	hwpt->nest_parent = flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
 	hwpt->ioas = ioas;

@@ -11,6 +11,7 @@
 #include <linux/bitmap.h>
 
 #include "address_space.h"
+#include "dirty_owed.h"
 #include "object.h"
 
 struct iommu_user_data;
@@ -50,6 +51,7 @@ struct iommufd_hw_pagetable {
  * @auto_node: in iommufd_ioas::auto_hwpts when the page table was made
  *             automatically, else empty
  * @enforce_cache_coherency: no DMA bypasses the CPU caches
+ * @owed: what readers of its dirty state have not been told of yet
  * @sw_msi_present: MSI doorbells that are mapped; guarded by
  *                  iommufd_ctx::sw_msi_lock
  */
@@ -60,6 +62,7 @@ struct iommufd_hwpt_paging {
 	struct list_head auto_node;
 	bool nest_parent;
 	bool enforce_cache_coherency;
+	struct iommufd_owed owed;
 	DECLARE_BITMAP(sw_msi_present, IOMMUFD_SW_MSI_MAX);
 };
 

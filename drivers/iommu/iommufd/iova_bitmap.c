@@ -26,8 +26,9 @@
  * end of it, is read and cleaned once only, so all of it has to be marked then.
  * But the callback may hold locks for which those wait who have to provide the
  * user's memory. So what reaches out of the visited window is owed until the
- * callback has returned. It always begins next to the window, so that one
- * position on each side says it all.
+ * callback has returned. It always begins next to the window, so that one IOVA
+ * on each side says it all. A callback that has a better place to remember it,
+ * with what reaches out of the bitmap, takes it over.
  *
  * Locking: none here. A bitmap belongs to one thread.
  */
@@ -78,9 +79,11 @@ struct iova_bitmap_window {
  * @last_page: the page that has the last granule
  * @user_page: address of the user's page 0
  * @error: the first failure of a stray window, after which marks are missing
- * @owed_first: the first position to be marked in front of @visited, if there
- *              is any
- * @owed_last: the last position to be marked behind @visited, likewise
+ * @visited_iova: the first IOVA of @visited, while that is pinned
+ * @visited_last: its last IOVA
+ * @owed_iova: the first IOVA to be marked in front of @visited; @visited_iova
+ *             if there is none. Perhaps not in the bitmap.
+ * @owed_last: the last IOVA to be marked behind @visited, likewise
  * @visited: the window of iova_bitmap_for_each()
  * @stray: the window of marks outside of @visited
  * @stray_pages: room for @stray
@@ -94,7 +97,9 @@ struct iova_bitmap {
 	unsigned long last_page;
 	unsigned long user_page;
 	int error;
-	unsigned long owed_first;
+	unsigned long visited_iova;
+	unsigned long visited_last;
+	unsigned long owed_iova;
 	unsigned long owed_last;
 	struct iova_bitmap_window visited;
 	struct iova_bitmap_window stray;
@@ -168,16 +173,6 @@ static int pin_window(struct iova_bitmap *bitmap,
 	return 0;
 }
 
-static unsigned long window_first(const struct iova_bitmap_window *window)
-{
-	return window->first_page * POSITIONS_PER_PAGE;
-}
-
-static unsigned long window_last(const struct iova_bitmap_window *window)
-{
-	return (window->first_page + window->npages) * POSITIONS_PER_PAGE - 1;
-}
-
 /* The window that has @page, or NULL if it cannot be had */
 static struct iova_bitmap_window *find_window(struct iova_bitmap *bitmap,
 					      unsigned long page)
@@ -249,31 +244,60 @@ static void mark_positions(struct iova_bitmap *bitmap, unsigned long first,
 	}
 }
 
+/* [@iova, @last] is in the bitmap. */
+static void mark_range(struct iova_bitmap *bitmap, unsigned long iova,
+		       unsigned long last)
+{
+	mark_positions(bitmap, iova_to_position(bitmap, iova),
+		       iova_to_position(bitmap, last));
+}
+
 /* Cut off what reaches out of the visited window, to be marked later. */
-static void owe_positions(struct iova_bitmap *bitmap, unsigned long *first,
-			  unsigned long *last)
+static void owe_outside(struct iova_bitmap *bitmap, unsigned long *iova,
+			unsigned long *last)
 {
-	struct iova_bitmap_window *window = &bitmap->visited;
-
-	if (!window->npages || *first > window_last(window) ||
-	    *last < window_first(window))
+	if (!bitmap->visited.npages || *iova > bitmap->visited_last ||
+	    *last < bitmap->visited_iova)
 		return;
-	bitmap->owed_first = min(bitmap->owed_first, *first);
+	bitmap->owed_iova = min(bitmap->owed_iova, *iova);
 	bitmap->owed_last = max(bitmap->owed_last, *last);
-	*first = max(*first, window_first(window));
-	*last = min(*last, window_last(window));
+	*iova = max(*iova, bitmap->visited_iova);
+	*last = min(*last, bitmap->visited_last);
 }
 
-static void mark_owed_positions(struct iova_bitmap *bitmap)
+static void mark_owed(struct iova_bitmap *bitmap)
 {
-	unsigned long first = window_first(&bitmap->visited);
-	unsigned long last = window_last(&bitmap->visited);
+	unsigned long iova = max(bitmap->owed_iova, bitmap->iova);
+	unsigned long last = min(bitmap->owed_last, bitmap->last);
 
-	if (bitmap->owed_first < first)
-		mark_positions(bitmap, bitmap->owed_first, first - 1);
-	if (bitmap->owed_last > last)
-		mark_positions(bitmap, last + 1, bitmap->owed_last);
+	if (iova < bitmap->visited_iova)
+		mark_range(bitmap, iova, bitmap->visited_iova - 1);
+	if (last > bitmap->visited_last)
+		mark_range(bitmap, bitmap->visited_last + 1, last);
 }
+
+/**
+ * iova_bitmap_take_owed() - Take over what reaches out of the visited window
+ * @bitmap: The bitmap, of which a window is being visited
+ * @iova: Receives the first IOVA that was marked, if it is in front of the
+ *        window, also if it is in front of the bitmap; else that of the window
+ * @last: Receives the last IOVA that was marked, if it is behind the window;
+ *        else that of the window
+ *
+ * Only marks that touch the window count. What is outside of it will not be
+ * marked.
+ *
+ * Context: The callback that visits the window, after all of its marks.
+ */
+void iova_bitmap_take_owed(struct iova_bitmap *bitmap, unsigned long *iova,
+			   unsigned long *last)
+{
+	*iova = bitmap->owed_iova;
+	*last = bitmap->owed_last;
+	bitmap->owed_iova = bitmap->visited_iova;
+	bitmap->owed_last = bitmap->visited_last;
+}
+EXPORT_SYMBOL_FOR_MODULES(iova_bitmap_take_owed, "iommufd");
 
 /**
  * iova_bitmap_set() - Mark the granules that a range of IOVA touches
@@ -295,7 +319,7 @@ static void mark_owed_positions(struct iova_bitmap *bitmap)
 void iova_bitmap_set(struct iova_bitmap *bitmap, unsigned long iova,
 		     size_t length)
 {
-	unsigned long last, first_position, last_position;
+	unsigned long last;
 
 	if (!length)
 		return;
@@ -304,10 +328,8 @@ void iova_bitmap_set(struct iova_bitmap *bitmap, unsigned long iova,
 	if (iova > bitmap->last || last < bitmap->iova)
 		return;
 
-	first_position = iova_to_position(bitmap, max(iova, bitmap->iova));
-	last_position = iova_to_position(bitmap, min(last, bitmap->last));
-	owe_positions(bitmap, &first_position, &last_position);
-	mark_positions(bitmap, first_position, last_position);
+	owe_outside(bitmap, &iova, &last);
+	mark_range(bitmap, max(iova, bitmap->iova), min(last, bitmap->last));
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_set, "IOMMUFD");
 
@@ -323,11 +345,13 @@ static int visit_window(struct iova_bitmap *bitmap, void *opaque,
 	if (next_page <= bitmap->last_page)
 		last = page_to_iova(bitmap, next_page) - 1;
 
-	bitmap->owed_first = window_first(window);
-	bitmap->owed_last = window_last(window);
+	bitmap->visited_iova = iova;
+	bitmap->visited_last = last;
+	bitmap->owed_iova = iova;
+	bitmap->owed_last = last;
 	rc = fn(bitmap, iova, last - iova + 1, opaque);
 	/* Also after a failure: nobody else knows what is owed. */
-	mark_owed_positions(bitmap);
+	mark_owed(bitmap);
 	return rc ?: bitmap->error;
 }
 
@@ -457,8 +481,6 @@ struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
 	bitmap->last_page = last_position / POSITIONS_PER_PAGE;
 	bitmap->user_page = user_va & PAGE_MASK;
 	bitmap->error = 0;
-	bitmap->owed_first = 0;
-	bitmap->owed_last = 0;
 	bitmap->visited = (struct iova_bitmap_window){
 		.pages = bitmap->visited_pages,
 		.max_npages = npages,
