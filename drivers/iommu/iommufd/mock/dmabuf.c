@@ -64,7 +64,8 @@ static int mock_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	unsigned long addr;
 	int rc;
 
-	if (vma_is_cow_mapping(vma))
+	/* What is written to a private mapping would be a copy. */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
 	for (addr = vma->vm_start; addr != vma->vm_end; addr += PAGE_SIZE) {
 		rc = vm_insert_page(vma, addr, page++);
