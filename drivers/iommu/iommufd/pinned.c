@@ -608,17 +608,24 @@ static void stop_using_segments(struct iommufd_pinned *pinned,
 	struct iommufd_pin_segment *next;
 
 	for (; segment && segment->first <= last; segment = next) {
-		next = segment->last < last ? next_segment(segment) : NULL;
-
-		WARN_ON(segment->first < first || segment->last > last);
-		segment->starts -= segment->first == first;
+		next = NULL;
+		if (segment->last != last) {
+			WARN_ON(segment->last > last);
+			next = next_segment(segment);
+		}
+		WARN_ON(segment->first < first);
 		if (!--segment->users) {
 			rb_erase(&segment->node, &pinned->segments);
 			give_back(pinned, segment);
 			free_segment(pinned, segment);
+		} else {
+			segment->starts -= segment->first == first;
 		}
 		cond_resched();
 	}
+	/* The usual case */
+	if (RB_EMPTY_ROOT(&pinned->segments))
+		return;
 	join_segments(pinned, first);
 	join_segments(pinned, last + 1);
 }

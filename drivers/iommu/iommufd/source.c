@@ -58,11 +58,13 @@ void iommufd_scratch_free(struct iommufd_scratch *scratch)
  * @dirty: they may have been written to
  *
  * In steps of IOMMUFD_UNPIN_STEP: there may be millions of small folios, each of
- * which is locked to be made dirty.
+ * which is locked to be made dirty. Not inlined, for the usual unpin of a page
+ * does not need its registers.
  *
  * Context: may sleep. Cannot fail.
  */
-void iommufd_unpin_pages(struct page *page, unsigned long npages, bool dirty)
+noinline void iommufd_unpin_pages(struct page *page, unsigned long npages,
+				  bool dirty)
 {
 	while (npages > IOMMUFD_UNPIN_STEP) {
 		unpin_user_page_range_dirty_lock(page, IOMMUFD_UNPIN_STEP,

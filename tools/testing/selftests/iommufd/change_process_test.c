@@ -744,7 +744,7 @@ TEST_F_TIMEOUT(many, charges_move_or_stay_when_the_process_is_killed, TIMEOUT)
 	const long all = 300 * SMALL_PAGE;
 	long moved = 0, stayed = 0, pinned;
 	__u32 random = 4711;
-	int round, begun, status;
+	int round, begun = -1, status;
 	char byte;
 	pid_t pid;
 
