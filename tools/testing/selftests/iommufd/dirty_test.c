@@ -15,14 +15,12 @@
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_nth.h"
+#include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
@@ -801,29 +799,6 @@ TEST_F(dirty, memory_that_was_taken_back_is_a_hole)
  * User memory that lets us wait
  */
 
-static int open_userfaultfd(void *va, size_t length)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)va, .len = length },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
-
-	if (uffd < 0)
-		return -errno;
-	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return uffd;
-}
-
-static bool somebody_waits(int uffd)
-{
-	struct pollfd poll_fd = { .fd = uffd, .events = POLLIN };
-
-	return poll(&poll_fd, 1, 10000) == 1;
-}
-
 struct reading {
 	int iommufd;
 	__u32 hwpt;
@@ -843,26 +818,23 @@ static void *read_slowly(void *data)
 
 TEST_F(dirty, who_waits_for_the_bitmap_is_in_nobodys_way)
 {
-	void *slow = map_room(SMALL_PAGE), *bits = map_room(SMALL_PAGE);
 	struct reading reading = {
 		.iommufd = FD,
 		.hwpt = HWPT,
-		.bitmap = slow,
 		.rc = 1,
 	};
-	struct uffdio_zeropage zero = {
-		.range = { .start = (uintptr_t)slow, .len = SMALL_PAGE },
-	};
+	void *bits = map_room(SMALL_PAGE);
 	struct mock_device other;
+	struct late_page slow;
 	pthread_t thread;
-	int uffd;
 
-	uffd = open_userfaultfd(slow, SMALL_PAGE);
-	if (uffd < 0)
+	if (!late_pages_available())
 		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, late_page_open(&slow, LATE_PAGE, NULL, 0));
+	reading.bitmap = slow.va;
 	WRITE_SOME();
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_slowly, &reading));
-	ASSERT_TRUE(somebody_waits(uffd));
+	ASSERT_TRUE(late_page_wait(&slow));
 
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MIB, 64 * MIB));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
@@ -873,28 +845,29 @@ TEST_F(dirty, who_waits_for_the_bitmap_is_in_nobodys_way)
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
 	EXPECT_EQ(1, reading.rc);
 
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	ASSERT_EQ(0, late_page_give(&slow));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, reading.rc);
 	/* it was gone before it could be read */
-	EXPECT_TRUE(memory_is(slow, 0, SMALL_PAGE));
+	EXPECT_TRUE(memory_is(slow.va, 0, SMALL_PAGE));
 	model_written(self->written, variant->entry, self->model, IOVA, LENGTH,
 		      SMALL_PAGE);
 	EXPECT_EQ(0, memcmp(bits, self->model, NR_PAGES / 8));
-	close(uffd);
+	late_page_close(&slow);
 }
 
 /* Waits for a bitmap that never comes; says so to @told. */
 static void wait_for_good(int iommufd, __u32 hwpt, int told)
 {
 	struct reading reading = { .iommufd = iommufd, .hwpt = hwpt };
+	struct late_page page;
 	pthread_t thread;
-	int uffd;
 
-	reading.bitmap = map_room(SMALL_PAGE);
-	uffd = open_userfaultfd(reading.bitmap, SMALL_PAGE);
-	if (uffd >= 0 && !pthread_create(&thread, NULL, read_slowly, &reading) &&
-	    somebody_waits(uffd) && write(told, "", 1) == 1)
+	if (late_page_open(&page, LATE_PAGE, NULL, 0))
+		_exit(1);
+	reading.bitmap = page.va;
+	if (!pthread_create(&thread, NULL, read_slowly, &reading) &&
+	    late_page_wait(&page) && write(told, "", 1) == 1)
 		pause();
 	_exit(1);
 }

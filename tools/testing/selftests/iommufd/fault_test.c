@@ -11,14 +11,12 @@
 #include <stdint.h>
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
-
-#include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_each.h"
+#include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
@@ -999,52 +997,8 @@ TEST_F(fault, is_answered_when_a_group_of_devices_moves)
  * Readers whose memory does not come
  */
 
-/* A page that is not there until it is filled. */
-struct slow_page {
-	int uffd;
-	char *va;
-};
-
-static int slow_page_open(struct slow_page *page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = {
-		.range.len = SMALL_PAGE,
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	/* without O_NONBLOCK, it cannot be polled */
-	page->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (page->uffd < 0)
-		return -errno;
-	page->va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page->va == MAP_FAILED)
-		return -errno;
-	range.range.start = (uintptr_t)page->va;
-	return checked_ioctl(page->uffd, UFFDIO_API, &api) ?:
-	       checked_ioctl(page->uffd, UFFDIO_REGISTER, &range);
-}
-
-/* Until somebody needs the page. */
-static bool slow_page_is_awaited(struct slow_page *page)
-{
-	struct pollfd pollfd = { .fd = page->uffd, .events = POLLIN };
-
-	return poll(&pollfd, 1, 10 * 1000) == 1 && pollfd.revents == POLLIN;
-}
-
-static int slow_page_fill(struct slow_page *page)
-{
-	struct uffdio_zeropage zero = {
-		.range = { .start = (uintptr_t)page->va, .len = SMALL_PAGE },
-	};
-
-	return checked_ioctl(page->uffd, UFFDIO_ZEROPAGE, &zero);
-}
-
 struct slow_reader {
-	struct slow_page page;
+	struct late_page page;
 	int fd;
 	pthread_t thread;
 	ssize_t length;
@@ -1061,19 +1015,19 @@ static void *read_slowly(void *argument)
 
 static int slow_reader_start(struct slow_reader *reader, int fd)
 {
-	int rc = slow_page_open(&reader->page);
+	int rc = late_page_open(&reader->page, LATE_PAGE, NULL, 0);
 
 	if (rc)
 		return rc;
 	reader->fd = fd;
 	if (pthread_create(&reader->thread, NULL, read_slowly, reader))
 		return -EAGAIN;
-	return slow_page_is_awaited(&reader->page) ? 0 : -ETIME;
+	return late_page_wait(&reader->page) ? 0 : -ETIME;
 }
 
 static int slow_reader_end(struct slow_reader *reader)
 {
-	int rc = slow_page_fill(&reader->page);
+	int rc = late_page_give(&reader->page);
 
 	pthread_join(reader->thread, NULL);
 	close(reader->page.uffd);

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
-#include "missing_page.h"
+#include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
@@ -108,7 +108,7 @@ FIXTURE(neighbour)
 	int iommufd;
 	__u32 ioas;
 	struct memory mem;	/* mapped at IOVA, a page a map */
-	struct missing_page slow;
+	struct late_page slow;
 	struct task task;
 };
 
@@ -124,10 +124,9 @@ FIXTURE_SETUP(neighbour)
 	ASSERT_LE(0, FD);
 	if (!mock_available(FD))
 		SKIP(return, "the kernel has no test device");
-	rc = missing_page_open(&self->slow);
-	if (rc == -ENOENT)
+	if (!late_pages_available())
 		SKIP(return, "the kernel has no userfaultfd");
-	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, late_page_open(&self->slow, LATE_PAGE, NULL, 0));
 	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL,
 				  NR_MAPS * SMALL_PAGE));
 	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
@@ -144,7 +143,7 @@ FIXTURE_SETUP(neighbour)
 
 FIXTURE_TEARDOWN(neighbour)
 {
-	missing_page_close(&self->slow);
+	late_page_close(&self->slow);
 	close(FD);
 	EXPECT_EQ(self->pins, pins_held());
 }
@@ -188,7 +187,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_map_lives_on, PATIENCE)
 
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	ASSERT_EQ(0, task_start(&self->task, run_map));
-	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	ASSERT_TRUE(late_page_wait(&self->slow));
 
 	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
 	/* the last page table goes, and another comes; what is slow is counted */
@@ -199,7 +198,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_map_lives_on, PATIENCE)
 	EXPECT_EQ(-EBUSY, ioas_unmap(FD, IOAS, SLOW_IOVA, SMALL_PAGE, NULL));
 	EXPECT_FALSE(task_is_over(&self->task));
 
-	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, late_page_give(&self->slow));
 	ASSERT_EQ(0, task_end(&self->task));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, SLOW_IOVA, SMALL_PAGE,
 				    self->slow.va));
@@ -213,9 +212,9 @@ TEST_F_TIMEOUT(neighbour, page_tables_come_and_go_during_a_slow_map, PATIENCE)
 
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	ASSERT_EQ(0, task_start(&self->task, run_map));
-	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	ASSERT_TRUE(late_page_wait(&self->slow));
 	EXPECT_EQ(0, mock_destroy(FD, &dev));
-	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, late_page_give(&self->slow));
 	ASSERT_EQ(0, task_end(&self->task));
 	EXPECT_EQ(0, vm_pinned());
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
@@ -232,7 +231,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_pin_lives_on, PATIENCE)
 	task->access = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, task->access);
 	ASSERT_EQ(0, task_start(task, run_pin));
-	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	ASSERT_TRUE(late_page_wait(&self->slow));
 	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
 	/* who wants that memory waits */
 	unmap = *task;
@@ -240,7 +239,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_pin_lives_on, PATIENCE)
 	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
 	EXPECT_FALSE(task_is_over(&unmap));
 
-	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, late_page_give(&self->slow));
 	EXPECT_EQ(0, task_end(task));
 	EXPECT_EQ(0, task_end(&unmap));
 	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, task->access, task->item));
@@ -257,7 +256,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_attach_lives_on, PATIENCE)
 
 	ASSERT_EQ(0, run_map(task));
 	ASSERT_EQ(0, task_start(task, run_attach));
-	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	ASSERT_TRUE(late_page_wait(&self->slow));
 
 	access = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, access);
@@ -270,7 +269,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_attach_lives_on, PATIENCE)
 	EXPECT_EQ(0, close(access));
 	EXPECT_FALSE(task_is_over(task));
 
-	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, late_page_give(&self->slow));
 	ASSERT_EQ(0, task_end(task));
 	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, mock_check_map(FD, task->dev.hwpt, iova, SMALL_PAGE,
@@ -303,7 +302,7 @@ TEST_F_TIMEOUT(neighbour, in_the_same_memory_lives_on, PATIENCE)
 	ASSERT_EQ(0, mock_access_pin(FD, access, 0, first, SMALL_PAGE, room,
 				     &item));
 	ASSERT_EQ(0, task_start(task, run_pin));
-	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	ASSERT_TRUE(late_page_wait(&self->slow));
 
 	EXPECT_EQ(0, mock_access_rw(FD, access, 0, first, 1, &byte));
 	EXPECT_EQ(1, byte);
@@ -313,13 +312,13 @@ TEST_F_TIMEOUT(neighbour, in_the_same_memory_lives_on, PATIENCE)
 				     &item));
 	EXPECT_EQ(0, close(access));
 	EXPECT_FALSE(task_is_over(task));
-	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, late_page_give(&self->slow));
 	EXPECT_EQ(0, task_end(task));
 	close(task->access);
 }
 
 /* Does it end although the memory never comes? */
-static int kill_during(struct task *task, struct missing_page *slow,
+static int kill_during(struct task *task, struct late_page *slow,
 		       int (*run)(struct task *task),
 		       int (*also)(struct task *task))
 {
@@ -333,13 +332,13 @@ static int kill_during(struct task *task, struct missing_page *slow,
 	pid = fork();
 	if (!pid) {
 		/* userfaultfd does not come along */
-		missing_page_close(slow);
-		if (missing_page_open(slow))
+		late_page_close(slow);
+		if (late_page_open(slow, LATE_PAGE, NULL, 0))
 			_exit(1);
 		task->va = slow->va;
 		if (run != run_map && run_map(task))
 			_exit(2);
-		if (task_start(task, run) || !missing_page_wanted(slow))
+		if (task_start(task, run) || !late_page_wait(slow))
 			_exit(3);
 		other = *task;
 		if (also && task_start(&other, also))
@@ -388,16 +387,16 @@ TEST_F_TIMEOUT(neighbour, gets_out_of_every_wait_when_killed, PATIENCE)
 TEST_F_TIMEOUT(neighbour, of_a_stuck_driver_lives_on, PATIENCE)
 {
 	struct task *task = &self->task, unmap;
-	struct missing_page again;
+	struct late_page again;
 	int other_file, access;
 	__u32 ioas;
 
-	ASSERT_EQ(0, missing_page_open(&again));
+	ASSERT_EQ(0, late_page_open(&again, LATE_PAGE, NULL, 0));
 	task->access = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, task->access);
 	task->iova = IOVA;
 	ASSERT_EQ(0, task_start(task, run_pin_and_compare));
-	ASSERT_TRUE(missing_page_wanted(&self->slow));
+	ASSERT_TRUE(late_page_wait(&self->slow));
 	unmap = *task;
 	ASSERT_EQ(0, task_start(&unmap, run_unmap));
 	/* until the driver is being asked, or not even that */
@@ -413,11 +412,11 @@ TEST_F_TIMEOUT(neighbour, of_a_stuck_driver_lives_on, PATIENCE)
 	EXPECT_FALSE(task_is_over(&unmap));
 	EXPECT_FALSE(task_is_over(task));
 
-	ASSERT_EQ(0, missing_page_provide(&self->slow));
+	ASSERT_EQ(0, late_page_give(&self->slow));
 	EXPECT_EQ(-EBADE, task_end(task));
 	EXPECT_EQ(0, task_end(&unmap));
 	close(task->access);
-	missing_page_close(&again);
+	late_page_close(&again);
 }
 
 /* -- an unmap ends -- */

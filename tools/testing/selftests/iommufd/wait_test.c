@@ -3,8 +3,6 @@
  * Who waits for an ioctl that waits for user memory, and for how long. The
  * memory is made to be late by userfaultfd.
  */
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,100 +10,17 @@
 #include <time.h>
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
 
 /* Seconds; far more than what must happen can take on a busy machine */
 #define PATIENCE 30
 #define TIMEOUT (3 * PATIENCE)
-
-/*
- * A page of which the first use, or the first write, waits until it is given.
- */
-enum late { LATE_PAGE, LATE_WRITE };
-
-struct late_page {
-	enum late late;
-	int uffd;
-	char *va;
-};
-
-static int protect(struct late_page *page, bool on)
-{
-	struct uffdio_writeprotect protect = {
-		.range = { .start = (uintptr_t)page->va, .len = SMALL_PAGE },
-		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return checked_ioctl(page->uffd, UFFDIO_WRITEPROTECT, &protect);
-}
-
-/* @content, for LATE_WRITE, is what the page begins with. */
-static int late_page_open(struct late_page *page, enum late late,
-			  const void *content, size_t length)
-{
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = late == LATE_WRITE ?
-			    UFFD_FEATURE_PAGEFAULT_FLAG_WP : 0,
-	};
-	struct uffdio_register range = {
-		.range.len = SMALL_PAGE,
-		.mode = late == LATE_WRITE ? UFFDIO_REGISTER_MODE_WP :
-					     UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int rc;
-
-	page->late = late;
-	/* without O_NONBLOCK, it cannot be polled */
-	page->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (page->uffd < 0)
-		return -errno;
-	page->va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page->va == MAP_FAILED)
-		return -errno;
-	if (late == LATE_WRITE)
-		memcpy(page->va, content, length);
-	range.range.start = (uintptr_t)page->va;
-	rc = checked_ioctl(page->uffd, UFFDIO_API, &api) ?:
-	     checked_ioctl(page->uffd, UFFDIO_REGISTER, &range);
-	if (!rc && late == LATE_WRITE)
-		rc = protect(page, true);
-	return rc;
-}
-
-static void late_page_close(struct late_page *page)
-{
-	close(page->uffd);
-	munmap(page->va, SMALL_PAGE);
-}
-
-/* Does somebody wait for it by now? */
-static bool is_awaited(struct late_page *page, int timeout_ms)
-{
-	struct pollfd pollfd = { .fd = page->uffd, .events = POLLIN };
-
-	return poll(&pollfd, 1, timeout_ms) == 1 && pollfd.revents == POLLIN;
-}
-
-static int give(struct late_page *page)
-{
-	struct uffdio_zeropage zero = {
-		.range = { .start = (uintptr_t)page->va, .len = SMALL_PAGE },
-	};
-
-	if (page->late == LATE_WRITE)
-		return protect(page, false);
-	return checked_ioctl(page->uffd, UFFDIO_ZEROPAGE, &zero);
-}
 
 /*
  * An ioctl in a thread of its own
@@ -222,18 +137,11 @@ static bool user_waits(struct late_page *page, struct caller *user)
 {
 	time_t end = now() + PATIENCE;
 
-	while (!is_awaited(page, 1)) {
+	while (!late_page_is_awaited(page, 1)) {
 		if (atomic_load(&user->done) || now() > end)
 			return false;
 	}
 	return true;
-}
-
-static int start_nth_user(FIXTURE_DATA(destroy) *self, int nth,
-			  struct iommu_ioas_allow_iovas *cmds)
-{
-	return start_user(FD, self->ioas.id, &self->pages[nth],
-			  &self->users[nth], &cmds[nth]);
 }
 
 /* They take turns, and there is always one. */
@@ -244,16 +152,18 @@ TEST_F_TIMEOUT(destroy, ends_however_many_use_the_object_in_turn, TIMEOUT)
 	struct caller destroyer;
 	int turn = 0, next;
 
-	ASSERT_EQ(0, start_nth_user(self, 0, cmds));
+	ASSERT_EQ(0, start_user(FD, self->ioas.id, &self->pages[0],
+				&self->users[0], &cmds[0]));
 	ASSERT_TRUE(user_waits(&self->pages[0], &self->users[0]));
 	ASSERT_EQ(0, start(&destroyer, FD, IOMMU_DESTROY, &self->ioas));
 	for (;; turn = next) {
 		next = !turn;
-		ASSERT_EQ(0, start_nth_user(self, next, cmds));
+		ASSERT_EQ(0, start_user(FD, self->ioas.id, &self->pages[next],
+					&self->users[next], &cmds[next]));
 		if (!user_waits(&self->pages[next], &self->users[next]))
 			break;
 		EXPECT_FALSE(atomic_load(&destroyer.done));
-		ASSERT_EQ(0, give(&self->pages[turn]));
+		ASSERT_EQ(0, late_page_give(&self->pages[turn]));
 		/* a range of zeroes is none */
 		EXPECT_EQ(-EINVAL, finish(&self->users[turn]));
 		ASSERT_EQ(0, madvise(self->pages[turn].va, SMALL_PAGE,
@@ -262,7 +172,7 @@ TEST_F_TIMEOUT(destroy, ends_however_many_use_the_object_in_turn, TIMEOUT)
 	}
 	EXPECT_EQ(-ENOENT, finish(&self->users[next]));
 	EXPECT_FALSE(atomic_load(&destroyer.done));
-	ASSERT_EQ(0, give(&self->pages[turn]));
+	ASSERT_EQ(0, late_page_give(&self->pages[turn]));
 	EXPECT_EQ(-EINVAL, finish(&self->users[turn]));
 	EXPECT_EQ(0, finish(&destroyer));
 	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, self->ioas.id));
@@ -298,7 +208,7 @@ TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 	EXPECT_TRUE(WIFSIGNALED(status));
 
 	EXPECT_TRUE(is_found(FD, self->ioas.id));
-	ASSERT_EQ(0, give(&self->pages[0]));
+	ASSERT_EQ(0, late_page_give(&self->pages[0]));
 	EXPECT_EQ(-EINVAL, finish(&self->users[0]));
 	EXPECT_TRUE(is_found(FD, self->ioas.id));
 	EXPECT_EQ(0, iommufd_destroy(FD, self->ioas.id));
@@ -422,7 +332,7 @@ TEST_F_TIMEOUT(unbind, does_not_wait_for_user_memory, TIMEOUT)
 				    &destroyer));
 	EXPECT_TRUE(is_done_in_time(&destroyer));
 	EXPECT_FALSE(atomic_load(&caller.done));
-	ASSERT_EQ(0, give(&self->page));
+	ASSERT_EQ(0, late_page_give(&self->page));
 	EXPECT_EQ(0, finish(&caller));
 	EXPECT_EQ(0, finish(&destroyer));
 	late_page_close(&self->page);
