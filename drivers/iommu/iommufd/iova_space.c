@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOVA space: areas, reserved and allowed ranges, choosing an IOVA
+ * IOVA space: areas, choosing an IOVA
  *
- * Owns the trees of struct iommufd_iova_space; its lock guards them. Called by
- * the address space, which owns what the areas stand for.
+ * Owns the tree of areas; the lock of the space guards it. Called by the
+ * address space, which owns what the areas stand for.
  */
 #include <linux/pgtable.h>
 #include <linux/log2.h>
 #include <linux/rbtree_augmented.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 
 #include "iova_space.h"
-
-/**
- * struct iommufd_reservation - a range that must not be mapped
- * @range: in the space's reserved ranges, which may overlap
- * @owner: the device, page table, ... because of which it is reserved
- */
-struct iommufd_reservation {
-	struct interval_tree_node range;
-	const void *owner;
-};
 
 static unsigned long area_gap(struct iommufd_area *area)
 {
@@ -48,14 +37,8 @@ void iommufd_iova_space_init(struct iommufd_iova_space *space)
  */
 void iommufd_iova_space_destroy(struct iommufd_iova_space *space)
 {
-	struct interval_tree_node *node;
-
 	WARN_ON(!RB_EMPTY_ROOT(&space->areas));
-	while ((node = interval_tree_iter_first(&space->reserved, 0,
-						ULONG_MAX))) {
-		interval_tree_remove(node, &space->reserved);
-		kfree(container_of(node, struct iommufd_reservation, range));
-	}
+	iommufd_iova_free_reserved(&space->reserved);
 	iommufd_iova_free_allowed(&space->allowed);
 }
 
@@ -240,12 +223,6 @@ void iommufd_iova_remove_all(struct iommufd_iova_space *space)
 	space->recent = NULL;
 }
 
-static bool is_reserved(struct iommufd_iova_space *space, unsigned long first,
-			unsigned long last)
-{
-	return interval_tree_iter_first(&space->reserved, first, last);
-}
-
 /**
  * iommufd_iova_check - may user space have this IOVA?
  * @space: the space
@@ -268,7 +245,7 @@ int iommufd_iova_check(struct iommufd_iova_space *space, unsigned long iova,
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
-	if (is_reserved(space, iova, last))
+	if (iommufd_iova_is_reserved(space, iova, last))
 		return -EINVAL;
 	if (iommufd_area_first(space, iova, last))
 		return -EEXIST;
@@ -495,204 +472,6 @@ int iommufd_iova_choose(struct iommufd_iova_space *space, unsigned long hint,
 			return 0;
 	}
 	return -ENOSPC;
-}
-
-/**
- * iommufd_iova_reserve - make a range unusable
- * @space: the space
- * @first: first IOVA
- * @last: last IOVA
- * @owner: for whom, see iommufd_iova_unreserve(); may reserve many ranges
- *
- * Context: caller holds the space's lock for writing; may sleep.
- *
- * Return: 0; -EADDRINUSE if the range meets an area or an allowed range;
- * -ENOMEM.
- */
-int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
-			 unsigned long last, const void *owner)
-{
-	struct iommufd_reservation *reservation;
-
-	lockdep_assert_held_write(&space->lock);
-
-	if (iommufd_area_first(space, first, last) ||
-	    interval_tree_iter_first(&space->allowed, first, last))
-		return -EADDRINUSE;
-
-	reservation = kzalloc_obj(*reservation, GFP_KERNEL_ACCOUNT);
-	if (!reservation)
-		return -ENOMEM;
-	reservation->range.start = first;
-	reservation->range.last = last;
-	reservation->owner = owner;
-	interval_tree_insert(&reservation->range, &space->reserved);
-	return 0;
-}
-
-/**
- * iommufd_iova_is_reserved_by - has an owner reserved exactly this range?
- * @space: the space
- * @first: first IOVA
- * @last: last IOVA
- * @owner: as given to iommufd_iova_reserve()
- *
- * Context: caller holds the space's lock.
- */
-bool iommufd_iova_is_reserved_by(struct iommufd_iova_space *space,
-				 unsigned long first, unsigned long last,
-				 const void *owner)
-{
-	struct interval_tree_node *node;
-
-	lockdep_assert_held(&space->lock);
-
-	for (node = interval_tree_iter_first(&space->reserved, first, last);
-	     node; node = interval_tree_iter_next(node, first, last)) {
-		if (node->start == first && node->last == last &&
-		    container_of(node, struct iommufd_reservation,
-				 range)->owner == owner)
-			return true;
-	}
-	return false;
-}
-
-/**
- * iommufd_iova_hand_over - let all reservations of an owner be another's
- * @space: the space
- * @from: who has them
- * @to: who gets them, each range once, however often it is given it; NULL if
- *      they are to be dropped
- *
- * Context: caller holds the space's lock for writing. Cannot fail.
- */
-void iommufd_iova_hand_over(struct iommufd_iova_space *space, const void *from,
-			    const void *to)
-{
-	struct interval_tree_node *node, *next;
-
-	lockdep_assert_held_write(&space->lock);
-
-	for (node = interval_tree_iter_first(&space->reserved, 0, ULONG_MAX);
-	     node; node = next) {
-		struct iommufd_reservation *reservation =
-			container_of(node, struct iommufd_reservation, range);
-
-		next = interval_tree_iter_next(node, 0, ULONG_MAX);
-		if (reservation->owner != from)
-			continue;
-		if (to && !iommufd_iova_is_reserved_by(space, node->start,
-						       node->last, to)) {
-			reservation->owner = to;
-			continue;
-		}
-		interval_tree_remove(node, &space->reserved);
-		kfree(reservation);
-	}
-}
-
-/**
- * iommufd_iova_unreserve - drop all reservations of an owner
- * @space: the space
- * @owner: as given to iommufd_iova_reserve()
- *
- * Context: caller holds the space's lock for writing. Cannot fail.
- */
-void iommufd_iova_unreserve(struct iommufd_iova_space *space, const void *owner)
-{
-	iommufd_iova_hand_over(space, owner, NULL);
-}
-
-/**
- * iommufd_iova_next_usable - the lowest range without reservation
- * @space: the space
- * @first: where to look from; receives the first IOVA of the range
- * @last: where to look to; receives the last IOVA of the range
- *
- * Context: caller holds the space's lock.
- * Return: false if all of it is reserved.
- */
-bool iommufd_iova_next_usable(struct iommufd_iova_space *space,
-			      unsigned long *first, unsigned long *last)
-{
-	struct interval_tree_node *node;
-
-	lockdep_assert_held(&space->lock);
-
-	for (node = interval_tree_iter_first(&space->reserved, *first, *last);
-	     node; node = interval_tree_iter_next(node, *first, *last)) {
-		if (*first < node->start) {
-			*last = node->start - 1;
-			return true;
-		}
-		if (node->last >= *last)
-			return false;
-		/* Reservations come by their start and may overlap. */
-		*first = max(*first, node->last + 1);
-	}
-	return true;
-}
-
-/**
- * iommufd_iova_allow - add a range to a list of allowed ranges
- * @allowed: the list
- * @first: first IOVA
- * @last: last IOVA
- *
- * Context: may sleep.
- * Return: 0; -EINVAL if it meets an earlier range; -ENOMEM.
- */
-int iommufd_iova_allow(struct rb_root_cached *allowed, unsigned long first,
-		       unsigned long last)
-{
-	struct interval_tree_node *node;
-
-	if (interval_tree_iter_first(allowed, first, last))
-		return -EINVAL;
-
-	node = kzalloc_obj(*node, GFP_KERNEL_ACCOUNT);
-	if (!node)
-		return -ENOMEM;
-	node->start = first;
-	node->last = last;
-	interval_tree_insert(node, allowed);
-	return 0;
-}
-
-/**
- * iommufd_iova_set_allowed - replace the list of allowed ranges
- * @space: the space
- * @allowed: the new list; receives the old one for the caller to free
- *
- * Context: caller holds the space's lock for writing.
- * Return: 0; -EADDRINUSE if one of the ranges meets a reserved one.
- */
-int iommufd_iova_set_allowed(struct iommufd_iova_space *space,
-			     struct rb_root_cached *allowed)
-{
-	struct interval_tree_node *node;
-
-	lockdep_assert_held_write(&space->lock);
-
-	for (node = interval_tree_iter_first(allowed, 0, ULONG_MAX); node;
-	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		if (is_reserved(space, node->start, node->last))
-			return -EADDRINUSE;
-		cond_resched();
-	}
-	swap(space->allowed, *allowed);
-	return 0;
-}
-
-void iommufd_iova_free_allowed(struct rb_root_cached *allowed)
-{
-	struct interval_tree_node *node;
-
-	while ((node = interval_tree_iter_first(allowed, 0, ULONG_MAX))) {
-		interval_tree_remove(node, allowed);
-		kfree(node);
-		cond_resched();
-	}
 }
 
 /**

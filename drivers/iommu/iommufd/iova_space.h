@@ -78,6 +78,9 @@ static inline struct iommufd_area *iommufd_area_next(struct iommufd_area *area,
 	return area->last < last ? __iommufd_area_next(area, last) : NULL;
 }
 
+bool iommufd_iova_is_reserved(struct iommufd_iova_space *space,
+			      unsigned long first, unsigned long last);
+void iommufd_iova_free_reserved(struct rb_root_cached *reserved);
 int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
 			 unsigned long last, const void *owner);
 void iommufd_iova_unreserve(struct iommufd_iova_space *space,
