@@ -257,7 +257,9 @@ static void uncharge_mm(struct iommufd_payer *payer, unsigned long npages)
 	mmap_write_unlock(payer->mm);
 }
 
-static int charge_limit(struct iommufd_payer *payer, unsigned long npages)
+/* Nothing else in a charge costs as much as a call does. */
+static __always_inline int charge_limit(struct iommufd_payer *payer,
+					unsigned long npages)
 {
 	if (iommufd_should_fail())
 		return -ENOMEM;
@@ -273,7 +275,8 @@ static int charge_limit(struct iommufd_payer *payer, unsigned long npages)
 	return 0;
 }
 
-static void uncharge_limit(struct iommufd_payer *payer, unsigned long npages)
+static __always_inline void uncharge_limit(struct iommufd_payer *payer,
+					   unsigned long npages)
 {
 	switch (payer->mode) {
 	case IOMMUFD_ACCOUNT_NONE:

@@ -224,10 +224,16 @@ err_unmap:
 /* Takes as long as whoever provides the memory does. */
 static int pin_area(struct iommufd_area *area)
 {
+	unsigned long first = iommufd_area_first_page(area);
+	unsigned long last = iommufd_area_last_page(area);
+	struct iommufd_pinned *pinned = area->pinned;
 	int rc;
 
-	rc = iommufd_pinned_pin(area->pinned, iommufd_area_first_page(area),
-				iommufd_area_last_page(area));
+	/* Others find the memory by its first area, when that is LIVE. */
+	if (area == &pinned->first_area && area->state == IOMMUFD_AREA_CREATING)
+		rc = iommufd_pinned_pin_new(pinned, first, last);
+	else
+		rc = iommufd_pinned_pin(pinned, first, last);
 	area->has_pin = !rc;
 	return rc;
 }
@@ -754,9 +760,9 @@ static int try_unmap(struct iommufd_address_space *as,
  * A driver that has been asked may have pinned what it has not noted down yet,
  * so it takes another try, at first without a pause.
  */
-static int unmap_in_use(struct iommufd_address_space *as,
-			struct unmap_request *req, unsigned long *unmapped,
-			struct wait_queue_entry *wait)
+static int unmap_by_rounds(struct iommufd_address_space *as,
+			   struct unmap_request *req, unsigned long *unmapped,
+			   struct wait_queue_entry *wait)
 {
 	unsigned int rounds;
 	int rc;
@@ -776,6 +782,21 @@ static int unmap_in_use(struct iommufd_address_space *as,
 			return rc;
 	}
 	return -EDEADLOCK;
+}
+
+static noinline_for_stack int unmap_in_use(struct iommufd_address_space *as,
+					   struct unmap_request *req,
+					   unsigned long *unmapped)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int rc;
+
+	add_wait_queue(&as->idle, &wait);
+	smp_mb(); /* before the counts are read; pairs with wq_has_sleeper() */
+	rc = unmap_by_rounds(as, req, unmapped, &wait);
+	remove_wait_queue(&as->idle, &wait);
+	open_range(as, req);
+	return rc;
 }
 
 /**
@@ -800,22 +821,14 @@ int iommufd_address_space_unmap(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				unsigned long *unmapped)
 {
-	struct unmap_request req = {
-		.range = { .iova = iova, .last = last },
-	};
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct unmap_request req __uninitialized;
 	int rc;
 
+	req.range.iova = iova;
+	req.range.last = last;
+	req.in_use = false;
 	rc = try_unmap(as, &req, unmapped);
-	if (rc != -EAGAIN)
-		return rc;
-
-	add_wait_queue(&as->idle, &wait);
-	smp_mb(); /* before the counts are read; pairs with wq_has_sleeper() */
-	rc = unmap_in_use(as, &req, unmapped, &wait);
-	remove_wait_queue(&as->idle, &wait);
-	open_range(as, &req);
-	return rc;
+	return rc == -EAGAIN ? unmap_in_use(as, &req, unmapped) : rc;
 }
 
 /*

@@ -129,7 +129,7 @@ alloc_segment(struct iommufd_pinned *pinned)
 
 	/* In use, here or in a plan, it has users. */
 	if (segment->users)
-		segment = kzalloc_obj(*segment, GFP_KERNEL_ACCOUNT);
+		segment = kmalloc_obj(*segment, GFP_KERNEL_ACCOUNT);
 	if (segment)
 		segment->users = 1;
 	return segment;
@@ -549,8 +549,9 @@ int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 
 	mutex_lock(&pinned->mutex);
 	rc = wait_for_pending(pinned, first, last);
-	if (!rc)
-		rc = make_plan(pinned, &plan, first, last);
+	if (rc)
+		goto out_unlock;
+	rc = make_plan(pinned, &plan, first, last);
 	if (rc)
 		goto out_unlock;
 	use_segments(pinned, &plan);
@@ -559,6 +560,38 @@ int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 out_unlock:
 	mutex_unlock(&pinned->mutex);
 	return rc;
+}
+
+/**
+ * iommufd_pinned_pin_new - pin for the first user of an object
+ * @pinned: the object, which nobody else knows of, with nothing pinned
+ * @first: index of the first page
+ * @last: index of the last page
+ *
+ * There is nobody to be kept out, and nothing to be planned.
+ *
+ * Context: may sleep, as long as the owner of the memory likes, and take the
+ * mmap_lock of the source.
+ *
+ * Return: as iommufd_pinned_pin().
+ */
+int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
+			   unsigned long last)
+{
+	struct iommufd_pin_segment *segment = &pinned->first_segment;
+	int rc;
+
+	if (iommufd_should_fail())
+		return -ENOMEM;
+	segment->first = first;
+	segment->last = last;
+	rc = fill_hole(pinned, segment);
+	if (rc)
+		return rc;
+	segment->users = 1;
+	segment->starts = 1;
+	insert_segment(pinned, segment);
+	return 0;
 }
 
 /*
@@ -623,11 +656,20 @@ static void stop_using_segments(struct iommufd_pinned *pinned,
 		}
 		cond_resched();
 	}
-	/* The usual case */
-	if (RB_EMPTY_ROOT(&pinned->segments))
-		return;
 	join_segments(pinned, first);
 	join_segments(pinned, last + 1);
+}
+
+/* The usual unpin: of all that is pinned, by its only user */
+static bool is_only_use(const struct iommufd_pinned *pinned,
+			unsigned long first, unsigned long last)
+{
+	const struct iommufd_pin_segment *segment = &pinned->first_segment;
+	const struct rb_node *node = &segment->node;
+
+	return pinned->segments.rb_node == node && !node->rb_left &&
+	       !node->rb_right && segment->first == first &&
+	       segment->last == last && segment->users == 1;
 }
 
 /**
@@ -646,45 +688,12 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last)
 {
 	mutex_lock(&pinned->mutex);
-	stop_using_segments(pinned, first, last);
+	if (is_only_use(pinned, first, last)) {
+		pinned->segments = RB_ROOT;
+		give_back(pinned, &pinned->first_segment);
+		pinned->first_segment.users = 0;
+	} else {
+		stop_using_segments(pinned, first, last);
+	}
 	mutex_unlock(&pinned->mutex);
-}
-
-static void walk_segment(struct iommufd_pinned_cursor *cursor,
-			 unsigned long first)
-{
-	struct iommufd_pin_segment *segment = cursor->segment;
-	unsigned long last = min(segment->last, cursor->last);
-
-	iommufd_run_slice_walk(&segment->runs, first - segment->first,
-			       last - first + 1, &cursor->runs);
-}
-
-/**
- * iommufd_pinned_walk - begin to walk pinned pages
- * @pinned: the object
- * @first: index of the first page
- * @last: index of the last page; all of the range is pinned
- * @cursor: receives the place
- *
- * Context: the caller holds the object's mutex until the walk is over.
- */
-void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
-			 unsigned long last,
-			 struct iommufd_pinned_cursor *cursor)
-{
-	cursor->segment = iommufd_pinned_find(pinned, first);
-	cursor->last = last;
-	walk_segment(cursor, first);
-}
-
-/* The part of iommufd_pinned_next() that enters the next segment */
-bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
-			   struct iommufd_run *run)
-{
-	if (cursor->segment->last >= cursor->last)
-		return false;
-	cursor->segment = next_segment(cursor->segment);
-	walk_segment(cursor, cursor->segment->first);
-	return iommufd_run_cursor_next(&cursor->runs, run);
 }

@@ -135,6 +135,8 @@ void iommufd_pinned_put(struct iommufd_pinned *pinned);
 
 int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 		       unsigned long last);
+int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
+			   unsigned long last);
 void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last);
 

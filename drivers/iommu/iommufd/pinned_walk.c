@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pinned-memory object: walking what is pinned
+ *
+ * Owns nothing. Called by those who fill page tables from what is pinned, or
+ * hand its pages out, with the mutex of the object held.
+ */
+#include <linux/minmax.h>
+
+#include "pinned.h"
+
+static void walk_segment(struct iommufd_pinned_cursor *cursor,
+			 unsigned long first)
+{
+	struct iommufd_pin_segment *segment = cursor->segment;
+	unsigned long last = min(segment->last, cursor->last);
+
+	iommufd_run_slice_walk(&segment->runs, first - segment->first,
+			       last - first + 1, &cursor->runs);
+}
+
+/**
+ * iommufd_pinned_walk - begin to walk pinned pages
+ * @pinned: the object
+ * @first: index of the first page
+ * @last: index of the last page; all of the range is pinned
+ * @cursor: receives the place
+ *
+ * Context: the caller holds the object's mutex until the walk is over.
+ */
+void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
+			 unsigned long last,
+			 struct iommufd_pinned_cursor *cursor)
+{
+	cursor->segment = iommufd_pinned_find(pinned, first);
+	cursor->last = last;
+	walk_segment(cursor, first);
+}
+
+/* The part of iommufd_pinned_next() that enters the next segment */
+bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
+			   struct iommufd_run *run)
+{
+	if (cursor->segment->last >= cursor->last)
+		return false;
+	cursor->segment = rb_entry(rb_next(&cursor->segment->node),
+				   struct iommufd_pin_segment, node);
+	walk_segment(cursor, cursor->segment->first);
+	return iommufd_run_cursor_next(&cursor->runs, run);
+}
