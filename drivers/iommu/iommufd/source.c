@@ -93,6 +93,8 @@ static __always_inline void unpin_run(struct iommufd_run run, bool dirty)
 	if (is_within_folio(folio, page, npages) &&
 	    (!dirty || folio_test_dirty(folio)))
 		unpin_user_folio(folio, npages);
+	else if (npages <= IOMMUFD_UNPIN_STEP)
+		unpin_user_page_range_dirty_lock(page, npages, dirty);
 	else
 		iommufd_unpin_pages(page, npages, dirty);
 	/* After a page it is not worth the question. */
