@@ -13,7 +13,7 @@
 #include "access.h"
 #include "ctx.h"
 #include "ioas.h"
-#include "pinned.h"
+#include "engine/pinned.h"
 
 /**
  * iommufd_access_create - make an access for a driver

@@ -9,7 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
-#include "address_space.h"
+#include "engine/address_space.h"
 #include "object.h"
 
 struct iommufd_ioas;

@@ -9,7 +9,7 @@
 #include <linux/sched/signal.h>
 #include <linux/xarray.h>
 
-#include "account.h"
+#include "engine/account.h"
 #include "call.h"
 #include "change_process.h"
 #include "ctx.h"

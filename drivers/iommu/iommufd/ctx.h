@@ -23,7 +23,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
-#include "account.h"
+#include "engine/account.h"
 
 struct device;
 struct file;

@@ -10,7 +10,7 @@
 
 #include <linux/bitmap.h>
 
-#include "address_space.h"
+#include "engine/address_space.h"
 #include "dirty_owed.h"
 #include "object.h"
 

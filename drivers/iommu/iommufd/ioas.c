@@ -14,8 +14,8 @@
 #include "call.h"
 #include "ctx.h"
 #include "ioas.h"
-#include "pinned.h"
-#include "source.h"
+#include "engine/pinned.h"
+#include "engine/source.h"
 #include "test_hooks.h"
 #include "vfio_compat.h"
 
@@ -354,8 +354,8 @@ file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 	 * for. If the descriptor has become a dma-buf's after the first look,
 	 * that is a file as any that cannot be pinned.
 	 */
-	pinned = iommufd_dma_buf_alloc(cmd->fd, cmd->start, cmd->length,
-				       writable);
+	pinned = iommufd_dma_buf_alloc(iommufd_device_node(), cmd->fd,
+				       cmd->start, cmd->length, writable);
 	if (pinned)
 		return pinned;
 

@@ -5,7 +5,7 @@
 #ifndef __IOMMUFD_IOAS_H
 #define __IOMMUFD_IOAS_H
 
-#include "address_space.h"
+#include "engine/address_space.h"
 #include "object.h"
 
 struct iommufd_call;

@@ -16,7 +16,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/iommufd.h>
 
-#include "account.h"
+#include "engine/account.h"
 #include "call.h"
 #include "change_process.h"
 #include "ctx.h"
@@ -29,7 +29,7 @@
 #include "iommufd_test.h"
 #include "object.h"
 #include "pasid.h"
-#include "source.h"
+#include "engine/source.h"
 #include "test_hooks.h"
 #include "vfio_compat.h"
 

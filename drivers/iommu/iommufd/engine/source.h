@@ -9,6 +9,7 @@
 #include <linux/err.h>
 #include <linux/types.h>
 
+struct device;
 struct file;
 struct iommufd_account;
 struct iommufd_pinned;
@@ -24,13 +25,14 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 			  struct iommufd_account *account);
 
 #ifdef CONFIG_DMA_SHARED_BUFFER
-struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
+struct iommufd_pinned *iommufd_dma_buf_alloc(struct device *importer, int fd,
+					     unsigned long start,
 					     unsigned long length,
 					     bool writable);
 #else
 static inline struct iommufd_pinned *
-iommufd_dma_buf_alloc(int fd, unsigned long start, unsigned long length,
-		      bool writable)
+iommufd_dma_buf_alloc(struct device *importer, int fd, unsigned long start,
+		      unsigned long length, bool writable)
 {
 	return NULL;
 }

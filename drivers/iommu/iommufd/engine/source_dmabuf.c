@@ -23,7 +23,6 @@
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
 
-#include "ctx.h"
 #include "pinned.h"
 #include "revocable.h"
 #include "source.h"
@@ -190,14 +189,14 @@ static int pin_dma_buf(struct dma_buf_attachment *attachment,
 	return 0;
 }
 
-static int attach(struct dma_buf_memory *mem, struct dma_buf *dmabuf,
-		  unsigned long start)
+static int attach_dma_buf(struct dma_buf_memory *mem, struct dma_buf *dmabuf,
+			  struct device *importer, unsigned long start)
 {
 	struct dma_buf_attachment *attachment;
 	struct phys_vec range;
 	int rc;
 
-	attachment = dma_buf_dynamic_attach(dmabuf, iommufd_device_node(),
+	attachment = dma_buf_dynamic_attach(dmabuf, importer,
 					    &dma_buf_memory_attach_ops, mem);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
@@ -218,9 +217,9 @@ static bool may_access(struct dma_buf *dmabuf, bool writable)
 	return (dmabuf->file->f_mode & needed) == needed;
 }
 
-static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
-					   unsigned long start,
-					   unsigned long length, bool writable)
+static struct iommufd_pinned *
+alloc_dma_buf_memory(struct dma_buf *dmabuf, struct device *importer,
+		     unsigned long start, unsigned long length, bool writable)
 {
 	struct dma_buf_memory *mem;
 	int rc;
@@ -239,7 +238,7 @@ static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
 	iommufd_revocable_init(&mem->revocable, dmabuf->resv);
 	mem->pinned.revocable = &mem->revocable;
 
-	rc = attach(mem, dmabuf, start);
+	rc = attach_dma_buf(mem, dmabuf, importer, start);
 	if (rc) {
 		mutex_destroy(&mem->pinned.mutex);
 		kfree(mem);
@@ -250,6 +249,7 @@ static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
 
 /**
  * iommufd_dma_buf_alloc - make an object of the memory of a dma-buf
+ * @importer: the device in whose name the dma-buf is attached
  * @fd: a file descriptor of the calling process
  * @start: first byte in the dma-buf
  * @length: in bytes; @start + @length does not wrap
@@ -264,7 +264,8 @@ static struct iommufd_pinned *alloc_memory(struct dma_buf *dmabuf,
  * large; -ENODEV if the exporter has taken the memory back; other errors of it;
  * -ENOMEM.
  */
-struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
+struct iommufd_pinned *iommufd_dma_buf_alloc(struct device *importer, int fd,
+					     unsigned long start,
 					     unsigned long length,
 					     bool writable)
 {
@@ -274,7 +275,7 @@ struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf) == -EINVAL ? NULL : ERR_CAST(dmabuf);
-	pinned = alloc_memory(dmabuf, start, length, writable);
+	pinned = alloc_dma_buf_memory(dmabuf, importer, start, length, writable);
 	if (IS_ERR(pinned))
 		dma_buf_put(dmabuf);
 	return pinned;
