@@ -38,7 +38,8 @@ static void payer_put(struct iommufd_payer *payer)
 	free_uid(payer->user);
 }
 
-static enum iommufd_account_mode caller_mode(enum iommufd_account_mode mode)
+static enum iommufd_account_mode
+account_mode_of_caller(enum iommufd_account_mode mode)
 {
 	return capable(CAP_IPC_LOCK) ? IOMMUFD_ACCOUNT_NONE : mode;
 }
@@ -48,8 +49,8 @@ static enum iommufd_account_mode caller_mode(enum iommufd_account_mode mode)
  * the answer be wrong. Then the caller has begun before that has ended, and
  * what it maps is taken over with the rest.
  */
-static bool is_of_caller(const struct iommufd_account *account,
-			 enum iommufd_account_mode mode)
+static bool account_is_of_caller(const struct iommufd_account *account,
+				 enum iommufd_account_mode mode)
 {
 	const struct iommufd_payer *payer = &account->payer;
 
@@ -59,19 +60,19 @@ static bool is_of_caller(const struct iommufd_account *account,
 	       READ_ONCE(payer->mode) == mode;
 }
 
-static void set_payer(struct iommufd_account *account,
-		      const struct iommufd_payer *payer)
+static void account_set_payer(struct iommufd_account *account,
+			      const struct iommufd_payer *payer)
 {
-	/* Pairs with is_of_caller(). */
+	/* Pairs with account_is_of_caller(). */
 	WRITE_ONCE(account->payer.mm, payer->mm);
 	WRITE_ONCE(account->payer.task, payer->task);
 	WRITE_ONCE(account->payer.user, payer->user);
 	WRITE_ONCE(account->payer.mode, payer->mode);
 }
 
-static struct iommufd_account *
-alloc_account(struct iommufd_accounts *accounts, enum iommufd_account_kind kind,
-	      enum iommufd_account_mode mode)
+static struct iommufd_account *account_alloc(struct iommufd_accounts *accounts,
+					     enum iommufd_account_kind kind,
+					     enum iommufd_account_mode mode)
 {
 	struct iommufd_account *account;
 
@@ -86,30 +87,32 @@ alloc_account(struct iommufd_accounts *accounts, enum iommufd_account_kind kind,
 	return account;
 }
 
-static void free_account(struct iommufd_account *account)
+static void account_free(struct iommufd_account *account)
 {
 	payer_put(&account->payer);
 	kfree_rcu(account, rcu);
 }
 
 /* The most recent account with a reference, if it is the caller's */
-static struct iommufd_account *get_recent(struct iommufd_accounts *accounts,
-					  enum iommufd_account_kind kind,
-					  enum iommufd_account_mode mode)
+static struct iommufd_account *
+accounts_get_recent(struct iommufd_accounts *accounts,
+		    enum iommufd_account_kind kind,
+		    enum iommufd_account_mode mode)
 {
 	struct iommufd_account *account;
 
 	guard(rcu)();
 	account = rcu_dereference(accounts->recent[kind]);
-	if (account && is_of_caller(account, mode) &&
+	if (account && account_is_of_caller(account, mode) &&
 	    refcount_inc_not_zero(&account->refs))
 		return account;
 	return NULL;
 }
 
 static struct iommufd_account *
-exchange_recent(struct iommufd_accounts *accounts,
-		enum iommufd_account_kind kind, struct iommufd_account *account)
+accounts_exchange_recent(struct iommufd_accounts *accounts,
+			 enum iommufd_account_kind kind,
+			 struct iommufd_account *account)
 {
 	return rcu_replace_pointer(accounts->recent[kind], account,
 				   lockdep_is_held(&accounts->lock));
@@ -117,26 +120,26 @@ exchange_recent(struct iommufd_accounts *accounts,
 
 /* Two threads of a process may both need one: the first to come has made it. */
 static noinline struct iommufd_account *
-make_account(struct iommufd_accounts *accounts, enum iommufd_account_kind kind,
+accounts_add(struct iommufd_accounts *accounts, enum iommufd_account_kind kind,
 	     enum iommufd_account_mode mode)
 {
 	struct iommufd_account *account, *made, *old;
 
-	made = alloc_account(accounts, kind, mode);
+	made = account_alloc(accounts, kind, mode);
 	if (!made)
 		return NULL;
 
 	down_write(&accounts->lock);
-	account = get_recent(accounts, kind, mode);
+	account = accounts_get_recent(accounts, kind, mode);
 	if (!account) {
 		list_add_tail(&made->node, &accounts->lists[kind]);
 		refcount_inc(&made->refs);
-		old = exchange_recent(accounts, kind, made);
+		old = accounts_exchange_recent(accounts, kind, made);
 	}
 	up_write(&accounts->lock);
 
 	if (account) {
-		free_account(made);
+		account_free(made);
 		return account;
 	}
 	if (old)
@@ -157,9 +160,9 @@ struct iommufd_account *iommufd_account_get(struct iommufd_accounts *accounts,
 					    enum iommufd_account_kind kind,
 					    enum iommufd_account_mode mode)
 {
-	mode = caller_mode(mode);
-	return get_recent(accounts, kind, mode) ?:
-	       make_account(accounts, kind, mode);
+	mode = account_mode_of_caller(mode);
+	return accounts_get_recent(accounts, kind, mode) ?:
+		       accounts_add(accounts, kind, mode);
 }
 
 /**
@@ -175,7 +178,7 @@ void iommufd_account_put(struct iommufd_account *account)
 	down_write(&account->accounts->lock);
 	list_del(&account->node);
 	up_write(&account->accounts->lock);
-	free_account(account);
+	account_free(account);
 }
 
 void iommufd_accounts_init(struct iommufd_accounts *accounts)
@@ -190,17 +193,17 @@ void iommufd_accounts_init(struct iommufd_accounts *accounts)
 }
 
 /* Forgets the most recent account, so that only those in use are left. */
-static void forget_recent(struct iommufd_accounts *accounts,
-			  enum iommufd_account_kind kind)
+static void accounts_forget_recent(struct iommufd_accounts *accounts,
+				   enum iommufd_account_kind kind)
 {
 	struct iommufd_account *account;
 
 	lockdep_assert_held_write(&accounts->lock);
 
-	account = exchange_recent(accounts, kind, NULL);
+	account = accounts_exchange_recent(accounts, kind, NULL);
 	if (account && refcount_dec_and_test(&account->refs)) {
 		list_del(&account->node);
-		free_account(account);
+		account_free(account);
 	}
 }
 
@@ -214,7 +217,7 @@ void iommufd_accounts_destroy(struct iommufd_accounts *accounts)
 
 	down_write(&accounts->lock);
 	for (kind = 0; kind != IOMMUFD_NR_ACCOUNT_KINDS; kind++) {
-		forget_recent(accounts, kind);
+		accounts_forget_recent(accounts, kind);
 		WARN_ON(!list_empty(&accounts->lists[kind]));
 	}
 	up_write(&accounts->lock);
@@ -224,7 +227,7 @@ void iommufd_accounts_destroy(struct iommufd_accounts *accounts)
  * Charging
  */
 
-static int charge_user(struct iommufd_payer *payer, unsigned long npages)
+static int payer_charge_user(struct iommufd_payer *payer, unsigned long npages)
 {
 	unsigned long limit = task_rlimit(payer->task, RLIMIT_MEMLOCK) >>
 			      PAGE_SHIFT;
@@ -238,7 +241,7 @@ static int charge_user(struct iommufd_payer *payer, unsigned long npages)
 	return 0;
 }
 
-static int charge_mm(struct iommufd_payer *payer, unsigned long npages)
+static int payer_charge_mm(struct iommufd_payer *payer, unsigned long npages)
 {
 	int rc;
 
@@ -250,7 +253,7 @@ static int charge_mm(struct iommufd_payer *payer, unsigned long npages)
 	return rc;
 }
 
-static void uncharge_mm(struct iommufd_payer *payer, unsigned long npages)
+static void payer_uncharge_mm(struct iommufd_payer *payer, unsigned long npages)
 {
 	mmap_write_lock(payer->mm);
 	__account_locked_vm(payer->mm, npages, false, payer->task, false);
@@ -258,8 +261,8 @@ static void uncharge_mm(struct iommufd_payer *payer, unsigned long npages)
 }
 
 /* Nothing else in a charge costs as much as a call does. */
-static __always_inline int charge_limit(struct iommufd_payer *payer,
-					unsigned long npages)
+static __always_inline int payer_charge_limit(struct iommufd_payer *payer,
+					      unsigned long npages)
 {
 	if (iommufd_should_fail())
 		return -ENOMEM;
@@ -268,15 +271,15 @@ static __always_inline int charge_limit(struct iommufd_payer *payer,
 	case IOMMUFD_ACCOUNT_NONE:
 		break;
 	case IOMMUFD_ACCOUNT_USER:
-		return charge_user(payer, npages);
+		return payer_charge_user(payer, npages);
 	case IOMMUFD_ACCOUNT_MM:
-		return charge_mm(payer, npages);
+		return payer_charge_mm(payer, npages);
 	}
 	return 0;
 }
 
-static __always_inline void uncharge_limit(struct iommufd_payer *payer,
-					   unsigned long npages)
+static __always_inline void payer_uncharge_limit(struct iommufd_payer *payer,
+						 unsigned long npages)
 {
 	switch (payer->mode) {
 	case IOMMUFD_ACCOUNT_NONE:
@@ -285,14 +288,14 @@ static __always_inline void uncharge_limit(struct iommufd_payer *payer,
 		atomic_long_sub(npages, &payer->user->locked_vm);
 		break;
 	case IOMMUFD_ACCOUNT_MM:
-		uncharge_mm(payer, npages);
+		payer_uncharge_mm(payer, npages);
 		break;
 	}
 }
 
-static int charge_payer(struct iommufd_payer *payer, unsigned long npages)
+static int payer_charge(struct iommufd_payer *payer, unsigned long npages)
 {
-	int rc = charge_limit(payer, npages);
+	int rc = payer_charge_limit(payer, npages);
 
 	if (rc)
 		return rc;
@@ -300,30 +303,31 @@ static int charge_payer(struct iommufd_payer *payer, unsigned long npages)
 	return 0;
 }
 
-static void uncharge_payer(struct iommufd_payer *payer, unsigned long npages)
+static void payer_uncharge(struct iommufd_payer *payer, unsigned long npages)
 {
 	atomic64_sub(npages, &payer->mm->pinned_vm);
-	uncharge_limit(payer, npages);
+	payer_uncharge_limit(payer, npages);
 }
 
-static int charge_movable(struct iommufd_account *account, unsigned long npages)
+static int account_charge_movable(struct iommufd_account *account,
+				  unsigned long npages)
 {
 	int rc;
 
 	guard(rwsem_read)(&account->accounts->lock);
-	rc = charge_payer(&account->payer, npages);
+	rc = payer_charge(&account->payer, npages);
 	if (rc)
 		return rc;
 	atomic_long_add(npages, &account->npages);
 	return 0;
 }
 
-static void uncharge_movable(struct iommufd_account *account,
-			     unsigned long npages)
+static void account_uncharge_movable(struct iommufd_account *account,
+				     unsigned long npages)
 {
 	guard(rwsem_read)(&account->accounts->lock);
 	atomic_long_sub(npages, &account->npages);
-	uncharge_payer(&account->payer, npages);
+	payer_uncharge(&account->payer, npages);
 }
 
 /**
@@ -340,8 +344,8 @@ int iommufd_account_charge(struct iommufd_account *account,
 			   unsigned long npages)
 {
 	if (account->kind == IOMMUFD_ACCOUNT_MOVABLE)
-		return charge_movable(account, npages);
-	return charge_payer(&account->payer, npages);
+		return account_charge_movable(account, npages);
+	return payer_charge(&account->payer, npages);
 }
 
 /**
@@ -355,9 +359,9 @@ void iommufd_account_uncharge(struct iommufd_account *account,
 			      unsigned long npages)
 {
 	if (account->kind == IOMMUFD_ACCOUNT_MOVABLE)
-		uncharge_movable(account, npages);
+		account_uncharge_movable(account, npages);
 	else
-		uncharge_payer(&account->payer, npages);
+		payer_uncharge(&account->payer, npages);
 }
 
 /*
@@ -365,8 +369,8 @@ void iommufd_account_uncharge(struct iommufd_account *account,
  */
 
 /* Both count in the same place: what moves need not be counted there twice. */
-static bool same_counter(const struct iommufd_payer *a,
-			 const struct iommufd_payer *b)
+static bool payers_share_counter(const struct iommufd_payer *a,
+				 const struct iommufd_payer *b)
 {
 	if (a->mode != b->mode)
 		return false;
@@ -382,10 +386,10 @@ static bool same_counter(const struct iommufd_payer *a,
 }
 
 /* Nor does the limit change: there is nothing that could refuse. */
-static bool same_limit(const struct iommufd_payer *a,
-		       const struct iommufd_payer *b)
+static bool payers_share_limit(const struct iommufd_payer *a,
+			       const struct iommufd_payer *b)
 {
-	return same_counter(a, b) && a->task == b->task;
+	return payers_share_counter(a, b) && a->task == b->task;
 }
 
 /*
@@ -394,25 +398,27 @@ static bool same_limit(const struct iommufd_payer *a,
  * user, they are not counted twice, but what is counted must be within the new
  * limit.
  */
-static int begin_move(struct iommufd_account *account, struct iommufd_payer *to)
+static int account_begin_move(struct iommufd_account *account,
+			      struct iommufd_payer *to)
 {
 	unsigned long npages = atomic_long_read(&account->npages);
 	struct iommufd_payer *from = &account->payer;
 
-	if (!npages || same_limit(from, to))
+	if (!npages || payers_share_limit(from, to))
 		return 0;
-	return charge_limit(to, same_counter(from, to) ? 0 : npages);
+	return payer_charge_limit(to,
+				  payers_share_counter(from, to) ? 0 : npages);
 }
 
-static void cancel_move(struct iommufd_account *account,
-			struct iommufd_payer *to)
+static void account_cancel_move(struct iommufd_account *account,
+				struct iommufd_payer *to)
 {
-	if (!same_counter(&account->payer, to))
-		uncharge_limit(to, atomic_long_read(&account->npages));
+	if (!payers_share_counter(&account->payer, to))
+		payer_uncharge_limit(to, atomic_long_read(&account->npages));
 }
 
-static void commit_move(struct iommufd_account *account,
-			struct iommufd_payer *to)
+static void account_commit_move(struct iommufd_account *account,
+				struct iommufd_payer *to)
 {
 	unsigned long npages = atomic_long_read(&account->npages);
 	struct iommufd_payer from = account->payer;
@@ -420,23 +426,23 @@ static void commit_move(struct iommufd_account *account,
 	mmgrab(to->mm);
 	get_task_struct(to->task);
 	get_uid(to->user);
-	set_payer(account, to);
+	account_set_payer(account, to);
 
 	atomic64_add(npages, &to->mm->pinned_vm);
 	atomic64_sub(npages, &from.mm->pinned_vm);
-	if (!same_counter(&from, to))
-		uncharge_limit(&from, npages);
+	if (!payers_share_counter(&from, to))
+		payer_uncharge_limit(&from, npages);
 	payer_put(&from);
 }
 
 /* Either all are charged to @to, too, or none. */
-static int begin_moves(struct list_head *list, struct iommufd_payer *to)
+static int accounts_begin_move(struct list_head *list, struct iommufd_payer *to)
 {
 	struct iommufd_account *account;
 	int rc;
 
 	list_for_each_entry(account, list, node) {
-		rc = begin_move(account, to);
+		rc = account_begin_move(account, to);
 		if (rc)
 			goto err_cancel;
 		cond_resched();
@@ -450,11 +456,12 @@ static int begin_moves(struct list_head *list, struct iommufd_payer *to)
 
 err_cancel:
 	list_for_each_entry_continue_reverse(account, list, node)
-		cancel_move(account, to);
+		account_cancel_move(account, to);
 	return rc;
 }
 
-static int move_all(struct iommufd_accounts *accounts, struct iommufd_payer *to)
+static int accounts_move_all(struct iommufd_accounts *accounts,
+			     struct iommufd_payer *to)
 {
 	struct list_head *list = &accounts->lists[IOMMUFD_ACCOUNT_MOVABLE];
 	struct iommufd_account *account;
@@ -462,15 +469,15 @@ static int move_all(struct iommufd_accounts *accounts, struct iommufd_payer *to)
 
 	lockdep_assert_held_write(&accounts->lock);
 
-	forget_recent(accounts, IOMMUFD_ACCOUNT_FIXED);
+	accounts_forget_recent(accounts, IOMMUFD_ACCOUNT_FIXED);
 	if (!list_empty(&accounts->lists[IOMMUFD_ACCOUNT_FIXED]))
 		return -EBUSY;
 
-	rc = begin_moves(list, to);
+	rc = accounts_begin_move(list, to);
 	if (rc)
 		return rc;
 	list_for_each_entry(account, list, node) {
-		commit_move(account, to);
+		account_commit_move(account, to);
 		cond_resched();
 	}
 	return 0;
@@ -497,8 +504,8 @@ int iommufd_accounts_move(struct iommufd_accounts *accounts,
 	rc = down_write_killable(&accounts->lock);
 	if (rc)
 		return rc;
-	payer_get_caller(&to, caller_mode(mode));
-	rc = move_all(accounts, &to);
+	payer_get_caller(&to, account_mode_of_caller(mode));
+	rc = accounts_move_all(accounts, &to);
 	payer_put(&to);
 	up_write(&accounts->lock);
 	return rc;

@@ -42,8 +42,9 @@ struct stretches {
 	unsigned long tail;
 };
 
-static __always_inline bool next_run(struct iommufd_pinned_cursor *cursor,
-				     unsigned long tail, struct phys_vec *next)
+static __always_inline bool
+stretches_next_run(struct iommufd_pinned_cursor *cursor, unsigned long tail,
+		   struct phys_vec *next)
 {
 	struct iommufd_run run;
 
@@ -56,7 +57,7 @@ static __always_inline bool next_run(struct iommufd_pinned_cursor *cursor,
 	return true;
 }
 
-static void start_stretches(struct stretches *stretches,
+static void stretches_start(struct stretches *stretches,
 			    const struct iommufd_area *area)
 {
 	unsigned long skip = offset_in_page(area->offset);
@@ -64,12 +65,13 @@ static void start_stretches(struct stretches *stretches,
 	iommufd_pinned_walk(area->pinned, iommufd_area_first_page(area),
 			    iommufd_area_last_page(area), &stretches->cursor);
 	stretches->tail = -(skip + iommufd_area_length(area)) & ~PAGE_MASK;
-	next_run(&stretches->cursor, stretches->tail, &stretches->next);
+	stretches_next_run(&stretches->cursor, stretches->tail,
+			   &stretches->next);
 	stretches->next.paddr += skip;
 	stretches->next.len -= skip;
 }
 
-struct batch {
+struct phys_batch {
 	struct phys_vec *vec;
 	size_t nr_max;
 };
@@ -78,8 +80,9 @@ struct batch {
  * The run at @next reaches beyond the room of a batch. If its beginning is the
  * end of the batch's last stretch, or all of the batch, it has to be cut.
  */
-static void cut_run(const struct batch *batch, struct phys_vec *vec,
-		    bool contiguous, struct phys_vec *next, unsigned long *left)
+static void batch_cut_run(const struct phys_batch *batch, struct phys_vec *vec,
+			  bool contiguous, struct phys_vec *next,
+			  unsigned long *left)
 {
 	if (contiguous)
 		vec[-1].len += *left;
@@ -97,10 +100,10 @@ static void cut_run(const struct batch *batch, struct phys_vec *vec,
  * is a lot of them, and next to nothing else.
  */
 static __always_inline struct phys_vec *
-take_ready_runs(struct iommufd_run_cursor *cursor, struct phys_vec *vec,
-		const struct phys_vec *end, unsigned long *left)
+batch_take_ready_runs(struct iommufd_run_cursor *cursor, struct phys_vec *vec,
+		      const struct phys_vec *end, unsigned long *left)
 {
-	/* One run must remain for next_run(), which knows the end of the area. */
+	/* stretches_next_run() takes the last one, and cuts it to the area. */
 	const unsigned long max = min(cursor->left - 1, *left >> PAGE_SHIFT);
 	const struct iommufd_run *run, *end_of_runs;
 	unsigned long room = max;
@@ -127,7 +130,7 @@ take_ready_runs(struct iommufd_run_cursor *cursor, struct phys_vec *vec,
  * next run.
  */
 
-static unsigned long fill_batch(const struct batch *batch,
+static unsigned long batch_fill(const struct phys_batch *batch,
 				struct stretches *stretches, unsigned long iova)
 {
 	const struct phys_vec *end = batch->vec + batch->nr_max;
@@ -147,7 +150,7 @@ static unsigned long fill_batch(const struct batch *batch,
 		if (!contiguous && vec == end)
 			break;
 		if (unlikely(next.len > left)) {
-			cut_run(batch, vec, contiguous, &next, &left);
+			batch_cut_run(batch, vec, contiguous, &next, &left);
 			break;
 		}
 		if (contiguous)
@@ -155,9 +158,9 @@ static unsigned long fill_batch(const struct batch *batch,
 		else
 			*vec++ = next;
 		left -= next.len;
-		vec = take_ready_runs(&cursor.runs, vec, end, &left);
+		vec = batch_take_ready_runs(&cursor.runs, vec, end, &left);
 		end_of_last = vec[-1].paddr + vec[-1].len;
-		more = next_run(&cursor, tail, &next);
+		more = stretches_next_run(&cursor, tail, &next);
 	} while (more);
 	if (!more)
 		next.len = 0;
@@ -167,7 +170,7 @@ static unsigned long fill_batch(const struct batch *batch,
 	return room - left;
 }
 
-static unsigned long fill_batch_page_by_page(const struct batch *batch,
+static unsigned long batch_fill_page_by_page(const struct phys_batch *batch,
 					     struct stretches *stretches,
 					     unsigned long iova)
 {
@@ -186,15 +189,16 @@ static unsigned long fill_batch_page_by_page(const struct batch *batch,
 		next->paddr += page->len;
 		next->len -= page->len;
 		if (!next->len)
-			next_run(&stretches->cursor, stretches->tail, next);
+			stretches_next_run(&stretches->cursor, stretches->tail,
+					   next);
 	}
 	return length;
 }
 
-static int map_batches(struct iommu_domain *domain,
-		       const struct iommufd_area *area,
-		       struct stretches *stretches, const struct batch *batch,
-		       bool page_by_page)
+static int domain_map_batches(struct iommu_domain *domain,
+			      const struct iommufd_area *area,
+			      struct stretches *stretches,
+			      const struct phys_batch *batch, bool page_by_page)
 {
 	unsigned long iova = area->iova;
 	unsigned long length;
@@ -202,10 +206,10 @@ static int map_batches(struct iommu_domain *domain,
 
 	while (stretches->next.len) {
 		if (page_by_page)
-			length = fill_batch_page_by_page(batch, stretches,
+			length = batch_fill_page_by_page(batch, stretches,
 							 iova);
 		else
-			length = fill_batch(batch, stretches, iova);
+			length = batch_fill(batch, stretches, iova);
 		rc = iommu_map_phys_vec(domain, iova, length, batch->vec,
 					area->prot, GFP_KERNEL_ACCOUNT);
 		if (rc)
@@ -226,26 +230,29 @@ err_unmap:
 }
 
 static noinline_for_stack int
-map_small_batches(struct iommu_domain *domain, const struct iommufd_area *area,
-		  struct stretches *stretches, size_t nr_max, bool page_by_page)
+domain_map_small_batches(struct iommu_domain *domain,
+			 const struct iommufd_area *area,
+			 struct stretches *stretches, size_t nr_max,
+			 bool page_by_page)
 {
 	struct phys_vec vec[SMALL_BATCH_STRETCHES] __uninitialized;
-	struct batch batch = {
+	struct phys_batch batch = {
 		.vec = vec,
 		.nr_max = min(nr_max, SMALL_BATCH_STRETCHES),
 	};
 
-	return map_batches(domain, area, stretches, &batch, page_by_page);
+	return domain_map_batches(domain, area, stretches, &batch,
+				  page_by_page);
 }
 
-static int map_scattered(struct iommu_domain *domain,
-			 const struct iommufd_area *area,
-			 struct stretches *stretches, bool page_by_page)
+static int domain_map_scattered(struct iommu_domain *domain,
+				const struct iommufd_area *area,
+				struct stretches *stretches, bool page_by_page)
 {
 	size_t npages = iommufd_area_last_page(area) -
 			iommufd_area_first_page(area) + 1;
 	size_t scratch = iommufd_scratch_limit() / sizeof(struct phys_vec);
-	struct batch batch = {
+	struct phys_batch batch = {
 		.nr_max = clamp(min(npages, scratch), 1, BATCH_STRETCHES),
 	};
 	int rc;
@@ -254,10 +261,10 @@ static int map_scattered(struct iommu_domain *domain,
 		batch.vec = kmalloc_array(batch.nr_max, sizeof(*batch.vec),
 					  GFP_KERNEL | __GFP_NOWARN);
 	if (!batch.vec)
-		return map_small_batches(domain, area, stretches, batch.nr_max,
-					 page_by_page);
+		return domain_map_small_batches(domain, area, stretches,
+						batch.nr_max, page_by_page);
 
-	rc = map_batches(domain, area, stretches, &batch, page_by_page);
+	rc = domain_map_batches(domain, area, stretches, &batch, page_by_page);
 	kfree(batch.vec);
 	return rc;
 }
@@ -292,12 +299,13 @@ int iommufd_domain_map_area(struct iommu_domain *domain,
 				 PFN_PHYS(pfn) + offset_in_page(area->offset),
 				 length, area->prot, GFP_KERNEL_ACCOUNT);
 
-	start_stretches(&stretches, area);
-	return map_scattered(domain, area, &stretches, page_by_page);
+	stretches_start(&stretches, area);
+	return domain_map_scattered(domain, area, &stretches, page_by_page);
 }
 
-static void unmap_step(struct iommu_domain *domain, unsigned long iova,
-		       unsigned long length, struct iommu_iotlb_gather *gather)
+static void domain_unmap_step(struct iommu_domain *domain, unsigned long iova,
+			      unsigned long length,
+			      struct iommu_iotlb_gather *gather)
 {
 	/* A driver that cannot unmap what it has mapped is broken. */
 	WARN_ON(iommu_unmap_fast(domain, iova, length, gather) != length);
@@ -320,9 +328,9 @@ void iommufd_domain_unmap_range(struct iommu_domain *domain,
 	while (last - iova >= BATCH_BYTES) {
 		unsigned long end = iova | (BATCH_BYTES - 1);
 
-		unmap_step(domain, iova, end - iova + 1, gather);
+		domain_unmap_step(domain, iova, end - iova + 1, gather);
 		iova = end + 1;
 		cond_resched();
 	}
-	unmap_step(domain, iova, last - iova + 1, gather);
+	domain_unmap_step(domain, iova, last - iova + 1, gather);
 }

@@ -42,36 +42,36 @@ void iommufd_iova_space_destroy(struct iommufd_iova_space *space)
 	iommufd_iova_free_allowed(&space->allowed);
 }
 
-static struct iommufd_area *to_area(struct rb_node *node)
+static struct iommufd_area *iova_area_of(struct rb_node *node)
 {
 	return rb_entry_safe(node, struct iommufd_area, node);
 }
 
-static struct iommufd_area *next_area(struct iommufd_area *area)
+static struct iommufd_area *iova_area_above(struct iommufd_area *area)
 {
-	return to_area(rb_next(&area->node));
+	return iova_area_of(rb_next(&area->node));
 }
 
-static struct iommufd_area *prev_area(struct iommufd_area *area)
+static struct iommufd_area *iova_area_below(struct iommufd_area *area)
 {
-	return to_area(rb_prev(&area->node));
+	return iova_area_of(rb_prev(&area->node));
 }
 
 /* Is @area the lowest one that ends at or above @iova, given the one below? */
-static bool is_lowest(const struct iommufd_area *area,
-		      const struct iommufd_area *below, unsigned long iova)
+static bool iova_is_lowest(const struct iommufd_area *area,
+			   const struct iommufd_area *below, unsigned long iova)
 {
 	return (!area || area->last >= iova) && (!below || below->last < iova);
 }
 
-static struct iommufd_area *search_area(struct iommufd_iova_space *space,
-					unsigned long iova)
+static struct iommufd_area *iova_search_area(struct iommufd_iova_space *space,
+					     unsigned long iova)
 {
 	struct rb_node *node = space->areas.rb_node;
 	struct iommufd_area *found = NULL;
 
 	while (node) {
-		struct iommufd_area *area = to_area(node);
+		struct iommufd_area *area = iova_area_of(node);
 
 		if (iova <= area->last) {
 			found = area;
@@ -84,22 +84,22 @@ static struct iommufd_area *search_area(struct iommufd_iova_space *space,
 }
 
 /* The lowest area that ends at or above @iova */
-static struct iommufd_area *find_area(struct iommufd_iova_space *space,
-				      unsigned long iova)
+static struct iommufd_area *iova_find_area(struct iommufd_iova_space *space,
+					   unsigned long iova)
 {
 	struct iommufd_area *recent = space->recent, *next;
 
 	if (!recent)
-		return search_area(space, iova);
+		return iova_search_area(space, iova);
 	if (recent->last >= iova) {
-		if (is_lowest(recent, prev_area(recent), iova))
+		if (iova_is_lowest(recent, iova_area_below(recent), iova))
 			return recent;
 	} else {
-		next = next_area(recent);
-		if (is_lowest(next, recent, iova))
+		next = iova_area_above(recent);
+		if (iova_is_lowest(next, recent, iova))
 			return next;
 	}
-	return search_area(space, iova);
+	return iova_search_area(space, iova);
 }
 
 /**
@@ -114,7 +114,7 @@ static struct iommufd_area *find_area(struct iommufd_iova_space *space,
 struct iommufd_area *iommufd_area_first(struct iommufd_iova_space *space,
 					unsigned long iova, unsigned long last)
 {
-	struct iommufd_area *area = find_area(space, iova);
+	struct iommufd_area *area = iova_find_area(space, iova);
 
 	return area && area->iova <= last ? area : NULL;
 }
@@ -123,20 +123,21 @@ struct iommufd_area *iommufd_area_first(struct iommufd_iova_space *space,
 struct iommufd_area *__iommufd_area_next(struct iommufd_area *area,
 					 unsigned long last)
 {
-	area = next_area(area);
+	area = iova_area_above(area);
 	return area && area->iova <= last ? area : NULL;
 }
 
-static unsigned long gap_after(struct iommufd_area *prev, unsigned long iova)
+static unsigned long iova_gap_after(struct iommufd_area *prev,
+				    unsigned long iova)
 {
 	return prev ? iova - prev->last - 1 : iova;
 }
 
 /* Between neighbours in a search tree one has no child on the other's side. */
-static struct rb_node *link_between(struct iommufd_iova_space *space,
-				    struct iommufd_area *prev,
-				    struct iommufd_area *area,
-				    struct iommufd_area *next)
+static struct rb_node *iova_link_between(struct iommufd_iova_space *space,
+					 struct iommufd_area *prev,
+					 struct iommufd_area *area,
+					 struct iommufd_area *next)
 {
 	struct rb_node **link = &space->areas.rb_node;
 	struct rb_node *parent = NULL;
@@ -162,19 +163,20 @@ static struct rb_node *link_between(struct iommufd_iova_space *space,
 void iommufd_iova_insert(struct iommufd_iova_space *space,
 			 struct iommufd_area *area)
 {
-	struct iommufd_area *next = find_area(space, area->iova);
+	struct iommufd_area *next = iova_find_area(space, area->iova);
 	struct iommufd_area *prev;
 	struct rb_node *parent;
 
 	lockdep_assert_held_write(&space->lock);
 
-	prev = next ? prev_area(next) : to_area(rb_last(&space->areas));
-	area->gap = gap_after(prev, area->iova);
+	prev = next ? iova_area_below(next) :
+		      iova_area_of(rb_last(&space->areas));
+	area->gap = iova_gap_after(prev, area->iova);
 	area->max_gap = area->gap;
-	parent = link_between(space, prev, area, next);
+	parent = iova_link_between(space, prev, area, next);
 	if (next) {
 		/* It is the parent or above: one way up sees to both. */
-		next->gap = gap_after(area, next->iova);
+		next->gap = iova_gap_after(area, next->iova);
 		area_callbacks_propagate(parent, &next->node);
 		area_callbacks_propagate(&next->node, NULL);
 	} else if (parent) {
@@ -195,11 +197,11 @@ void iommufd_iova_insert(struct iommufd_iova_space *space,
 void iommufd_iova_remove(struct iommufd_iova_space *space,
 			 struct iommufd_area *area)
 {
-	struct iommufd_area *next = next_area(area);
+	struct iommufd_area *next = iova_area_above(area);
 
 	lockdep_assert_held_write(&space->lock);
 
-	space->recent = next ?: prev_area(area);
+	space->recent = next ?: iova_area_below(area);
 	rb_erase_augmented(&area->node, &space->areas, &area_callbacks);
 	space->nr_areas--;
 	if (next) {
@@ -265,8 +267,8 @@ struct iova_request {
 };
 
 /* The lowest IOVA in [first, last] that meets the request */
-static bool lowest_fit(const struct iova_request *req, unsigned long first,
-		       unsigned long last, unsigned long *iova)
+static bool iova_lowest_fit(const struct iova_request *req, unsigned long first,
+			    unsigned long last, unsigned long *iova)
 {
 	unsigned long base = 0, iova_last;
 
@@ -284,42 +286,45 @@ static bool lowest_fit(const struct iova_request *req, unsigned long first,
 }
 
 /* Does the gap in front of @area, as far as it is in [first, last], fit? */
-static bool gap_fits(const struct iova_request *req, struct iommufd_area *area,
-		     unsigned long first, unsigned long last,
-		     unsigned long *iova)
+static bool iova_gap_fits(const struct iova_request *req,
+			  struct iommufd_area *area, unsigned long first,
+			  unsigned long last, unsigned long *iova)
 {
 	unsigned long gap_first = area->iova - area->gap;
 
 	if (area->gap < req->length)
 		return false;
-	return lowest_fit(req, max(first, gap_first), min(last, area->iova - 1),
-			  iova);
+	return iova_lowest_fit(req, max(first, gap_first),
+			       min(last, area->iova - 1), iova);
 }
 
-static bool subtree_fits(const struct iova_request *req, struct rb_node *node)
+static bool iova_subtree_fits(const struct iova_request *req,
+			      struct rb_node *node)
 {
-	return node && to_area(node)->max_gap >= req->length;
+	return node && iova_area_of(node)->max_gap >= req->length;
 }
 
 /* The lowest area in the subtree under @node before which a gap may fit */
-static struct rb_node *lowest_in_subtree(const struct iova_request *req,
-					 struct rb_node *node,
-					 unsigned long first)
+static struct rb_node *iova_lowest_in_subtree(const struct iova_request *req,
+					      struct rb_node *node,
+					      unsigned long first)
 {
 	/* Gaps to the left of an area end below it. */
-	while (to_area(node)->iova > first && subtree_fits(req, node->rb_left))
+	while (iova_area_of(node)->iova > first &&
+	       iova_subtree_fits(req, node->rb_left))
 		node = node->rb_left;
 	return node;
 }
 
 /* The next area above @node before which a gap may fit */
-static struct rb_node *next_in_tree(const struct iova_request *req,
-				    struct rb_node *node, unsigned long first)
+static struct rb_node *iova_next_in_tree(const struct iova_request *req,
+					 struct rb_node *node,
+					 unsigned long first)
 {
 	struct rb_node *child;
 
-	if (subtree_fits(req, node->rb_right))
-		return lowest_in_subtree(req, node->rb_right, first);
+	if (iova_subtree_fits(req, node->rb_right))
+		return iova_lowest_in_subtree(req, node->rb_right, first);
 	do {
 		child = node;
 		node = rb_parent(child);
@@ -332,20 +337,20 @@ static struct rb_node *next_in_tree(const struct iova_request *req,
  * the areas that leaves out the subtrees whose gaps are all too small or too
  * low.
  */
-static bool search_gaps(const struct iova_request *req, struct rb_node *root,
-			unsigned long first, unsigned long last,
-			unsigned long *iova)
+static bool iova_search_gaps(const struct iova_request *req,
+			     struct rb_node *root, unsigned long first,
+			     unsigned long last, unsigned long *iova)
 {
 	struct rb_node *node;
 
-	if (!subtree_fits(req, root))
+	if (!iova_subtree_fits(req, root))
 		return false;
-	for (node = lowest_in_subtree(req, root, first); node;
-	     node = next_in_tree(req, node, first)) {
-		struct iommufd_area *area = to_area(node);
+	for (node = iova_lowest_in_subtree(req, root, first); node;
+	     node = iova_next_in_tree(req, node, first)) {
+		struct iommufd_area *area = iova_area_of(node);
 
 		if (area->iova > first &&
-		    gap_fits(req, area, first, last, iova))
+		    iova_gap_fits(req, area, first, last, iova))
 			return true;
 		if (area->last >= last)
 			return false;
@@ -353,32 +358,33 @@ static bool search_gaps(const struct iova_request *req, struct rb_node *root,
 	return false;
 }
 
-static bool choose_in_range(struct iommufd_iova_space *space,
-			    const struct iova_request *req, unsigned long first,
-			    unsigned long last, unsigned long *iova)
+static bool iova_choose_in_range(struct iommufd_iova_space *space,
+				 const struct iova_request *req,
+				 unsigned long first, unsigned long last,
+				 unsigned long *iova)
 {
-	struct iommufd_area *highest = to_area(rb_last(&space->areas));
+	struct iommufd_area *highest = iova_area_of(rb_last(&space->areas));
 
-	if (search_gaps(req, space->areas.rb_node, first, last, iova))
+	if (iova_search_gaps(req, space->areas.rb_node, first, last, iova))
 		return true;
 	if (highest && highest->last >= last)
 		return false;
 	if (highest && highest->last >= first)
 		first = highest->last + 1;
-	return lowest_fit(req, first, last, iova);
+	return iova_lowest_fit(req, first, last, iova);
 }
 
 /* The lowest fit in [first, last] outside the reserved ranges */
-static bool choose_in_allowed(struct iommufd_iova_space *space,
-			      const struct iova_request *req,
-			      unsigned long first, unsigned long last,
-			      unsigned long *iova)
+static bool iova_choose_in_allowed(struct iommufd_iova_space *space,
+				   const struct iova_request *req,
+				   unsigned long first, unsigned long last,
+				   unsigned long *iova)
 {
 	unsigned long usable_first = first, usable_last = last;
 
 	while (iommufd_iova_next_usable(space, &usable_first, &usable_last)) {
-		if (choose_in_range(space, req, usable_first, usable_last,
-				    iova))
+		if (iova_choose_in_range(space, req, usable_first, usable_last,
+					 iova))
 			return true;
 		if (usable_last == last)
 			return false;
@@ -392,9 +398,9 @@ static bool choose_in_allowed(struct iommufd_iova_space *space,
  * Where the allowed range @node ends, together with those that follow it
  * without a gap. Returns the next one behind.
  */
-static struct interval_tree_node *join_allowed(struct interval_tree_node *node,
-					       unsigned long highest,
-					       unsigned long *last)
+static struct interval_tree_node *
+iova_join_allowed(struct interval_tree_node *node, unsigned long highest,
+		  unsigned long *last)
 {
 	do {
 		*last = node->last;
@@ -405,7 +411,7 @@ static struct interval_tree_node *join_allowed(struct interval_tree_node *node,
 	return node;
 }
 
-static unsigned long largest_useful_alignment(void)
+static unsigned long iova_largest_alignment(void)
 {
 	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? PMD_SIZE : PAGE_SIZE;
 }
@@ -414,14 +420,15 @@ static unsigned long largest_useful_alignment(void)
  * An alignment at which the page table can use the huge pages that the memory
  * may consist of
  */
-static unsigned long alignment_for(unsigned long hint, unsigned long length)
+static unsigned long iova_alignment_for(unsigned long hint,
+					unsigned long length)
 {
 	unsigned long align = roundup_pow_of_two(length);
 
 	hint &= PAGE_MASK;
 	if (hint)
 		align = min(align, 1UL << __ffs(hint));
-	return min(align, largest_useful_alignment());
+	return min(align, iova_largest_alignment());
 }
 
 /**
@@ -454,21 +461,23 @@ int iommufd_iova_choose(struct iommufd_iova_space *space, unsigned long hint,
 		return -EINVAL;
 	if (length >= ULONG_MAX / 2)
 		return -EOVERFLOW;
-	req.align = alignment_for(hint, length);
+	req.align = iova_alignment_for(hint, length);
 	if (req.align < space->alignment)
 		return -EINVAL;
 	req.align = max(req.align, PAGE_SIZE);
 
 	if (RB_EMPTY_ROOT(&space->allowed.rb_root))
-		return choose_in_allowed(space, &req, lowest, highest, iova) ?
-			       0 : -ENOSPC;
+		return iova_choose_in_allowed(space, &req, lowest, highest,
+					      iova) ?
+			       0 :
+			       -ENOSPC;
 
 	node = interval_tree_iter_first(&space->allowed, lowest, highest);
 	while (node) {
 		unsigned long first = max(node->start, lowest), last;
 
-		node = join_allowed(node, highest, &last);
-		if (choose_in_allowed(space, &req, first, last, iova))
+		node = iova_join_allowed(node, highest, &last);
+		if (iova_choose_in_allowed(space, &req, first, last, iova))
 			return 0;
 	}
 	return -ENOSPC;

@@ -58,21 +58,21 @@ void iommufd_pinned_put(struct iommufd_pinned *pinned)
 	pinned->ops->release(pinned);
 }
 
-static struct iommufd_pin_segment *to_segment(struct rb_node *node)
+static struct iommufd_pin_segment *segment_of(struct rb_node *node)
 {
 	return rb_entry_safe(node, struct iommufd_pin_segment, node);
 }
 
 static struct iommufd_pin_segment *
-next_segment(struct iommufd_pin_segment *segment)
+segment_next(struct iommufd_pin_segment *segment)
 {
-	return to_segment(rb_next(&segment->node));
+	return segment_of(rb_next(&segment->node));
 }
 
 static struct iommufd_pin_segment *
-previous_segment(struct iommufd_pin_segment *segment)
+segment_prev(struct iommufd_pin_segment *segment)
 {
-	return to_segment(rb_prev(&segment->node));
+	return segment_of(rb_prev(&segment->node));
 }
 
 static unsigned long segment_npages(const struct iommufd_pin_segment *segment)
@@ -81,8 +81,8 @@ static unsigned long segment_npages(const struct iommufd_pin_segment *segment)
 }
 
 /* Is it part of the object, not allocated for itself? */
-static bool is_embedded(const struct iommufd_pinned *pinned,
-			const struct iommufd_pin_segment *segment)
+static bool segment_is_embedded(const struct iommufd_pinned *pinned,
+				const struct iommufd_pin_segment *segment)
 {
 	return segment == &pinned->first_segment;
 }
@@ -104,7 +104,7 @@ iommufd_pinned_find(struct iommufd_pinned *pinned, unsigned long page)
 	lockdep_assert_held(&pinned->mutex);
 
 	while (node) {
-		struct iommufd_pin_segment *segment = to_segment(node);
+		struct iommufd_pin_segment *segment = segment_of(node);
 
 		if (page <= segment->last) {
 			found = segment;
@@ -118,12 +118,11 @@ iommufd_pinned_find(struct iommufd_pinned *pinned, unsigned long page)
 
 static bool segment_less(struct rb_node *a, const struct rb_node *b)
 {
-	return to_segment(a)->first <
+	return segment_of(a)->first <
 	       rb_entry(b, struct iommufd_pin_segment, node)->first;
 }
 
-static struct iommufd_pin_segment *
-alloc_segment(struct iommufd_pinned *pinned)
+static struct iommufd_pin_segment *segment_alloc(struct iommufd_pinned *pinned)
 {
 	struct iommufd_pin_segment *segment = &pinned->first_segment;
 
@@ -135,10 +134,10 @@ alloc_segment(struct iommufd_pinned *pinned)
 	return segment;
 }
 
-static void free_segment(struct iommufd_pinned *pinned,
+static void segment_free(struct iommufd_pinned *pinned,
 			 struct iommufd_pin_segment *segment)
 {
-	if (is_embedded(pinned, segment))
+	if (segment_is_embedded(pinned, segment))
 		segment->users = 0;
 	else
 		kfree(segment);
@@ -188,8 +187,8 @@ int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 }
 
 /* The pages of a segment go back to the source. */
-static void give_back(struct iommufd_pinned *pinned,
-		      struct iommufd_pin_segment *segment)
+static void segment_unpin(struct iommufd_pinned *pinned,
+			  struct iommufd_pin_segment *segment)
 {
 	unsigned long npages = segment_npages(segment);
 
@@ -197,7 +196,7 @@ static void give_back(struct iommufd_pinned *pinned,
 	pinned->ops->uncharge(pinned, npages);
 }
 
-static void insert_segment(struct iommufd_pinned *pinned,
+static void segment_insert(struct iommufd_pinned *pinned,
 			   struct iommufd_pin_segment *segment)
 {
 	rb_add(&segment->node, &pinned->segments, segment_less);
@@ -237,9 +236,9 @@ struct pin_waiter {
 };
 
 static struct iommufd_pin_segment *
-take_hole(struct iommufd_pin_plan *plan)
+pin_plan_take_hole(struct iommufd_pin_plan *plan)
 {
-	struct iommufd_pin_segment *segment = to_segment(plan->holes);
+	struct iommufd_pin_segment *segment = segment_of(plan->holes);
 
 	if (segment)
 		plan->holes = segment->node.rb_right;
@@ -247,30 +246,30 @@ take_hole(struct iommufd_pin_plan *plan)
 }
 
 /* Of what is not used, and has no pages yet */
-static void drop_plan(struct iommufd_pinned *pinned,
-		      struct iommufd_pin_plan *plan)
+static void pin_plan_drop(struct iommufd_pinned *pinned,
+			  struct iommufd_pin_plan *plan)
 {
 	struct iommufd_pin_segment *segment;
 
-	while ((segment = take_hole(plan))) {
-		free_segment(pinned, segment);
+	while ((segment = pin_plan_take_hole(plan))) {
+		segment_free(pinned, segment);
 		cond_resched();
 	}
 	if (plan->cut_first)
-		free_segment(pinned, plan->cut_first);
+		segment_free(pinned, plan->cut_first);
 	if (plan->cut_last)
-		free_segment(pinned, plan->cut_last);
+		segment_free(pinned, plan->cut_last);
 }
 
-static int plan_hole(struct iommufd_pinned *pinned,
-		     struct iommufd_pin_plan *plan, unsigned long first,
-		     unsigned long last)
+static int pin_plan_add_hole(struct iommufd_pinned *pinned,
+			     struct iommufd_pin_plan *plan, unsigned long first,
+			     unsigned long last)
 {
 	struct iommufd_pin_segment *segment;
 
 	if (iommufd_should_fail())
 		return -ENOMEM;
-	segment = alloc_segment(pinned);
+	segment = segment_alloc(pinned);
 	if (!segment)
 		return -ENOMEM;
 	segment->first = first;
@@ -280,14 +279,14 @@ static int plan_hole(struct iommufd_pinned *pinned,
 	return 0;
 }
 
-static int plan_cut(struct iommufd_pinned *pinned,
-		    struct iommufd_pin_segment **cut)
+static int pin_plan_add_cut(struct iommufd_pinned *pinned,
+			    struct iommufd_pin_segment **cut)
 {
-	*cut = alloc_segment(pinned);
+	*cut = segment_alloc(pinned);
 	return *cut ? 0 : -ENOMEM;
 }
 
-static int plan_segments(struct iommufd_pinned *pinned,
+static int pin_plan_look(struct iommufd_pinned *pinned,
 			 struct iommufd_pin_plan *plan)
 {
 	unsigned long first = plan->first, last = plan->last, page = first;
@@ -296,49 +295,50 @@ static int plan_segments(struct iommufd_pinned *pinned,
 
 	for (segment = iommufd_pinned_find(pinned, first);
 	     segment && segment->first <= last;
-	     segment = next_segment(segment)) {
+	     segment = segment_next(segment)) {
 		/* The users' own memory bounds them, but that may be large. */
 		if (segment->users == UINT_MAX)
 			return -ENOMEM;
 		if (page < segment->first) {
-			rc = plan_hole(pinned, plan, page, segment->first - 1);
+			rc = pin_plan_add_hole(pinned, plan, page,
+					       segment->first - 1);
 			if (rc)
 				return rc;
 		}
 		if (segment->first < first) {
-			rc = plan_cut(pinned, &plan->cut_first);
+			rc = pin_plan_add_cut(pinned, &plan->cut_first);
 			if (rc)
 				return rc;
 		}
 		if (segment->last == last)
 			return 0;
 		if (segment->last > last)
-			return plan_cut(pinned, &plan->cut_last);
+			return pin_plan_add_cut(pinned, &plan->cut_last);
 		page = segment->last + 1;
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
-	return plan_hole(pinned, plan, page, last);
+	return pin_plan_add_hole(pinned, plan, page, last);
 }
 
-static int make_plan(struct iommufd_pinned *pinned,
-		     struct iommufd_pin_plan *plan, unsigned long first,
-		     unsigned long last)
+static int pin_plan_make(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_plan *plan, unsigned long first,
+			 unsigned long last)
 {
 	int rc;
 
 	*plan = (struct iommufd_pin_plan){ .first = first, .last = last };
-	rc = plan_segments(pinned, plan);
+	rc = pin_plan_look(pinned, plan);
 	if (rc)
-		drop_plan(pinned, plan);
+		pin_plan_drop(pinned, plan);
 	return rc;
 }
 
 /* Cut @segment in front of @page. No user begins there yet. */
-static void cut_segment(struct iommufd_pinned *pinned,
-			struct iommufd_pin_segment *segment,
-			unsigned long page, struct iommufd_pin_segment *right)
+static void segment_cut(struct iommufd_pinned *pinned,
+			struct iommufd_pin_segment *segment, unsigned long page,
+			struct iommufd_pin_segment *right)
 {
 	iommufd_run_slice_split(&segment->runs, page - segment->first,
 				&right->runs);
@@ -347,34 +347,34 @@ static void cut_segment(struct iommufd_pinned *pinned,
 	right->users = segment->users;
 	right->starts = 0;
 	segment->last = page - 1;
-	insert_segment(pinned, right);
+	segment_insert(pinned, right);
 }
 
 /* Use what is pinned already. */
-static void use_segments(struct iommufd_pinned *pinned,
-			 const struct iommufd_pin_plan *plan)
+static void pin_plan_add_pin(struct iommufd_pinned *pinned,
+			     const struct iommufd_pin_plan *plan)
 {
 	unsigned long first = plan->first, last = plan->last;
 	struct iommufd_pin_segment *segment;
 
 	if (plan->cut_first)
-		cut_segment(pinned, iommufd_pinned_find(pinned, first), first,
+		segment_cut(pinned, iommufd_pinned_find(pinned, first), first,
 			    plan->cut_first);
 	if (plan->cut_last)
-		cut_segment(pinned, iommufd_pinned_find(pinned, last), last + 1,
+		segment_cut(pinned, iommufd_pinned_find(pinned, last), last + 1,
 			    plan->cut_last);
 
 	for (segment = iommufd_pinned_find(pinned, first);
 	     segment && segment->first <= last;
-	     segment = next_segment(segment)) {
+	     segment = segment_next(segment)) {
 		segment->users++;
 		segment->starts += segment->first == first;
 		cond_resched();
 	}
 }
 
-static int fill_hole(struct iommufd_pinned *pinned,
-		     struct iommufd_pin_segment *segment)
+static int segment_fill(struct iommufd_pinned *pinned,
+			struct iommufd_pin_segment *segment)
 {
 	unsigned long npages = segment_npages(segment);
 	int rc;
@@ -391,14 +391,14 @@ static int fill_hole(struct iommufd_pinned *pinned,
 }
 
 /* The part that takes as long as the owner of the memory likes */
-static int fill_holes(struct iommufd_pinned *pinned,
-		      struct iommufd_pin_plan *plan)
+static int pin_plan_fill_holes(struct iommufd_pinned *pinned,
+			       struct iommufd_pin_plan *plan)
 {
 	struct rb_node *node;
 	int rc;
 
 	for (node = plan->holes; node; node = node->rb_right) {
-		rc = fill_hole(pinned, to_segment(node));
+		rc = segment_fill(pinned, segment_of(node));
 		if (rc)
 			return rc;
 		plan->nr_filled++;
@@ -406,41 +406,41 @@ static int fill_holes(struct iommufd_pinned *pinned,
 	return 0;
 }
 
-static void insert_holes(struct iommufd_pinned *pinned,
-			 struct iommufd_pin_plan *plan)
+static void pin_plan_insert_holes(struct iommufd_pinned *pinned,
+				  struct iommufd_pin_plan *plan)
 {
 	struct iommufd_pin_segment *segment;
 
-	while ((segment = take_hole(plan))) {
+	while ((segment = pin_plan_take_hole(plan))) {
 		segment->starts = segment->first == plan->first;
-		insert_segment(pinned, segment);
+		segment_insert(pinned, segment);
 		cond_resched();
 	}
 }
 
-static void stop_using_segments(struct iommufd_pinned *pinned,
-				unsigned long first, unsigned long last);
+static void segments_drop_pin(struct iommufd_pinned *pinned,
+			      unsigned long first, unsigned long last);
 
 /* Not all of the pages could be had. */
-static void undo_plan(struct iommufd_pinned *pinned,
-		      struct iommufd_pin_plan *plan)
+static void pin_plan_undo(struct iommufd_pinned *pinned,
+			  struct iommufd_pin_plan *plan)
 {
 	struct iommufd_pin_segment *segment;
 
-	while ((segment = take_hole(plan))) {
+	while ((segment = pin_plan_take_hole(plan))) {
 		if (plan->nr_filled) {
 			plan->nr_filled--;
-			give_back(pinned, segment);
+			segment_unpin(pinned, segment);
 		}
-		free_segment(pinned, segment);
+		segment_free(pinned, segment);
 		cond_resched();
 	}
-	stop_using_segments(pinned, plan->first, plan->last);
+	segments_drop_pin(pinned, plan->first, plan->last);
 }
 
-static struct iommufd_pin_plan *find_pending(struct iommufd_pinned *pinned,
-					     unsigned long first,
-					     unsigned long last)
+static struct iommufd_pin_plan *
+pinned_find_pending(struct iommufd_pinned *pinned, unsigned long first,
+		    unsigned long last)
 {
 	struct iommufd_pin_segment *segment;
 	struct iommufd_pin_plan *plan;
@@ -450,7 +450,7 @@ static struct iommufd_pin_plan *find_pending(struct iommufd_pinned *pinned,
 
 	for (plan = pinned->pending; plan; plan = plan->next) {
 		for (node = plan->holes; node; node = node->rb_right) {
-			segment = to_segment(node);
+			segment = segment_of(node);
 			if (segment->first <= last && first <= segment->last)
 				return plan;
 		}
@@ -459,8 +459,8 @@ static struct iommufd_pin_plan *find_pending(struct iommufd_pinned *pinned,
 }
 
 /* Wait without the mutex until somebody has his pages, or cannot get them. */
-static int wait_for_plan(struct iommufd_pinned *pinned,
-			 struct iommufd_pin_plan *plan)
+static int pinned_wait_for_plan(struct iommufd_pinned *pinned,
+				struct iommufd_pin_plan *plan)
 {
 	struct pin_waiter waiter;
 	int rc;
@@ -475,30 +475,30 @@ static int wait_for_plan(struct iommufd_pinned *pinned,
 	return rc ? -EINTR : 0;
 }
 
-static int wait_for_pending(struct iommufd_pinned *pinned, unsigned long first,
-			    unsigned long last)
+static int pinned_wait_for_pending(struct iommufd_pinned *pinned,
+				   unsigned long first, unsigned long last)
 {
 	struct iommufd_pin_plan *plan;
 	int rc;
 
-	while ((plan = find_pending(pinned, first, last))) {
-		rc = wait_for_plan(pinned, plan);
+	while ((plan = pinned_find_pending(pinned, first, last))) {
+		rc = pinned_wait_for_plan(pinned, plan);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-static void begin_pending(struct iommufd_pinned *pinned,
-			  struct iommufd_pin_plan *plan)
+static void pin_plan_begin(struct iommufd_pinned *pinned,
+			   struct iommufd_pin_plan *plan)
 {
 	INIT_LIST_HEAD(&plan->waiters);
 	plan->next = pinned->pending;
 	pinned->pending = plan;
 }
 
-static void end_pending(struct iommufd_pinned *pinned,
-			struct iommufd_pin_plan *plan)
+static void pin_plan_end(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_plan *plan)
 {
 	struct iommufd_pin_plan **link = &pinned->pending;
 	struct pin_waiter *waiter, *next;
@@ -512,20 +512,20 @@ static void end_pending(struct iommufd_pinned *pinned,
 	}
 }
 
-static int pin_holes(struct iommufd_pinned *pinned,
-		     struct iommufd_pin_plan *plan)
+static int pin_plan_pin_holes(struct iommufd_pinned *pinned,
+			      struct iommufd_pin_plan *plan)
 {
 	int rc;
 
-	begin_pending(pinned, plan);
+	pin_plan_begin(pinned, plan);
 	mutex_unlock(&pinned->mutex);
-	rc = fill_holes(pinned, plan);
+	rc = pin_plan_fill_holes(pinned, plan);
 	mutex_lock(&pinned->mutex);
-	end_pending(pinned, plan);
+	pin_plan_end(pinned, plan);
 	if (rc)
-		undo_plan(pinned, plan);
+		pin_plan_undo(pinned, plan);
 	else
-		insert_holes(pinned, plan);
+		pin_plan_insert_holes(pinned, plan);
 	return rc;
 }
 
@@ -548,15 +548,15 @@ int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 	int rc;
 
 	mutex_lock(&pinned->mutex);
-	rc = wait_for_pending(pinned, first, last);
+	rc = pinned_wait_for_pending(pinned, first, last);
 	if (rc)
 		goto out_unlock;
-	rc = make_plan(pinned, &plan, first, last);
+	rc = pin_plan_make(pinned, &plan, first, last);
 	if (rc)
 		goto out_unlock;
-	use_segments(pinned, &plan);
+	pin_plan_add_pin(pinned, &plan);
 	if (plan.holes)
-		rc = pin_holes(pinned, &plan);
+		rc = pin_plan_pin_holes(pinned, &plan);
 out_unlock:
 	mutex_unlock(&pinned->mutex);
 	return rc;
@@ -585,12 +585,12 @@ int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
 		return -ENOMEM;
 	segment->first = first;
 	segment->last = last;
-	rc = fill_hole(pinned, segment);
+	rc = segment_fill(pinned, segment);
 	if (rc)
 		return rc;
 	segment->users = 1;
 	segment->starts = 1;
-	insert_segment(pinned, segment);
+	segment_insert(pinned, segment);
 	return 0;
 }
 
@@ -599,29 +599,29 @@ int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
  * the left one, without those that end there, and those that begin here: if
  * nobody begins and there are as many, nobody ends either.
  */
-static bool are_used_alike(const struct iommufd_pin_segment *left,
-			   const struct iommufd_pin_segment *right)
+static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
+				    const struct iommufd_pin_segment *right)
 {
 	return left->last + 1 == right->first && !right->starts &&
 	       left->users == right->users;
 }
 
 /* Undo the cut in front of @page if there is one that nobody needs. */
-static void join_segments(struct iommufd_pinned *pinned, unsigned long page)
+static void segments_join(struct iommufd_pinned *pinned, unsigned long page)
 {
 	struct iommufd_pin_segment *right = iommufd_pinned_find(pinned, page);
 	struct iommufd_pin_segment *left;
 
 	if (!right || right->first != page)
 		return;
-	left = previous_segment(right);
-	if (!left || !are_used_alike(left, right) ||
+	left = segment_prev(right);
+	if (!left || !segments_have_same_pins(left, right) ||
 	    !iommufd_run_slice_join(&left->runs, segment_npages(left),
 				    &right->runs))
 		return;
 
 	/* What is part of the object stays: it serves a single segment best. */
-	if (is_embedded(pinned, right)) {
+	if (segment_is_embedded(pinned, right)) {
 		right->first = left->first;
 		right->starts = left->starts;
 		right->runs = left->runs;
@@ -630,12 +630,12 @@ static void join_segments(struct iommufd_pinned *pinned, unsigned long page)
 		left->last = right->last;
 	}
 	rb_erase(&right->node, &pinned->segments);
-	free_segment(pinned, right);
+	segment_free(pinned, right);
 }
 
 /* There may be holes in the range. */
-static void stop_using_segments(struct iommufd_pinned *pinned,
-				unsigned long first, unsigned long last)
+static void segments_drop_pin(struct iommufd_pinned *pinned,
+			      unsigned long first, unsigned long last)
 {
 	struct iommufd_pin_segment *segment = iommufd_pinned_find(pinned, first);
 	struct iommufd_pin_segment *next;
@@ -644,25 +644,25 @@ static void stop_using_segments(struct iommufd_pinned *pinned,
 		next = NULL;
 		if (segment->last != last) {
 			WARN_ON(segment->last > last);
-			next = next_segment(segment);
+			next = segment_next(segment);
 		}
 		WARN_ON(segment->first < first);
 		if (!--segment->users) {
 			rb_erase(&segment->node, &pinned->segments);
-			give_back(pinned, segment);
-			free_segment(pinned, segment);
+			segment_unpin(pinned, segment);
+			segment_free(pinned, segment);
 		} else {
 			segment->starts -= segment->first == first;
 		}
 		cond_resched();
 	}
-	join_segments(pinned, first);
-	join_segments(pinned, last + 1);
+	segments_join(pinned, first);
+	segments_join(pinned, last + 1);
 }
 
 /* The usual unpin: of all that is pinned, by its only user */
-static bool is_only_use(const struct iommufd_pinned *pinned,
-			unsigned long first, unsigned long last)
+static bool pinned_is_only_pin(const struct iommufd_pinned *pinned,
+			       unsigned long first, unsigned long last)
 {
 	const struct iommufd_pin_segment *segment = &pinned->first_segment;
 	const struct rb_node *node = &segment->node;
@@ -688,12 +688,12 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last)
 {
 	mutex_lock(&pinned->mutex);
-	if (is_only_use(pinned, first, last)) {
+	if (pinned_is_only_pin(pinned, first, last)) {
 		pinned->segments = RB_ROOT;
-		give_back(pinned, &pinned->first_segment);
+		segment_unpin(pinned, &pinned->first_segment);
 		pinned->first_segment.users = 0;
 	} else {
-		stop_using_segments(pinned, first, last);
+		segments_drop_pin(pinned, first, last);
 	}
 	mutex_unlock(&pinned->mutex);
 }

@@ -17,21 +17,21 @@
 #define COPY_PAGES 16UL
 
 /* Where a copy stands. Both ends of it move together. */
-struct copy {
+struct pinned_copy {
 	void *data;
 	unsigned long offset;	/* in the object, in bytes */
 	size_t left;
 	bool write;
 };
 
-static void advance(struct copy *copy, size_t length)
+static void copy_advance(struct pinned_copy *copy, size_t length)
 {
 	copy->data += length;
 	copy->offset += length;
 	copy->left -= length;
 }
 
-static void copy_in_page(struct copy *copy, struct page *page)
+static void copy_in_page(struct pinned_copy *copy, struct page *page)
 {
 	unsigned long in_page = offset_in_page(copy->offset);
 	size_t length = min(copy->left, PAGE_SIZE - in_page);
@@ -40,10 +40,10 @@ static void copy_in_page(struct copy *copy, struct page *page)
 		memcpy_to_page(page, in_page, copy->data, length);
 	else
 		memcpy_from_page(copy->data, page, in_page, length);
-	advance(copy, length);
+	copy_advance(copy, length);
 }
 
-static void copy_run(struct copy *copy, struct iommufd_run run)
+static void copy_run(struct pinned_copy *copy, struct iommufd_run run)
 {
 	struct page *page = pfn_to_page(iommufd_run_pfn(run));
 	unsigned long i;
@@ -54,8 +54,9 @@ static void copy_run(struct copy *copy, struct iommufd_run run)
 	}
 }
 
-static void copy_runs(struct copy *copy, const struct iommufd_run_slice *runs,
-		      unsigned long skip, unsigned long npages)
+static void copy_runs(struct pinned_copy *copy,
+		      const struct iommufd_run_slice *runs, unsigned long skip,
+		      unsigned long npages)
 {
 	struct iommufd_run_cursor cursor;
 	struct iommufd_run run;
@@ -65,7 +66,7 @@ static void copy_runs(struct copy *copy, const struct iommufd_run_slice *runs,
 		copy_run(copy, run);
 }
 
-static void copy_segment(struct copy *copy,
+static void copy_segment(struct pinned_copy *copy,
 			 const struct iommufd_pin_segment *segment)
 {
 	unsigned long first = copy->offset >> PAGE_SHIFT;
@@ -77,7 +78,8 @@ static void copy_segment(struct copy *copy,
 }
 
 /* Copy what is pinned, and tell how many bytes follow that are not. */
-static size_t copy_pinned(struct iommufd_pinned *pinned, struct copy *copy)
+static size_t copy_pinned(struct iommufd_pinned *pinned,
+			  struct pinned_copy *copy)
 {
 	struct iommufd_pin_segment *segment = NULL;
 	unsigned long page;
@@ -95,7 +97,7 @@ static size_t copy_pinned(struct iommufd_pinned *pinned, struct copy *copy)
 	return min(copy->left, (segment->first << PAGE_SHIFT) - copy->offset);
 }
 
-static int copy_by_pins(struct iommufd_pinned *pinned, struct copy *copy,
+static int copy_by_pins(struct iommufd_pinned *pinned, struct pinned_copy *copy,
 			size_t length)
 {
 	unsigned long first = copy->offset >> PAGE_SHIFT;
@@ -114,8 +116,9 @@ static int copy_by_pins(struct iommufd_pinned *pinned, struct copy *copy,
 	return 0;
 }
 
-static int copy_unpinned(struct iommufd_pinned *pinned, struct copy *copy,
-			 size_t length, unsigned int how)
+static int copy_unpinned(struct iommufd_pinned *pinned,
+			 struct pinned_copy *copy, size_t length,
+			 unsigned int how)
 {
 	int rc;
 
@@ -127,7 +130,7 @@ static int copy_unpinned(struct iommufd_pinned *pinned, struct copy *copy,
 	if (rc == -EOPNOTSUPP)
 		return copy_by_pins(pinned, copy, length);
 	if (!rc)
-		advance(copy, length);
+		copy_advance(copy, length);
 	return rc;
 }
 
@@ -150,7 +153,7 @@ static int copy_unpinned(struct iommufd_pinned *pinned, struct copy *copy,
 int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
 			void *data, size_t length, bool write, unsigned int how)
 {
-	struct copy copy = {
+	struct pinned_copy copy = {
 		.data = data,
 		.offset = offset,
 		.left = length,

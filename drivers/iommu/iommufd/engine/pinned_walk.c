@@ -9,8 +9,8 @@
 
 #include "pinned.h"
 
-static void walk_segment(struct iommufd_pinned_cursor *cursor,
-			 unsigned long first)
+static void pinned_walk_segment(struct iommufd_pinned_cursor *cursor,
+				unsigned long first)
 {
 	struct iommufd_pin_segment *segment = cursor->segment;
 	unsigned long last = min(segment->last, cursor->last);
@@ -34,7 +34,7 @@ void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 {
 	cursor->segment = iommufd_pinned_find(pinned, first);
 	cursor->last = last;
-	walk_segment(cursor, first);
+	pinned_walk_segment(cursor, first);
 }
 
 /* The part of iommufd_pinned_next() that enters the next segment */
@@ -45,6 +45,6 @@ bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 		return false;
 	cursor->segment = rb_entry(rb_next(&cursor->segment->node),
 				   struct iommufd_pin_segment, node);
-	walk_segment(cursor, cursor->segment->first);
+	pinned_walk_segment(cursor, cursor->segment->first);
 	return iommufd_run_cursor_next(&cursor->runs, run);
 }

@@ -34,7 +34,8 @@ struct revocable_mapping {
 	unsigned long last;
 };
 
-static struct revocable_mapping *to_mapping(const struct rb_node *node)
+static struct revocable_mapping *
+revocable_mapping_of(const struct rb_node *node)
 {
 	return rb_entry_safe(node, struct revocable_mapping, node);
 }
@@ -49,24 +50,26 @@ void iommufd_revocable_init(struct iommufd_revocable *revocable,
 	revocable->next = NULL;
 }
 
-static bool is_before(const struct revocable_mapping *mapping,
-		      const struct iommu_domain *domain, unsigned long iova)
+static bool revocable_is_before(const struct revocable_mapping *mapping,
+				const struct iommu_domain *domain,
+				unsigned long iova)
 {
 	if (mapping->domain != domain)
 		return mapping->domain < domain;
 	return mapping->iova < iova;
 }
 
-static bool is_less(struct rb_node *node, const struct rb_node *other)
+static bool revocable_is_less(struct rb_node *node, const struct rb_node *other)
 {
-	const struct revocable_mapping *mapping = to_mapping(other);
+	const struct revocable_mapping *mapping = revocable_mapping_of(other);
 
-	return is_before(to_mapping(node), mapping->domain, mapping->iova);
+	return revocable_is_before(revocable_mapping_of(node), mapping->domain,
+				   mapping->iova);
 }
 
 static struct revocable_mapping *
-find_mapping(struct iommufd_revocable *revocable,
-	     const struct iommu_domain *domain, unsigned long iova)
+revocable_find_mapping(struct iommufd_revocable *revocable,
+		       const struct iommu_domain *domain, unsigned long iova)
 {
 	struct revocable_mapping *mapping = revocable->next;
 	struct rb_node *node = revocable->mappings.rb_node;
@@ -74,21 +77,22 @@ find_mapping(struct iommufd_revocable *revocable,
 	if (mapping && mapping->domain == domain && mapping->iova == iova)
 		return mapping;
 	while (node) {
-		mapping = to_mapping(node);
+		mapping = revocable_mapping_of(node);
 		if (mapping->domain == domain && mapping->iova == iova)
 			return mapping;
-		node = is_before(mapping, domain, iova) ? node->rb_right :
-							  node->rb_left;
+		node = revocable_is_before(mapping, domain, iova) ?
+			       node->rb_right :
+			       node->rb_left;
 	}
 	return NULL;
 }
 
 /* Returns the one that comes next, which most likely is wanted next. */
 static struct revocable_mapping *
-forget_mapping(struct iommufd_revocable *revocable,
-	       struct revocable_mapping *mapping)
+revocable_forget_mapping(struct iommufd_revocable *revocable,
+			 struct revocable_mapping *mapping)
 {
-	revocable->next = to_mapping(rb_next(&mapping->node));
+	revocable->next = revocable_mapping_of(rb_next(&mapping->node));
 	rb_erase(&mapping->node, &revocable->mappings);
 	kfree(mapping);
 	return revocable->next;
@@ -98,8 +102,8 @@ forget_mapping(struct iommufd_revocable *revocable,
  * Take all mappings in one page table out of it, of which @mapping is the
  * first: neighbours in IOVA leave in one call, and all by one flush.
  */
-static void revoke_from_domain(struct iommufd_revocable *revocable,
-			       struct revocable_mapping *mapping)
+static void revocable_unmap_from_domain(struct iommufd_revocable *revocable,
+					struct revocable_mapping *mapping)
 {
 	struct iommu_domain *domain = mapping->domain;
 	struct iommu_iotlb_gather gather;
@@ -110,7 +114,7 @@ static void revoke_from_domain(struct iommufd_revocable *revocable,
 		iova = mapping->iova;
 		do {
 			last = mapping->last;
-			mapping = forget_mapping(revocable, mapping);
+			mapping = revocable_forget_mapping(revocable, mapping);
 			cond_resched();
 		} while (mapping && mapping->domain == domain &&
 			 mapping->iova == last + 1);
@@ -135,13 +139,15 @@ void iommufd_revoke(struct iommufd_revocable *revocable)
 	mutex_lock(&revocable->mutex);
 	revocable->revoked = true;
 	while ((node = rb_first(&revocable->mappings)))
-		revoke_from_domain(revocable, to_mapping(node));
+		revocable_unmap_from_domain(revocable,
+					    revocable_mapping_of(node));
 	mutex_unlock(&revocable->mutex);
 }
 
-static int add_mapping(struct iommufd_revocable *revocable,
-		       struct iommu_domain *domain,
-		       const struct iommufd_area *area, bool page_by_page)
+static int revocable_add_mapping(struct iommufd_revocable *revocable,
+				 struct iommu_domain *domain,
+				 const struct iommufd_area *area,
+				 bool page_by_page)
 {
 	struct revocable_mapping *mapping;
 	int rc;
@@ -159,7 +165,7 @@ static int add_mapping(struct iommufd_revocable *revocable,
 	mapping->domain = domain;
 	mapping->iova = area->iova;
 	mapping->last = area->last;
-	rb_add(&mapping->node, &revocable->mappings, is_less);
+	rb_add(&mapping->node, &revocable->mappings, revocable_is_less);
 	return 0;
 }
 
@@ -182,7 +188,7 @@ int iommufd_revocable_map(struct iommu_domain *domain,
 	int rc;
 
 	dma_resv_lock(revocable->resv, NULL);
-	rc = add_mapping(revocable, domain, area, page_by_page);
+	rc = revocable_add_mapping(revocable, domain, area, page_by_page);
 	dma_resv_unlock(revocable->resv);
 	return rc;
 }
@@ -223,9 +229,9 @@ void iommufd_revocable_unmap_area(struct iommu_domain *domain,
 
 	dma_resv_assert_held(revocable->resv);
 
-	mapping = find_mapping(revocable, domain, area->iova);
+	mapping = revocable_find_mapping(revocable, domain, area->iova);
 	if (!WARN_ON_ONCE(!mapping))
-		forget_mapping(revocable, mapping);
+		revocable_forget_mapping(revocable, mapping);
 }
 
 /**

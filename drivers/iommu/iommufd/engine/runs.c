@@ -10,12 +10,12 @@
 
 #include "runs.h"
 
-static struct iommufd_run_chunk *last_chunk(struct iommufd_run_vec *vec)
+static struct iommufd_run_chunk *runs_last_chunk(struct iommufd_run_vec *vec)
 {
 	return &vec->chunks[vec->nr_chunks - 1];
 }
 
-static int grow_chunk_table(struct iommufd_run_vec *vec)
+static int runs_grow_chunk_table(struct iommufd_run_vec *vec)
 {
 	bool embedded = vec->chunks == &vec->first_chunk;
 	unsigned int max_chunks = vec->max_chunks * 2;
@@ -32,7 +32,7 @@ static int grow_chunk_table(struct iommufd_run_vec *vec)
 	return 0;
 }
 
-static void free_vec(struct iommufd_run_vec *vec)
+static void runs_free_vec(struct iommufd_run_vec *vec)
 {
 	while (vec->nr_chunks > 1)
 		kfree(vec->chunks[--vec->nr_chunks].runs);
@@ -42,7 +42,7 @@ static void free_vec(struct iommufd_run_vec *vec)
 }
 
 /* A vector with room for @nr_max runs in its first chunk */
-static struct iommufd_run_vec *alloc_vec(unsigned int nr_max, gfp_t gfp)
+static struct iommufd_run_vec *runs_alloc_vec(unsigned int nr_max, gfp_t gfp)
 {
 	struct iommufd_run_vec *vec;
 
@@ -72,12 +72,12 @@ static unsigned int runs_needed(const struct iommufd_run_builder *runs,
 }
 
 /* The tail is the first run in the vector. */
-static int start_vec(struct iommufd_run_builder *runs)
+static int runs_start_vec(struct iommufd_run_builder *runs)
 {
 	unsigned int room = runs_needed(runs, sizeof(*runs->vec) +
 					      sizeof(runs->tail));
 
-	runs->vec = alloc_vec(1 + room, 0);
+	runs->vec = runs_alloc_vec(1 + room, 0);
 	if (!runs->vec)
 		return -ENOMEM;
 	runs->vec->first_runs[0] = runs->tail;
@@ -87,9 +87,10 @@ static int start_vec(struct iommufd_run_builder *runs)
 }
 
 /* The tail is in its place. */
-static struct iommufd_run_chunk *end_chunk(struct iommufd_run_builder *runs)
+static struct iommufd_run_chunk *
+runs_end_chunk(struct iommufd_run_builder *runs)
 {
-	struct iommufd_run_chunk *chunk = last_chunk(runs->vec);
+	struct iommufd_run_chunk *chunk = runs_last_chunk(runs->vec);
 
 	*runs->place++ = runs->tail;
 	chunk->nr_runs = runs->place - chunk->runs;
@@ -97,19 +98,19 @@ static struct iommufd_run_chunk *end_chunk(struct iommufd_run_builder *runs)
 }
 
 /* The tail is the last run in a full chunk. */
-static int add_chunk(struct iommufd_run_builder *runs)
+static int runs_add_chunk(struct iommufd_run_builder *runs)
 {
 	struct iommufd_run_vec *vec = runs->vec;
 	unsigned int room = runs_needed(runs, 0);
 	struct iommufd_run *chunk;
 
-	if (vec->nr_chunks == vec->max_chunks && grow_chunk_table(vec))
+	if (vec->nr_chunks == vec->max_chunks && runs_grow_chunk_table(vec))
 		return -ENOMEM;
 
 	chunk = kmalloc_array(room, sizeof(*chunk), GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return -ENOMEM;
-	end_chunk(runs);
+	runs_end_chunk(runs);
 	vec->chunks[vec->nr_chunks++] = (struct iommufd_run_chunk){
 		.first_page = runs->npages,
 		.runs = chunk,
@@ -123,29 +124,30 @@ static int add_chunk(struct iommufd_run_builder *runs)
 int __iommufd_runs_append(struct iommufd_run_builder *runs, unsigned long pfn,
 			  unsigned long npages)
 {
-	if (runs->npages && (runs->vec ? add_chunk(runs) : start_vec(runs)))
+	if (runs->npages &&
+	    (runs->vec ? runs_add_chunk(runs) : runs_start_vec(runs)))
 		return -ENOMEM;
 	runs->tail = iommufd_run(pfn, npages);
 	runs->npages += npages;
 	return 0;
 }
 
-static void trim_vec(struct iommufd_run_builder *runs)
+static void runs_trim_vec(struct iommufd_run_builder *runs)
 {
 	unsigned int nr_runs = runs->vec->first_chunk.nr_runs;
 	struct iommufd_run_vec *trimmed;
 
-	trimmed = alloc_vec(nr_runs, __GFP_NOWARN);
+	trimmed = runs_alloc_vec(nr_runs, __GFP_NOWARN);
 	if (!trimmed)
 		return;
 	memcpy(trimmed->first_runs, runs->vec->first_runs,
 	       nr_runs * sizeof(*trimmed->first_runs));
 	trimmed->first_chunk.nr_runs = nr_runs;
-	free_vec(runs->vec);
+	runs_free_vec(runs->vec);
 	runs->vec = trimmed;
 }
 
-static void trim_chunk(struct iommufd_run_chunk *chunk)
+static void runs_trim_chunk(struct iommufd_run_chunk *chunk)
 {
 	struct iommufd_run *trimmed;
 
@@ -161,14 +163,14 @@ static void trim_chunk(struct iommufd_run_chunk *chunk)
 /* The part of iommufd_runs_finish() for what is not just one run */
 struct iommufd_run_vec *__iommufd_runs_finish(struct iommufd_run_builder *runs)
 {
-	struct iommufd_run_chunk *chunk = end_chunk(runs);
+	struct iommufd_run_chunk *chunk = runs_end_chunk(runs);
 
 	/* The room was a guess: return what is not needed. */
 	if (chunk->nr_runs <= runs->room) {
 		if (chunk == &runs->vec->first_chunk)
-			trim_vec(runs);
+			runs_trim_vec(runs);
 		else
-			trim_chunk(chunk);
+			runs_trim_chunk(chunk);
 	}
 	return runs->vec;
 }
@@ -236,11 +238,11 @@ bool iommufd_run_slice_join(struct iommufd_run_slice *left,
 void __iommufd_run_vec_put(struct iommufd_run_vec *vec)
 {
 	if (refcount_dec_and_test(&vec->refs))
-		free_vec(vec);
+		runs_free_vec(vec);
 }
 
-static unsigned int find_chunk(const struct iommufd_run_vec *vec,
-			       unsigned long page)
+static unsigned int runs_find_chunk(const struct iommufd_run_vec *vec,
+				    unsigned long page)
 {
 	unsigned int low = 0, high = vec->nr_chunks;
 
@@ -255,7 +257,7 @@ static unsigned int find_chunk(const struct iommufd_run_vec *vec,
 	return low;
 }
 
-static void skip_pages(struct iommufd_run *run, unsigned long npages)
+static void run_skip_pages(struct iommufd_run *run, unsigned long npages)
 {
 	*run = iommufd_run(iommufd_run_pfn(*run) + npages,
 			   iommufd_run_npages(*run) - npages);
@@ -282,12 +284,12 @@ void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
 		return;
 	if (!slice->vec) {
 		cursor->run = slice->run;
-		skip_pages(&cursor->run, skip);
+		run_skip_pages(&cursor->run, skip);
 		return;
 	}
 
 	skip += slice->first_page;
-	cursor->chunk = find_chunk(slice->vec, skip);
+	cursor->chunk = runs_find_chunk(slice->vec, skip);
 	chunk = &slice->vec->chunks[cursor->chunk];
 	skip -= chunk->first_page;
 	cursor->next = chunk->runs;
@@ -322,7 +324,7 @@ bool __iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
 	cursor->end = chunk->runs + chunk->nr_runs;
 
 	*run = *cursor->next++;
-	skip_pages(run, cursor->skip);
+	run_skip_pages(run, cursor->skip);
 	cursor->skip = 0;
 	npages = min(iommufd_run_npages(*run), cursor->left);
 	*run = iommufd_run(iommufd_run_pfn(*run), npages);

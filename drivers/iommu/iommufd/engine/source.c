@@ -76,21 +76,21 @@ noinline void iommufd_unpin_pages(struct page *page, unsigned long npages,
 	unpin_user_page_range_dirty_lock(page, npages, dirty);
 }
 
-static bool is_within_folio(struct folio *folio, struct page *page,
-			    unsigned long npages)
+static bool source_is_within_folio(struct folio *folio, struct page *page,
+				   unsigned long npages)
 {
 	return npages == 1 ||
 	       npages <= folio_nr_pages(folio) - folio_page_idx(folio, page);
 }
 
-static __always_inline void unpin_run(struct iommufd_run run, bool dirty)
+static __always_inline void source_unpin_run(struct iommufd_run run, bool dirty)
 {
 	struct page *page = pfn_to_page(iommufd_run_pfn(run));
 	unsigned long npages = iommufd_run_npages(run);
 	struct folio *folio = page_folio(page);
 
 	/* Most runs are of one folio, which is dirty if it is written to. */
-	if (is_within_folio(folio, page, npages) &&
+	if (source_is_within_folio(folio, page, npages) &&
 	    (!dirty || folio_test_dirty(folio)))
 		unpin_user_folio(folio, npages);
 	else if (npages <= IOMMUFD_UNPIN_STEP)
@@ -102,8 +102,8 @@ static __always_inline void unpin_run(struct iommufd_run run, bool dirty)
 		cond_resched();
 }
 
-static noinline void unpin_runs(const struct iommufd_run_slice *runs,
-				unsigned long npages, bool dirty)
+static noinline void source_unpin_runs(const struct iommufd_run_slice *runs,
+				       unsigned long npages, bool dirty)
 {
 	struct iommufd_run_cursor cursor;
 	struct iommufd_run run;
@@ -113,11 +113,12 @@ static noinline void unpin_runs(const struct iommufd_run_slice *runs,
 		const struct iommufd_run *ready, *end;
 		unsigned long left = cursor.left;
 
-		unpin_run(run, dirty);
+		source_unpin_run(run, dirty);
 		for (ready = iommufd_run_cursor_ready(&cursor, &end);
-		     ready != end && iommufd_run_npages(*ready) < left; ready++) {
+		     ready != end && iommufd_run_npages(*ready) < left;
+		     ready++) {
 			left -= iommufd_run_npages(*ready);
-			unpin_run(*ready, dirty);
+			source_unpin_run(*ready, dirty);
 		}
 		iommufd_run_cursor_skip(&cursor, ready, cursor.left - left);
 		cond_resched();
@@ -138,7 +139,7 @@ void iommufd_source_unpin(struct iommufd_pinned *pinned,
 {
 	/* The usual map */
 	if (!runs->vec)
-		unpin_run(runs->run, pinned->writable);
+		source_unpin_run(runs->run, pinned->writable);
 	else
-		unpin_runs(runs, npages, pinned->writable);
+		source_unpin_runs(runs, npages, pinned->writable);
 }

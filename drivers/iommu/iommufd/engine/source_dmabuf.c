@@ -29,8 +29,8 @@
 #include "test_hooks.h"
 
 /* What the private ways of the exporters have in common */
-typedef int (*get_range_t)(struct dma_buf_attachment *attachment,
-			   struct phys_vec *range);
+typedef int (*dma_buf_range_fn)(struct dma_buf_attachment *attachment,
+				struct phys_vec *range);
 
 /**
  * struct dma_buf_memory - a range of a dma-buf
@@ -90,7 +90,7 @@ static void dma_buf_memory_uncharge(struct iommufd_pinned *pinned,
 {
 }
 
-static void unpin_dma_buf(struct dma_buf_attachment *attachment)
+static void dma_buf_memory_unpin_buf(struct dma_buf_attachment *attachment)
 {
 	dma_resv_lock(attachment->dmabuf->resv, NULL);
 	dma_buf_unpin(attachment);
@@ -102,7 +102,7 @@ static void dma_buf_memory_release(struct iommufd_pinned *pinned)
 	struct dma_buf_memory *mem = to_dma_buf_memory(pinned);
 	struct dma_buf *dmabuf = mem->attachment->dmabuf;
 
-	unpin_dma_buf(mem->attachment);
+	dma_buf_memory_unpin_buf(mem->attachment);
 	dma_buf_detach(dmabuf, mem->attachment);
 	dma_buf_put(dmabuf);
 	kfree(mem);
@@ -129,8 +129,9 @@ static const struct dma_buf_attach_ops dma_buf_memory_attach_ops = {
 	.invalidate_mappings = dma_buf_memory_invalidate,
 };
 
-static int get_range_of(struct dma_buf_attachment *attachment,
-			get_range_t get_range, struct phys_vec *range)
+static int dma_buf_memory_get_range(struct dma_buf_attachment *attachment,
+				    dma_buf_range_fn get_range,
+				    struct phys_vec *range)
 {
 	int rc;
 
@@ -146,10 +147,10 @@ out_unlock:
 	return rc;
 }
 
-static int get_vfio_range(struct dma_buf_attachment *attachment,
-			  struct phys_vec *range)
+static int dma_buf_memory_get_vfio_range(struct dma_buf_attachment *attachment,
+					 struct phys_vec *range)
 {
-	get_range_t get_range;
+	dma_buf_range_fn get_range;
 	int rc;
 
 	if (!IS_ENABLED(CONFIG_VFIO_PCI_DMABUF))
@@ -159,38 +160,40 @@ static int get_vfio_range(struct dma_buf_attachment *attachment,
 	get_range = symbol_get(vfio_pci_dma_buf_iommufd_map);
 	if (!get_range)
 		return -EOPNOTSUPP;
-	rc = get_range_of(attachment, get_range, range);
+	rc = dma_buf_memory_get_range(attachment, get_range, range);
 	symbol_put(vfio_pci_dma_buf_iommufd_map);
 	return rc;
 }
 
 /* On success the dma-buf is pinned. */
-static int pin_dma_buf(struct dma_buf_attachment *attachment,
-		       struct phys_vec *range)
+static int dma_buf_memory_pin_buf(struct dma_buf_attachment *attachment,
+				  struct phys_vec *range)
 {
 	int rc;
 
-	rc = get_range_of(attachment, iommufd_test_dma_buf_iommufd_map, range);
+	rc = dma_buf_memory_get_range(attachment,
+				      iommufd_test_dma_buf_iommufd_map, range);
 	if (rc == -EOPNOTSUPP)
-		rc = get_vfio_range(attachment, range);
+		rc = dma_buf_memory_get_vfio_range(attachment, range);
 	if (rc)
 		return rc;
 
 	if (!IS_ALIGNED(range->paddr, PAGE_SIZE) ||
 	    range->len < attachment->dmabuf->size) {
-		unpin_dma_buf(attachment);
+		dma_buf_memory_unpin_buf(attachment);
 		return -EOPNOTSUPP;
 	}
 	/* A BAR may lie where no memory can. */
 	if (!iommufd_run_fits(PHYS_PFN(range->paddr + range->len - 1))) {
-		unpin_dma_buf(attachment);
+		dma_buf_memory_unpin_buf(attachment);
 		return -ERANGE;
 	}
 	return 0;
 }
 
-static int attach_dma_buf(struct dma_buf_memory *mem, struct dma_buf *dmabuf,
-			  struct device *importer, unsigned long start)
+static int dma_buf_memory_attach(struct dma_buf_memory *mem,
+				 struct dma_buf *dmabuf,
+				 struct device *importer, unsigned long start)
 {
 	struct dma_buf_attachment *attachment;
 	struct phys_vec range;
@@ -200,7 +203,7 @@ static int attach_dma_buf(struct dma_buf_memory *mem, struct dma_buf *dmabuf,
 					    &dma_buf_memory_attach_ops, mem);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
-	rc = pin_dma_buf(attachment, &range);
+	rc = dma_buf_memory_pin_buf(attachment, &range);
 	if (rc) {
 		dma_buf_detach(dmabuf, attachment);
 		return rc;
@@ -210,7 +213,7 @@ static int attach_dma_buf(struct dma_buf_memory *mem, struct dma_buf *dmabuf,
 	return 0;
 }
 
-static bool may_access(struct dma_buf *dmabuf, bool writable)
+static bool dma_buf_may_access(struct dma_buf *dmabuf, bool writable)
 {
 	fmode_t needed = writable ? FMODE_READ | FMODE_WRITE : FMODE_READ;
 
@@ -218,13 +221,13 @@ static bool may_access(struct dma_buf *dmabuf, bool writable)
 }
 
 static struct iommufd_pinned *
-alloc_dma_buf_memory(struct dma_buf *dmabuf, struct device *importer,
+dma_buf_memory_alloc(struct dma_buf *dmabuf, struct device *importer,
 		     unsigned long start, unsigned long length, bool writable)
 {
 	struct dma_buf_memory *mem;
 	int rc;
 
-	if (!may_access(dmabuf, writable))
+	if (!dma_buf_may_access(dmabuf, writable))
 		return ERR_PTR(-EPERM);
 	if (start + length > dmabuf->size ||
 	    (length >> PAGE_SHIFT) > U32_MAX - 1)
@@ -238,7 +241,7 @@ alloc_dma_buf_memory(struct dma_buf *dmabuf, struct device *importer,
 	iommufd_revocable_init(&mem->revocable, dmabuf->resv);
 	mem->pinned.revocable = &mem->revocable;
 
-	rc = attach_dma_buf(mem, dmabuf, importer, start);
+	rc = dma_buf_memory_attach(mem, dmabuf, importer, start);
 	if (rc) {
 		mutex_destroy(&mem->pinned.mutex);
 		kfree(mem);
@@ -275,7 +278,8 @@ struct iommufd_pinned *iommufd_dma_buf_alloc(struct device *importer, int fd,
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf) == -EINVAL ? NULL : ERR_CAST(dmabuf);
-	pinned = alloc_dma_buf_memory(dmabuf, importer, start, length, writable);
+	pinned = dma_buf_memory_alloc(dmabuf, importer, start, length,
+				      writable);
 	if (IS_ERR(pinned))
 		dma_buf_put(dmabuf);
 	return pinned;

@@ -58,8 +58,9 @@ static struct file_memory *to_file_memory(struct iommufd_pinned *pinned)
 }
 
 /* Take over a folio that has one pin; its pages from @first on have one each. */
-static int append_folio(struct iommufd_run_builder *runs, struct folio *folio,
-			unsigned long first, unsigned long npages)
+static int file_append_folio(struct iommufd_run_builder *runs,
+			     struct folio *folio, unsigned long first,
+			     unsigned long npages)
 {
 	int rc = 0;
 
@@ -79,9 +80,9 @@ static int append_folio(struct iommufd_run_builder *runs, struct folio *folio,
  * Append what is in the folios, but no more than npages; returns how many pages
  * that were. No folio remains pinned that has not been appended.
  */
-static long append_folios(struct iommufd_run_builder *runs,
-			  struct folio **folios, unsigned int nr_folios,
-			  unsigned long first, unsigned long npages)
+static long file_append_folios(struct iommufd_run_builder *runs,
+			       struct folio **folios, unsigned int nr_folios,
+			       unsigned long first, unsigned long npages)
 {
 	unsigned long left = npages;
 	unsigned int i;
@@ -90,7 +91,7 @@ static long append_folios(struct iommufd_run_builder *runs,
 	for (i = 0; i != nr_folios && left; i++) {
 		unsigned long nr = min(folio_nr_pages(folios[i]) - first, left);
 
-		rc = append_folio(runs, folios[i], first, nr);
+		rc = file_append_folio(runs, folios[i], first, nr);
 		if (rc) {
 			unpin_folios(folios + i + 1, nr_folios - i - 1);
 			return rc;
@@ -103,9 +104,9 @@ static long append_folios(struct iommufd_run_builder *runs,
 	return npages - left;
 }
 
-static int pin_range(struct file_memory *mem, loff_t start, unsigned long npages,
-		     struct iommufd_scratch *scratch,
-		     struct iommufd_run_builder *runs)
+static int file_pin_range(struct file_memory *mem, loff_t start,
+			  unsigned long npages, struct iommufd_scratch *scratch,
+			  struct iommufd_run_builder *runs)
 {
 	while (npages) {
 		unsigned long step = min(npages, STEP_BYTES >> PAGE_SHIFT);
@@ -124,8 +125,8 @@ static int pin_range(struct file_memory *mem, loff_t start, unsigned long npages
 				      &offset);
 		if (nr <= 0)
 			return nr ?: -EINVAL;
-		nr = append_folios(runs, scratch->entries, nr,
-				   offset >> PAGE_SHIFT, step);
+		nr = file_append_folios(runs, scratch->entries, nr,
+					offset >> PAGE_SHIFT, step);
 		if (nr < 0)
 			return nr;
 		start += (loff_t)nr << PAGE_SHIFT;
@@ -145,8 +146,8 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	if (!mem->file)
 		return -EINVAL;
 	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
-	rc = pin_range(mem, pinned->start + ((loff_t)first << PAGE_SHIFT),
-		       npages, &scratch, runs);
+	rc = file_pin_range(mem, pinned->start + ((loff_t)first << PAGE_SHIFT),
+			    npages, &scratch, runs);
 	iommufd_scratch_free(&scratch);
 	return rc;
 }
@@ -168,7 +169,7 @@ static void file_memory_uncharge(struct iommufd_pinned *pinned,
  * that is asked and not file->f_mapping, which a file system may have borrowed
  * from a file that it holds.
  */
-static bool is_in_memory(struct file *file)
+static bool file_is_in_memory(struct file *file)
 {
 	return shmem_mapping(file_inode(file)->i_mapping) ||
 	       is_file_hugepages(file);
@@ -188,7 +189,7 @@ static unsigned int file_seals(struct file *file)
 }
 #endif
 
-static int get_access(struct file *file, bool writable)
+static int file_get_access(struct file *file, bool writable)
 {
 	if (!(file->f_mode & FMODE_READ))
 		return -EPERM;
@@ -201,20 +202,21 @@ static int get_access(struct file *file, bool writable)
 	return mapping_map_writable(file->f_mapping);
 }
 
-static int hold_file(struct file_memory *mem, struct file *file, bool writable)
+static int file_memory_hold(struct file_memory *mem, struct file *file,
+			    bool writable)
 {
 	int rc;
 
 	mem->file = NULL;
-	if (!is_in_memory(file))
+	if (!file_is_in_memory(file))
 		return 0;
-	rc = get_access(file, writable);
+	rc = file_get_access(file, writable);
 	if (!rc)
 		mem->file = get_file(file);
 	return rc;
 }
 
-static void release_file(struct file_memory *mem)
+static void file_memory_drop(struct file_memory *mem)
 {
 	if (!mem->file)
 		return;
@@ -227,7 +229,7 @@ static void file_memory_release(struct iommufd_pinned *pinned)
 {
 	struct file_memory *mem = to_file_memory(pinned);
 
-	release_file(mem);
+	file_memory_drop(mem);
 	iommufd_account_put(mem->account);
 	kfree(mem);
 }
@@ -268,7 +270,7 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 		rc = -ENOMEM;
 		goto err_put;
 	}
-	rc = hold_file(mem, file, writable);
+	rc = file_memory_hold(mem, file, writable);
 	if (rc)
 		goto err_free;
 	iommufd_pinned_init(&mem->pinned, &file_memory_ops, start, writable);

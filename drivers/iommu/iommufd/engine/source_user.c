@@ -34,13 +34,14 @@ static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
 	return container_of(pinned, struct user_memory, pinned);
 }
 
-static struct mm_struct *mm_of(const struct user_memory *mem)
+static struct mm_struct *user_memory_mm(const struct user_memory *mem)
 {
 	return mem->account->payer.mm;
 }
 
 /* How many pages are physically contiguous with the first? */
-static unsigned long count_contiguous(struct page **pages, unsigned long npages)
+static unsigned long user_count_contiguous(struct page **pages,
+					   unsigned long npages)
 {
 	struct page *first = pages[0];
 	unsigned long n = 1;
@@ -57,11 +58,11 @@ static unsigned long count_contiguous(struct page **pages, unsigned long npages)
 }
 
 /* Append pages, of which the physically contiguous ones become one run. */
-static int append_pages(struct iommufd_run_builder *runs, struct page **pages,
-			unsigned long npages)
+static int user_append_pages(struct iommufd_run_builder *runs,
+			     struct page **pages, unsigned long npages)
 {
 	while (npages) {
-		unsigned long n = count_contiguous(pages, npages);
+		unsigned long n = user_count_contiguous(pages, npages);
 		int rc = iommufd_runs_append(runs, page_to_pfn(pages[0]), n);
 
 		if (rc) {
@@ -74,13 +75,13 @@ static int append_pages(struct iommufd_run_builder *runs, struct page **pages,
 	return 0;
 }
 
-static unsigned int gup_flags(const struct user_memory *mem)
+static unsigned int user_gup_flags(const struct user_memory *mem)
 {
 	return FOLL_LONGTERM | (mem->pinned.writable ? FOLL_WRITE : 0);
 }
 
 #ifdef pin_user_ranges_fast
-static void unpin_ranges(struct gup_range *range, unsigned int nr)
+static void user_unpin_ranges(struct gup_range *range, unsigned int nr)
 {
 	for (; nr; nr--, range++)
 		iommufd_unpin_pages(pfn_to_page(range->pfn), range->nr_pages,
@@ -90,13 +91,13 @@ static void unpin_ranges(struct gup_range *range, unsigned int nr)
 #define OWN_ENTRY_SIZE sizeof(struct gup_range)
 
 /* For a page the arrangements for ranges cost more than they bring. */
-static long pin_own_page(struct user_memory *mem, unsigned long va,
-			 struct iommufd_run_builder *runs)
+static long user_pin_own_page(struct user_memory *mem, unsigned long va,
+			      struct iommufd_run_builder *runs)
 {
 	struct page *page;
 	int rc;
 
-	rc = pin_user_pages_fast(va, 1, gup_flags(mem), &page);
+	rc = pin_user_pages_fast(va, 1, user_gup_flags(mem), &page);
 	if (rc != 1)
 		return rc;
 	/* The first run needs no memory. */
@@ -104,22 +105,23 @@ static long pin_own_page(struct user_memory *mem, unsigned long va,
 }
 
 /* Pin memory of the caller; returns how many pages that were. */
-static long pin_own(struct user_memory *mem, unsigned long va,
-		    unsigned long npages, struct iommufd_scratch *scratch,
-		    struct iommufd_run_builder *runs)
+static long user_pin_own(struct user_memory *mem, unsigned long va,
+			 unsigned long npages, struct iommufd_scratch *scratch,
+			 struct iommufd_run_builder *runs)
 {
 	struct gup_range *range = scratch->entries;
 	unsigned int nr = scratch->nr_max;
 	long pinned;
 
 	if (npages == 1 && !runs->npages)
-		return pin_own_page(mem, va, runs);
-	pinned = pin_user_ranges_fast(va, npages, gup_flags(mem), range, &nr);
+		return user_pin_own_page(mem, va, runs);
+	pinned = pin_user_ranges_fast(va, npages, user_gup_flags(mem), range,
+				      &nr);
 	for (; nr; nr--, range++) {
 		int rc = iommufd_runs_append(runs, range->pfn, range->nr_pages);
 
 		if (rc) {
-			unpin_ranges(range, nr);
+			user_unpin_ranges(range, nr);
 			return rc;
 		}
 	}
@@ -128,40 +130,43 @@ static long pin_own(struct user_memory *mem, unsigned long va,
 #else
 #define OWN_ENTRY_SIZE sizeof(struct page *)
 
-static long pin_own(struct user_memory *mem, unsigned long va,
-		    unsigned long npages, struct iommufd_scratch *scratch,
-		    struct iommufd_run_builder *runs)
+static long user_pin_own(struct user_memory *mem, unsigned long va,
+			 unsigned long npages, struct iommufd_scratch *scratch,
+			 struct iommufd_run_builder *runs)
 {
 	struct page **pages = scratch->entries;
 	long pinned;
 
 	npages = min(npages, scratch->nr_max);
-	pinned = pin_user_pages_fast(va, npages, gup_flags(mem), pages);
-	return pinned > 0 ? append_pages(runs, pages, pinned) ?: pinned : pinned;
+	pinned = pin_user_pages_fast(va, npages, user_gup_flags(mem), pages);
+	return pinned > 0 ? user_append_pages(runs, pages, pinned) ?: pinned :
+			    pinned;
 }
 #endif
 
-static long pin_other(struct user_memory *mem, unsigned long va,
-		      unsigned long npages, struct iommufd_scratch *scratch,
-		      struct iommufd_run_builder *runs)
+static long user_pin_remote(struct user_memory *mem, unsigned long va,
+			    unsigned long npages,
+			    struct iommufd_scratch *scratch,
+			    struct iommufd_run_builder *runs)
 {
 	struct page **pages = scratch->entries;
 	int locked = 1;
 	long pinned;
 
 	npages = min(npages, scratch->nr_max);
-	mmap_read_lock(mm_of(mem));
-	pinned = pin_user_pages_remote(mm_of(mem), va, npages, gup_flags(mem),
-				       pages, &locked);
+	mmap_read_lock(user_memory_mm(mem));
+	pinned = pin_user_pages_remote(user_memory_mm(mem), va, npages,
+				       user_gup_flags(mem), pages, &locked);
 	if (locked)
-		mmap_read_unlock(mm_of(mem));
-	return pinned > 0 ? append_pages(runs, pages, pinned) ?: pinned : pinned;
+		mmap_read_unlock(user_memory_mm(mem));
+	return pinned > 0 ? user_append_pages(runs, pages, pinned) ?: pinned :
+			    pinned;
 }
 
-static int pin_range(struct user_memory *mem, unsigned long va,
-		     unsigned long left, bool borrowed,
-		     struct iommufd_scratch *scratch,
-		     struct iommufd_run_builder *runs)
+static int user_pin_range(struct user_memory *mem, unsigned long va,
+			  unsigned long left, bool borrowed,
+			  struct iommufd_scratch *scratch,
+			  struct iommufd_run_builder *runs)
 {
 	while (left) {
 		unsigned long step = min(left, IOMMUFD_RUN_MAX_NPAGES);
@@ -174,9 +179,9 @@ static int pin_range(struct user_memory *mem, unsigned long va,
 			return -EFAULT;
 
 		if (borrowed)
-			npages = pin_other(mem, va, step, scratch, runs);
+			npages = user_pin_remote(mem, va, step, scratch, runs);
 		else
-			npages = pin_own(mem, va, step, scratch, runs);
+			npages = user_pin_own(mem, va, step, scratch, runs);
 		if (npages <= 0)
 			return npages ?: -EFAULT;
 		va += npages << PAGE_SHIFT;
@@ -189,25 +194,25 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 			   unsigned long last, struct iommufd_run_builder *runs)
 {
 	struct user_memory *mem = to_user_memory(pinned);
-	bool borrowed = mm_of(mem) != current->mm;
+	bool borrowed = user_memory_mm(mem) != current->mm;
 	unsigned long npages = last - first + 1;
 	struct iommufd_scratch scratch __uninitialized;
 	int rc;
 
-	if (borrowed && !mmget_not_zero(mm_of(mem)))
+	if (borrowed && !mmget_not_zero(user_memory_mm(mem)))
 		return -EFAULT;
 	iommufd_scratch_init(&scratch, npages, borrowed ? sizeof(struct page *) :
 							  OWN_ENTRY_SIZE);
-	rc = pin_range(mem, pinned->start + (first << PAGE_SHIFT), npages,
-		       borrowed, &scratch, runs);
+	rc = user_pin_range(mem, pinned->start + (first << PAGE_SHIFT), npages,
+			    borrowed, &scratch, runs);
 	iommufd_scratch_free(&scratch);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
-		mmput_async(mm_of(mem));
+		mmput_async(user_memory_mm(mem));
 	return rc;
 }
 
-static bool copy_user(void __user *va, void *data, size_t length, bool write)
+static bool user_copy(void __user *va, void *data, size_t length, bool write)
 {
 	return write ? !copy_to_user(va, data, length) :
 		       !copy_from_user(data, va, length);
@@ -222,19 +227,19 @@ static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 {
 	struct user_memory *mem = to_user_memory(pinned);
 	void __user *va = (void __user *)(pinned->start + offset);
-	struct mm_struct *mm = mm_of(mem);
+	struct mm_struct *mm = user_memory_mm(mem);
 	bool copied;
 
 	if (write && !pinned->writable)
 		return -EPERM;
 	if (current->mm == mm)
-		return copy_user(va, data, length, write) ? 0 : -EFAULT;
+		return user_copy(va, data, length, write) ? 0 : -EFAULT;
 
 	if (!kthread || !(current->flags & PF_KTHREAD) || current->mm ||
 	    !mmget_not_zero(mm))
 		return -EOPNOTSUPP;
 	kthread_use_mm(mm);
-	copied = copy_user(va, data, length, write);
+	copied = user_copy(va, data, length, write);
 	kthread_unuse_mm(mm);
 	mmput_async(mm);
 	return copied ? 0 : -EFAULT;
