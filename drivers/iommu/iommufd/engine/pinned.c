@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pinned-memory object: segments and their users
+ * The pinned-memory object: segments and the pins that cover them
  *
  * Owns the segments of an object; its mutex guards them, and is not held while
  * memory is waited for: who wants pages that somebody else is about to pin waits
@@ -8,10 +8,10 @@
  * accesses. It knows page indices and runs, and nothing of IOVA or of where the
  * memory comes from.
  *
- * pin() cuts segments at its own two ends, and these cuts stay until the unpin()
- * of the same range, which so finds whole segments and allocates nothing. It
- * then joins what no other user needs to be apart, at the same two places: an
- * unpin() makes no other cut superfluous.
+ * A new pin cuts segments at its own two ends, and these cuts stay as long as it
+ * does, so that its end finds whole segments and allocates nothing. Then what
+ * no other pin needs to be apart is joined, at the same two places: the end of a
+ * pin makes no other cut superfluous.
  */
 #include <linux/completion.h>
 #include <linux/sched.h>
@@ -42,7 +42,7 @@ void iommufd_pinned_init(struct iommufd_pinned *pinned,
 	pinned->revocable = NULL;
 	pinned->segments = RB_ROOT;
 	pinned->pending = NULL;
-	pinned->first_segment.users = 0;
+	pinned->first_segment.nr_pins = 0;
 }
 
 /**
@@ -87,35 +87,6 @@ static bool segment_is_embedded(const struct iommufd_pinned *pinned,
 	return segment == &pinned->first_segment;
 }
 
-/**
- * iommufd_pinned_find - where a page is pinned
- * @pinned: the object
- * @page: index of the page
- *
- * Context: caller holds the object's mutex.
- * Return: the segment of the page, or the next one above, or NULL.
- */
-struct iommufd_pin_segment *
-iommufd_pinned_find(struct iommufd_pinned *pinned, unsigned long page)
-{
-	struct rb_node *node = pinned->segments.rb_node;
-	struct iommufd_pin_segment *found = NULL;
-
-	lockdep_assert_held(&pinned->mutex);
-
-	while (node) {
-		struct iommufd_pin_segment *segment = segment_of(node);
-
-		if (page <= segment->last) {
-			found = segment;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	return found;
-}
-
 static bool segment_less(struct rb_node *a, const struct rb_node *b)
 {
 	return segment_of(a)->first <
@@ -126,11 +97,11 @@ static struct iommufd_pin_segment *segment_alloc(struct iommufd_pinned *pinned)
 {
 	struct iommufd_pin_segment *segment = &pinned->first_segment;
 
-	/* In use, here or in a plan, it has users. */
-	if (segment->users)
+	/* It is in use, perhaps in a plan, from here until segment_free(). */
+	if (segment->nr_pins)
 		segment = kmalloc_obj(*segment, GFP_KERNEL_ACCOUNT);
 	if (segment)
-		segment->users = 1;
+		segment->nr_pins = 1;
 	return segment;
 }
 
@@ -138,7 +109,7 @@ static void segment_free(struct iommufd_pinned *pinned,
 			 struct iommufd_pin_segment *segment)
 {
 	if (segment_is_embedded(pinned, segment))
-		segment->users = 0;
+		segment->nr_pins = 0;
 	else
 		kfree(segment);
 }
@@ -203,26 +174,25 @@ static void segment_insert(struct iommufd_pinned *pinned,
 }
 
 /**
- * struct iommufd_pin_plan - a pin() that is under way
+ * struct iommufd_pin_plan - a pin that is being made
  * @next: another one of the same object, if it is among the pending ones
  * @first: index of the first page
  * @last: index of the last page
- * @holes: segments for the pages in the range that are not pinned yet, linked by
- *         the right pointers of their still unused rb nodes
+ * @holes: segments for the pages in the range that are not pinned yet
  * @nr_filled: how many of @holes have got their pages
  * @cut_first: a segment for the cut in front of @first, if it takes one
  * @cut_last: a segment for the cut behind @last, if it takes one
  * @waiters: struct pin_waiter
  *
  * It has all that may fail before anything changes, but for the pages: while
- * these are asked for, what was pinned already has got its new user, so that it
+ * these are asked for, the new pin covers what was pinned already, so that this
  * stays, and the holes are pending.
  */
 struct iommufd_pin_plan {
 	struct iommufd_pin_plan *next;
 	unsigned long first;
 	unsigned long last;
-	struct rb_node *holes;
+	struct iommufd_pin_segment *holes;
 	unsigned long nr_filled;
 	struct iommufd_pin_segment *cut_first;
 	struct iommufd_pin_segment *cut_last;
@@ -238,10 +208,10 @@ struct pin_waiter {
 static struct iommufd_pin_segment *
 pin_plan_take_hole(struct iommufd_pin_plan *plan)
 {
-	struct iommufd_pin_segment *segment = segment_of(plan->holes);
+	struct iommufd_pin_segment *segment = plan->holes;
 
 	if (segment)
-		plan->holes = segment->node.rb_right;
+		plan->holes = segment->next_hole;
 	return segment;
 }
 
@@ -274,8 +244,8 @@ static int pin_plan_add_hole(struct iommufd_pinned *pinned,
 		return -ENOMEM;
 	segment->first = first;
 	segment->last = last;
-	segment->node.rb_right = plan->holes;
-	plan->holes = &segment->node;
+	segment->next_hole = plan->holes;
+	plan->holes = segment;
 	return 0;
 }
 
@@ -296,8 +266,8 @@ static int pin_plan_look(struct iommufd_pinned *pinned,
 	for (segment = iommufd_pinned_find(pinned, first);
 	     segment && segment->first <= last;
 	     segment = segment_next(segment)) {
-		/* The users' own memory bounds them, but that may be large. */
-		if (segment->users == UINT_MAX)
+		/* Pins are charged to who makes them, but memory may be large. */
+		if (segment->nr_pins == UINT_MAX)
 			return -ENOMEM;
 		if (page < segment->first) {
 			rc = pin_plan_add_hole(pinned, plan, page,
@@ -335,7 +305,7 @@ static int pin_plan_make(struct iommufd_pinned *pinned,
 	return rc;
 }
 
-/* Cut @segment in front of @page. No user begins there yet. */
+/* Cut @segment in front of @page. No pin begins there yet. */
 static void segment_cut(struct iommufd_pinned *pinned,
 			struct iommufd_pin_segment *segment, unsigned long page,
 			struct iommufd_pin_segment *right)
@@ -344,15 +314,15 @@ static void segment_cut(struct iommufd_pinned *pinned,
 				&right->runs);
 	right->first = page;
 	right->last = segment->last;
-	right->users = segment->users;
+	right->nr_pins = segment->nr_pins;
 	right->starts = 0;
 	segment->last = page - 1;
 	segment_insert(pinned, right);
 }
 
-/* Use what is pinned already. */
-static void pin_plan_add_pin(struct iommufd_pinned *pinned,
-			     const struct iommufd_pin_plan *plan)
+/* The new pin covers what is pinned already. */
+static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
+				  const struct iommufd_pin_plan *plan)
 {
 	unsigned long first = plan->first, last = plan->last;
 	struct iommufd_pin_segment *segment;
@@ -367,7 +337,7 @@ static void pin_plan_add_pin(struct iommufd_pinned *pinned,
 	for (segment = iommufd_pinned_find(pinned, first);
 	     segment && segment->first <= last;
 	     segment = segment_next(segment)) {
-		segment->users++;
+		segment->nr_pins++;
 		segment->starts += segment->first == first;
 		cond_resched();
 	}
@@ -394,11 +364,11 @@ static int segment_fill(struct iommufd_pinned *pinned,
 static int pin_plan_fill_holes(struct iommufd_pinned *pinned,
 			       struct iommufd_pin_plan *plan)
 {
-	struct rb_node *node;
+	struct iommufd_pin_segment *segment;
 	int rc;
 
-	for (node = plan->holes; node; node = node->rb_right) {
-		rc = segment_fill(pinned, segment_of(node));
+	for (segment = plan->holes; segment; segment = segment->next_hole) {
+		rc = segment_fill(pinned, segment);
 		if (rc)
 			return rc;
 		plan->nr_filled++;
@@ -444,13 +414,12 @@ pinned_find_pending(struct iommufd_pinned *pinned, unsigned long first,
 {
 	struct iommufd_pin_segment *segment;
 	struct iommufd_pin_plan *plan;
-	struct rb_node *node;
 
 	lockdep_assert_held(&pinned->mutex);
 
 	for (plan = pinned->pending; plan; plan = plan->next) {
-		for (node = plan->holes; node; node = node->rb_right) {
-			segment = segment_of(node);
+		for (segment = plan->holes; segment;
+		     segment = segment->next_hole) {
 			if (segment->first <= last && first <= segment->last)
 				return plan;
 		}
@@ -530,7 +499,7 @@ static int pin_plan_pin_holes(struct iommufd_pinned *pinned,
 }
 
 /**
- * iommufd_pinned_pin - become a user of a range of pages
+ * iommufd_pinned_pin - pin a range of pages
  * @pinned: the object
  * @first: index of the first page
  * @last: index of the last page
@@ -554,7 +523,7 @@ int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 	rc = pin_plan_make(pinned, &plan, first, last);
 	if (rc)
 		goto out_unlock;
-	pin_plan_add_pin(pinned, &plan);
+	pin_plan_cover_pinned(pinned, &plan);
 	if (plan.holes)
 		rc = pin_plan_pin_holes(pinned, &plan);
 out_unlock:
@@ -563,7 +532,7 @@ out_unlock:
 }
 
 /**
- * iommufd_pinned_pin_new - pin for the first user of an object
+ * iommufd_pinned_pin_new - make the first pin of an object
  * @pinned: the object, which nobody else knows of, with nothing pinned
  * @first: index of the first page
  * @last: index of the last page
@@ -588,25 +557,25 @@ int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
 	rc = segment_fill(pinned, segment);
 	if (rc)
 		return rc;
-	segment->users = 1;
+	segment->nr_pins = 1;
 	segment->starts = 1;
 	segment_insert(pinned, segment);
 	return 0;
 }
 
 /*
- * Does nobody need the cut between these two? The right one has the users of
- * the left one, without those that end there, and those that begin here: if
- * nobody begins and there are as many, nobody ends either.
+ * Does no pin need the cut between these two? The right one has the pins of the
+ * left one, without those that end there, and those that begin here: if none
+ * begins and there are as many, none ends either.
  */
 static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 				    const struct iommufd_pin_segment *right)
 {
 	return left->last + 1 == right->first && !right->starts &&
-	       left->users == right->users;
+	       left->nr_pins == right->nr_pins;
 }
 
-/* Undo the cut in front of @page if there is one that nobody needs. */
+/* Undo the cut in front of @page if there is one that no pin needs. */
 static void segments_join(struct iommufd_pinned *pinned, unsigned long page)
 {
 	struct iommufd_pin_segment *right = iommufd_pinned_find(pinned, page);
@@ -647,7 +616,7 @@ static void segments_drop_pin(struct iommufd_pinned *pinned,
 			next = segment_next(segment);
 		}
 		WARN_ON(segment->first < first);
-		if (!--segment->users) {
+		if (!--segment->nr_pins) {
 			rb_erase(&segment->node, &pinned->segments);
 			segment_unpin(pinned, segment);
 			segment_free(pinned, segment);
@@ -660,7 +629,7 @@ static void segments_drop_pin(struct iommufd_pinned *pinned,
 	segments_join(pinned, last + 1);
 }
 
-/* The usual unpin: of all that is pinned, by its only user */
+/* The usual end of a pin: it is the only one, and covers all that is pinned. */
 static bool pinned_is_only_pin(const struct iommufd_pinned *pinned,
 			       unsigned long first, unsigned long last)
 {
@@ -669,16 +638,16 @@ static bool pinned_is_only_pin(const struct iommufd_pinned *pinned,
 
 	return pinned->segments.rb_node == node && !node->rb_left &&
 	       !node->rb_right && segment->first == first &&
-	       segment->last == last && segment->users == 1;
+	       segment->last == last && segment->nr_pins == 1;
 }
 
 /**
- * iommufd_pinned_unpin - stop to be a user of a range of pages
+ * iommufd_pinned_unpin - end a pin of a range of pages
  * @pinned: the object
  * @first: index of the first page, as it was pinned
  * @last: index of the last page, as it was pinned
  *
- * Pages that lose their last user go back to the source. No hardware may reach
+ * Pages that lose their last pin go back to the source. No hardware may reach
  * them any more.
  *
  * Context: may sleep; takes the object's mutex. Cannot fail and allocates
@@ -691,7 +660,7 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 	if (pinned_is_only_pin(pinned, first, last)) {
 		pinned->segments = RB_ROOT;
 		segment_unpin(pinned, &pinned->first_segment);
-		pinned->first_segment.users = 0;
+		pinned->first_segment.nr_pins = 0;
 	} else {
 		segments_drop_pin(pinned, first, last);
 	}

@@ -7,17 +7,19 @@
  *           file, a dma-buf. Turns pages into runs.
  *  page     PAGE_SIZE bytes; pages of an object are counted from its start.
  *  run      physically contiguous pages, see runs.h.
- *  segment  a range of pages that were pinned together and have the same users.
- *  user     an area that is in at least one page table, or an access.
+ *  pin      a claim on a range of pages: of an area that is in page tables, or of
+ *           an accessor.
+ *  segment  a range of pages that came from the source together and are covered
+ *           by the same pins.
  *
- * A page is pinned once however many users it has: the first user asks the
- * source for it, the last gives it back.
+ * The source is asked for a page once, however many pins cover it: by the first
+ * of them, and it gets the page back at the end of the last.
  *
- * There is a cut between two segments because a user begins or ends there; when
- * the last such user goes, they become one again. So the number of segments
- * follows the users that there are, not those that there were. What was pinned
+ * There is a cut between two segments because a pin begins or ends there; with
+ * the last such pin they become one again. So the number of segments follows
+ * the pins that there are, not those that there were. What came from the source
  * at different times stays apart, since it is in different run vectors (single
- * runs that continue each other can be joined): a user of a range that was
+ * runs that continue each other can be joined): a pin of a range that was
  * pinned piece by piece before finds a segment for each piece that is still
  * pinned. Of these there are at most as many as pages, which are charged, and
  * no new ones come while the range is pinned.
@@ -70,19 +72,24 @@ struct iommufd_source_ops {
 };
 
 /**
- * struct iommufd_pin_segment - pages that were pinned together
+ * struct iommufd_pin_segment - pages that came from the source together
  * @node: in the object's segments, ordered by @first
+ * @next_hole: before that, while the pages are asked for, the next of the holes
+ *             of a plan
  * @first: index of the first page
  * @last: index of the last page
- * @users: how many pin()s cover these pages, all of them
- * @starts: how many of them begin at @first
+ * @nr_pins: how many pins cover these pages, all of them
+ * @starts: how many of these pins begin at @first
  * @runs: where the pages are
  */
 struct iommufd_pin_segment {
-	struct rb_node node;
+	union {
+		struct rb_node node;
+		struct iommufd_pin_segment *next_hole;
+	};
 	unsigned long first;
 	unsigned long last;
-	unsigned int users;
+	unsigned int nr_pins;
 	unsigned int starts;
 	struct iommufd_run_slice runs;
 };

@@ -89,7 +89,7 @@ static size_t unpinned_bytes(struct pinned_model *model, unsigned long offset,
 	size_t count = 0;
 
 	for (; length; length--, offset++)
-		count += !model->users[offset >> PAGE_SHIFT];
+		count += !model->nr_pins[offset >> PAGE_SHIFT];
 	return count;
 }
 

@@ -9,7 +9,7 @@
 
 #include "pinned_model.h"
 
-static void a_page_is_pinned_once_for_all_its_users(struct kunit *test)
+static void the_source_is_asked_once_for_all_pins_of_a_page(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 
@@ -23,7 +23,7 @@ static void a_page_is_pinned_once_for_all_its_users(struct kunit *test)
 	pinned_model_expect(test);
 }
 
-static void holes_between_users_are_filled(struct kunit *test)
+static void holes_between_pins_are_filled(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 
@@ -38,8 +38,8 @@ static void holes_between_users_are_filled(struct kunit *test)
 	pinned_model_expect(test);
 }
 
-/* Another user of a random range, or one less */
-static void change_users(struct kunit *test, struct rnd_state *rnd)
+/* Another pin of a random range, or one less */
+static void add_or_end_pin(struct kunit *test, struct rnd_state *rnd)
 {
 	struct pinned_model *model = test->priv;
 	unsigned long first = prandom_u32_state(rnd) % MODEL_NPAGES;
@@ -53,7 +53,7 @@ static void change_users(struct kunit *test, struct rnd_state *rnd)
 		pinned_model_unpin(model, prandom_u32_state(rnd) % nr);
 }
 
-static void random_users_leave_nothing_behind(struct kunit *test)
+static void random_pins_leave_nothing_behind(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 	struct rnd_state rnd;
@@ -61,7 +61,7 @@ static void random_users_leave_nothing_behind(struct kunit *test)
 
 	prandom_seed_state(&rnd, 1);
 	for (i = 0; i != 3000; i++) {
-		change_users(test, &rnd);
+		add_or_end_pin(test, &rnd);
 		pinned_model_expect(test);
 	}
 	pinned_model_unpin_all(model);
@@ -79,7 +79,7 @@ static void unpin_in_order(struct pinned_model *model)
 	pinned_model_unpin(model, lowest);
 }
 
-/* All of @first..@last has one user, and there is nothing else. */
+/* All of @first..@last has one pin, and there is nothing else. */
 static void expect_one_segment(struct kunit *test, unsigned long first,
 			       unsigned long last)
 {
@@ -93,7 +93,7 @@ static void expect_one_segment(struct kunit *test, unsigned long first,
 			    &segment->node);
 	KUNIT_ASSERT_EQ(test, segment->first, first);
 	KUNIT_ASSERT_EQ(test, segment->last, last);
-	KUNIT_ASSERT_EQ(test, segment->users, 1);
+	KUNIT_ASSERT_EQ(test, segment->nr_pins, 1);
 	KUNIT_ASSERT_EQ(test, segment->starts, 1);
 }
 
@@ -108,7 +108,7 @@ static void pin_each(struct kunit *test, unsigned long first,
 	pinned_model_expect(test);
 }
 
-/* Each page of the range, which has one user, gets another one that goes. */
+/* Each page of the range, which has one pin, gets another one that goes. */
 static void cuts_are_undone(struct kunit *test, unsigned long first,
 			    unsigned long last)
 {
@@ -146,7 +146,7 @@ static void cuts_are_undone(struct kunit *test, unsigned long first,
 	pinned_model_expect(test);
 }
 
-static void a_cut_goes_with_the_last_user_that_needs_it(struct kunit *test)
+static void a_cut_goes_with_the_last_pin_that_needs_it(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 
@@ -162,7 +162,7 @@ static void a_cut_goes_with_the_last_user_that_needs_it(struct kunit *test)
 	pinned_model_unpin(model, 1);
 	KUNIT_EXPECT_EQ(test, 3, pinned_model_segments(model));
 	pinned_model_expect(test);
-	/* As many users on both sides of a cut, which are others */
+	/* As many pins on both sides of a cut, which are others */
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 31, 35));
 	KUNIT_EXPECT_EQ(test, 4, pinned_model_segments(model));
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 31, 35));
@@ -188,18 +188,18 @@ static void what_was_pinned_apart_is_one_if_it_is_one_run(struct kunit *test)
 	pinned_model_expect(test);
 }
 
-static void users_are_refused_before_their_count_overflows(struct kunit *test)
+static void pins_are_refused_before_their_count_overflows(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
 	struct iommufd_pin_segment *segment = &model->mem.pinned.first_segment;
 
 	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 20));
-	segment->users = UINT_MAX;
+	segment->nr_pins = UINT_MAX;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 10, 20));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 5, 15));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 12, 30));
-	KUNIT_EXPECT_EQ(test, segment->users, UINT_MAX);
-	segment->users = 1;
+	KUNIT_EXPECT_EQ(test, segment->nr_pins, UINT_MAX);
+	segment->nr_pins = 1;
 	expect_one_segment(test, 10, 20);
 	pinned_model_unpin_all(model);
 	pinned_model_expect(test);
@@ -269,12 +269,12 @@ static void a_limit_is_never_exceeded(struct kunit *test)
 }
 
 static struct kunit_case pinned_cases[] = {
-	KUNIT_CASE(a_page_is_pinned_once_for_all_its_users),
-	KUNIT_CASE(holes_between_users_are_filled),
-	KUNIT_CASE(random_users_leave_nothing_behind),
-	KUNIT_CASE(a_cut_goes_with_the_last_user_that_needs_it),
+	KUNIT_CASE(the_source_is_asked_once_for_all_pins_of_a_page),
+	KUNIT_CASE(holes_between_pins_are_filled),
+	KUNIT_CASE(random_pins_leave_nothing_behind),
+	KUNIT_CASE(a_cut_goes_with_the_last_pin_that_needs_it),
 	KUNIT_CASE(what_was_pinned_apart_is_one_if_it_is_one_run),
-	KUNIT_CASE(users_are_refused_before_their_count_overflows),
+	KUNIT_CASE(pins_are_refused_before_their_count_overflows),
 	KUNIT_CASE(a_fatal_signal_ends_a_pin_of_many_segments),
 	KUNIT_CASE(a_pin_that_fails_changes_nothing),
 	KUNIT_CASE(a_limit_is_never_exceeded),

@@ -139,7 +139,7 @@ int pinned_model_pin(struct pinned_model *model, unsigned long first,
 	if (rc)
 		return rc;
 	for (page = first; page <= last; page++)
-		model->users[page]++;
+		model->nr_pins[page]++;
 	model->ranges[model->nr_ranges].first = first;
 	model->ranges[model->nr_ranges++].last = last;
 	return 0;
@@ -153,7 +153,7 @@ void pinned_model_unpin(struct pinned_model *model, unsigned int i)
 
 	iommufd_pinned_unpin(&model->mem.pinned, first, last);
 	for (page = first; page <= last; page++)
-		model->users[page]--;
+		model->nr_pins[page]--;
 	model->ranges[i] = model->ranges[--model->nr_ranges];
 }
 
@@ -187,7 +187,7 @@ static bool has_cut(struct pinned_model *model, unsigned long page)
 {
 	unsigned int i;
 
-	if (!page || !model->users[page - 1] ||
+	if (!page || !model->nr_pins[page - 1] ||
 	    model->mem.pinned_by[page] != model->mem.pinned_by[page - 1])
 		return true;
 	for (i = 0; i != model->nr_ranges; i++) {
@@ -217,7 +217,7 @@ static void expect_segments(struct kunit *test)
 	unsigned long page;
 
 	for (page = 0; page != MODEL_NPAGES; page++)
-		needed += model->users[page] && has_cut(model, page);
+		needed += model->nr_pins[page] && has_cut(model, page);
 	KUNIT_ASSERT_LE(test, pinned_model_segments(model), needed);
 
 	for (node = rb_first(&model->mem.pinned.segments); node;
@@ -226,8 +226,8 @@ static void expect_segments(struct kunit *test)
 
 		segment = rb_entry(node, struct iommufd_pin_segment, node);
 		for (page = segment->first; page <= segment->last; page++)
-			KUNIT_ASSERT_EQ(test, segment->users,
-					model->users[page]);
+			KUNIT_ASSERT_EQ(test, segment->nr_pins,
+					model->nr_pins[page]);
 	}
 }
 
@@ -239,8 +239,8 @@ void pinned_model_expect(struct kunit *test)
 
 	for (page = 0; page != MODEL_NPAGES; page++) {
 		KUNIT_ASSERT_EQ(test, model->mem.pins[page],
-				!!model->users[page]);
-		charged += !!model->users[page];
+				!!model->nr_pins[page]);
+		charged += !!model->nr_pins[page];
 	}
 	KUNIT_ASSERT_EQ(test, model->mem.charged, charged);
 	expect_segments(test);

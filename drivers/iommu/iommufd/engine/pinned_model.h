@@ -4,8 +4,8 @@
  *
  * The fake source knows for each page how often it has been pinned, and puts
  * page i where fake_memory_pfn() tells, in memory of the test. The model counts
- * users for each page: a page must be pinned exactly when it has users, and
- * segments must be as few as the present users allow.
+ * pins for each page: the source must have been asked for a page exactly when
+ * it has pins, and segments must be as few as the present pins allow.
  *
  * The test's priv is the model. The caller of all but init and exit holds the
  * object's mutex.
@@ -44,7 +44,7 @@ struct fake_memory {
 
 struct pinned_model {
 	struct fake_memory mem;
-	int users[MODEL_NPAGES];
+	int nr_pins[MODEL_NPAGES];
 	struct {
 		unsigned long first;
 		unsigned long last;

@@ -1,13 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pinned-memory object: walking what is pinned
+ * The pinned-memory object: finding and walking what is pinned
  *
- * Owns nothing. Called by those who fill page tables from what is pinned, or
- * hand its pages out, with the mutex of the object held.
+ * Owns nothing. Called by the object itself, and by those who fill page tables
+ * from what is pinned, or hand its pages out, with the mutex of the object held.
  */
 #include <linux/minmax.h>
 
 #include "pinned.h"
+
+/**
+ * iommufd_pinned_find - where a page is pinned
+ * @pinned: the object
+ * @page: index of the page
+ *
+ * Context: caller holds the object's mutex.
+ * Return: the segment of the page, or the next one above, or NULL.
+ */
+struct iommufd_pin_segment *iommufd_pinned_find(struct iommufd_pinned *pinned,
+						unsigned long page)
+{
+	struct rb_node *node = pinned->segments.rb_node;
+	struct iommufd_pin_segment *found = NULL;
+
+	lockdep_assert_held(&pinned->mutex);
+
+	while (node) {
+		struct iommufd_pin_segment *segment =
+			rb_entry(node, struct iommufd_pin_segment, node);
+
+		if (page <= segment->last) {
+			found = segment;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
 
 static void pinned_walk_segment(struct iommufd_pinned_cursor *cursor,
 				unsigned long first)

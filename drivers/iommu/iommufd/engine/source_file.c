@@ -250,7 +250,7 @@ static const struct iommufd_source_ops file_memory_ops = {
  * @account: who is charged; a movable one. The object takes over the caller's
  *           reference, also when there is an error.
  *
- * Nothing is pinned until the first user comes. Only then is a file that is not
+ * Nothing is pinned until the first pin is made. Only then is a file that is not
  * in memory refused, and a range that is beyond the end of the file, both with
  * -EINVAL. Holes are filled when they are pinned.
  *

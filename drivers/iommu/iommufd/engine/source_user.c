@@ -282,8 +282,8 @@ static const struct iommufd_source_ops user_memory_ops = {
  * @account: who is charged, and whose memory it is; a fixed one. The object
  *           takes over the caller's reference, also when there is no memory.
  *
- * Nothing is pinned, and nothing known about the memory, until the first user
- * comes.
+ * Nothing is pinned, and nothing known about the memory, until the first pin is
+ * made.
  *
  * Context: process context, may sleep.
  * Return: the object with one reference, or NULL without memory.
