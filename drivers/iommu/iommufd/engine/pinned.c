@@ -575,31 +575,31 @@ static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 	       left->nr_pins == right->nr_pins;
 }
 
-/* Undo the cut in front of @page if there is one that no pin needs. */
-static void segments_join(struct iommufd_pinned *pinned, unsigned long page)
+/* Undo the cut between these two if no pin needs it. Returns what stays of @left. */
+static struct iommufd_pin_segment *
+segments_join(struct iommufd_pinned *pinned, struct iommufd_pin_segment *left,
+	      struct iommufd_pin_segment *right)
 {
-	struct iommufd_pin_segment *right = iommufd_pinned_find(pinned, page);
-	struct iommufd_pin_segment *left;
+	struct iommufd_pin_segment *joined = left;
 
-	if (!right || right->first != page)
-		return;
-	left = segment_prev(right);
-	if (!left || !segments_have_same_pins(left, right) ||
+	if (!left || !right || !segments_have_same_pins(left, right) ||
 	    !iommufd_run_slice_join(&left->runs, segment_npages(left),
 				    &right->runs))
-		return;
+		return left;
 
 	/* What is part of the object stays: it serves a single segment best. */
 	if (segment_is_embedded(pinned, right)) {
 		right->first = left->first;
 		right->starts = left->starts;
 		right->runs = left->runs;
-		swap(left, right);
+		joined = right;
+		right = left;
 	} else {
 		left->last = right->last;
 	}
 	rb_erase(&right->node, &pinned->segments);
 	segment_free(pinned, right);
+	return joined;
 }
 
 /* There may be holes in the range. */
@@ -607,26 +607,32 @@ static void segments_drop_pin(struct iommufd_pinned *pinned,
 			      unsigned long first, unsigned long last)
 {
 	struct iommufd_pin_segment *segment = iommufd_pinned_find(pinned, first);
-	struct iommufd_pin_segment *next;
+	struct iommufd_pin_segment *head = NULL, *tail = NULL, *next;
 
 	for (; segment && segment->first <= last; segment = next) {
-		next = NULL;
-		if (segment->last != last) {
-			WARN_ON(segment->last > last);
-			next = segment_next(segment);
-		}
-		WARN_ON(segment->first < first);
+		WARN_ON(segment->first < first || segment->last > last);
+		next = segment->last == last ? NULL : segment_next(segment);
 		if (!--segment->nr_pins) {
 			rb_erase(&segment->node, &pinned->segments);
 			segment_unpin(pinned, segment);
 			segment_free(pinned, segment);
+			tail = NULL;
 		} else {
-			segment->starts -= segment->first == first;
+			if (segment->first == first && !--segment->starts)
+				head = segment;
+			tail = segment;
 		}
 		cond_resched();
 	}
-	segments_join(pinned, first);
-	segments_join(pinned, last + 1);
+
+	/* The cuts that were made for this pin, if both of their sides stay */
+	if (tail) {
+		next = segments_join(pinned, tail, segment_next(tail));
+		if (head == tail)
+			head = next;
+	}
+	if (head)
+		segments_join(pinned, segment_prev(head), head);
 }
 
 /* The usual end of a pin: it is the only one, and covers all that is pinned. */
