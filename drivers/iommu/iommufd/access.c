@@ -84,12 +84,12 @@ static bool is_done(struct iommufd_access *access, const unsigned int *count)
 
 /*
  * Nothing is pinned and no callback runs on return. Pins that are under way
- * through this access are waited for, since the driver has to let go of these,
+ * through this access are waited for, since the driver has to unpin these,
  * too. Callbacks are, as long as the driver can unpin.
  */
 static void leave_ioas(struct iommufd_access *access)
 {
-	struct iommufd_reacher *reacher = access->reacher;
+	struct iommufd_accessor *accessor = access->accessor;
 	struct iommufd_ioas *ioas = access->ioas;
 
 	set_ioas(access, NULL, ioas);
@@ -98,9 +98,9 @@ static void leave_ioas(struct iommufd_access *access)
 	wait_event(access->ops_done, is_done(access, &access->nr_ops));
 	if (access->ops->unmap)
 		access->ops->unmap(access->data, 0, ULONG_MAX);
-	iommufd_address_space_remove_reacher(&ioas->as, reacher);
+	iommufd_address_space_remove_accessor(&ioas->as, accessor);
 	wait_event(access->ops_done, is_done(access, &access->nr_unpins));
-	iommufd_reacher_free(reacher);
+	iommufd_accessor_free(accessor);
 
 	mutex_lock(&access->lock);
 	set_ioas(access, NULL, NULL);
@@ -111,7 +111,7 @@ static void leave_ioas(struct iommufd_access *access)
 static int change_ioas(struct iommufd_access *access,
 		       struct iommufd_ioas *ioas)
 {
-	struct iommufd_reacher *reacher = NULL;
+	struct iommufd_accessor *accessor = NULL;
 
 	lockdep_assert_held(&access->lock);
 
@@ -125,17 +125,15 @@ static int change_ioas(struct iommufd_access *access,
 		unsigned long alignment;
 
 		alignment = access->ops->needs_pin_pages ? PAGE_SIZE : 1;
-		reacher = iommufd_address_space_add_reacher(&ioas->as,
-							    alignment,
-							    access->ops->unmap,
-							    access->data);
-		if (IS_ERR(reacher))
-			return PTR_ERR(reacher);
+		accessor = iommufd_address_space_add_accessor(
+			&ioas->as, alignment, access->ops->unmap, access->data);
+		if (IS_ERR(accessor))
+			return PTR_ERR(accessor);
 		iommufd_object_hold(&ioas->obj);
 	}
 	if (access->ioas)
 		leave_ioas(access);
-	access->reacher = reacher;
+	access->accessor = accessor;
 	set_ioas(access, ioas, ioas);
 	return 0;
 }
@@ -312,7 +310,7 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	ioas = begin_op(access, &access->ioas, &access->nr_ops);
 	if (!ioas)
 		return -ENOENT;
-	rc = iommufd_address_space_pin(&ioas->as, access->reacher, iova, last,
+	rc = iommufd_address_space_pin(&ioas->as, access->accessor, iova, last,
 				       flags & IOMMUFD_ACCESS_RW_WRITE,
 				       out_pages);
 	end_op(access, &access->nr_ops);
@@ -341,7 +339,7 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 	ioas = begin_op(access, &access->ioas_unpin, &access->nr_unpins);
 	if (WARN_ON(!ioas))
 		return;
-	iommufd_address_space_unpin(&ioas->as, access->reacher, iova, last);
+	iommufd_address_space_unpin(&ioas->as, access->accessor, iova, last);
 	end_op(access, &access->nr_unpins);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");

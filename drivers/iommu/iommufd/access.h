@@ -21,12 +21,12 @@ struct iommufd_ioas;
  * @ops: the driver's
  * @data: for @ops
  * @lock: held by who moves the access to another IOAS, but not while he waits
- * @reacher: the access in the address space of @ioas_unpin; changes with @lock
+ * @accessor: the access in the address space of @ioas_unpin; changes with @lock
  *           held, and not as long as somebody pins or unpins
  * @ops_lock: guards what follows; @ioas and @ioas_unpin change with @lock held,
  *            too
  * @ioas: where pages are pinned, NULL while there is none
- * @ioas_unpin: where pages are unpinned: stays until the driver has let go. The
+ * @ioas_unpin: where pages are unpinned: stays until the driver has unpinned. The
  *              access holds a long-term reference of it.
  * @nr_ops: threads that are pinning or copying in @ioas
  * @nr_unpins: threads that are unpinning in @ioas_unpin
@@ -38,7 +38,7 @@ struct iommufd_access {
 	const struct iommufd_access_ops *ops;
 	void *data;
 	struct mutex lock;		/* changes of the IOAS */
-	struct iommufd_reacher *reacher;
+	struct iommufd_accessor *accessor;
 	spinlock_t ops_lock;		/* what follows */
 	struct iommufd_ioas *ioas;
 	struct iommufd_ioas *ioas_unpin;

@@ -21,8 +21,9 @@ void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
 {
 	struct iommufd_hwpt_paging *hwpt = to_hwpt_paging(to_hwpt(obj));
 
-	if (hwpt->consumer.domain)
-		iommufd_address_space_remove(&hwpt->ioas->as, &hwpt->consumer);
+	if (hwpt->follower.domain)
+		iommufd_address_space_remove_follower(&hwpt->ioas->as,
+						      &hwpt->follower);
 	if (hwpt->common.domain)
 		iommu_domain_free(hwpt->common.domain);
 	iommufd_owed_destroy(&hwpt->owed);
@@ -92,8 +93,8 @@ static int enforce_cache_coherency(struct iommufd_hwpt_paging *hwpt,
  *
  * Return: the page table, filled with what the IOAS maps, for the caller to
  * publish or abort; or an ERR_PTR with the errors of
- * iommufd_address_space_add() and of the IOMMU driver; -EOPNOTSUPP for flags or
- * data that the driver does not take.
+ * iommufd_address_space_add_follower() and of the IOMMU driver; -EOPNOTSUPP for
+ * flags or data that the driver does not take.
  */
 struct iommufd_hwpt_paging *
 iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
@@ -123,10 +124,10 @@ iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	if (rc)
 		goto err_abort;
 
-	hwpt->consumer.domain = hwpt->common.domain;
-	rc = iommufd_address_space_add(&ioas->as, &hwpt->consumer);
+	hwpt->follower.domain = hwpt->common.domain;
+	rc = iommufd_address_space_add_follower(&ioas->as, &hwpt->follower);
 	if (rc) {
-		hwpt->consumer.domain = NULL;
+		hwpt->follower.domain = NULL;
 		goto err_abort;
 	}
 	return hwpt;

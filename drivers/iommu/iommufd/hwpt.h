@@ -47,7 +47,7 @@ struct iommufd_hw_pagetable {
  * @common: the common part
  * @ioas: the IOAS, of which the page table holds a long-term reference
  * @nest_parent: nested page tables may be made on it
- * @consumer: the page table in the IOAS's address space
+ * @follower: the page table in the IOAS's address space
  * @auto_node: in iommufd_ioas::auto_hwpts when the page table was made
  *             automatically, else empty
  * @enforce_cache_coherency: no DMA bypasses the CPU caches
@@ -58,7 +58,7 @@ struct iommufd_hw_pagetable {
 struct iommufd_hwpt_paging {
 	struct iommufd_hw_pagetable common;
 	struct iommufd_ioas *ioas;
-	struct iommufd_consumer consumer;
+	struct iommufd_follower follower;
 	struct list_head auto_node;
 	bool nest_parent;
 	bool enforce_cache_coherency;

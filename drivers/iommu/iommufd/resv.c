@@ -199,7 +199,7 @@ void iommufd_msi_window_release(struct iommufd_attachment *attachment)
 	stays = iommufd_sw_msi_is_in(attachment->group, hwpt);
 	down_write(&space->lock);
 	if (stays)
-		iommufd_iova_hand_over(space, attachment, &hwpt->consumer);
+		iommufd_iova_hand_over(space, attachment, &hwpt->follower);
 	else
 		iommufd_iova_unreserve(space, attachment);
 	up_write(&space->lock);

@@ -18,7 +18,7 @@ struct iommufd_pinned;
 /**
  * enum iommufd_area_state - what may be done with an area
  * @IOMMUFD_AREA_CREATING: its IOVA is taken; belongs to the thread that maps it
- * @IOMMUFD_AREA_LIVE: in all page tables that follow the address space
+ * @IOMMUFD_AREA_LIVE: in the page tables of all followers
  * @IOMMUFD_AREA_DYING: belongs to the thread that unmaps it
  */
 enum iommufd_area_state {
@@ -39,14 +39,14 @@ enum iommufd_area_state {
  * @pinned: the memory, of which the area holds a reference
  * @offset: byte offset of @iova in @pinned
  * @prot: IOMMU_READ, IOMMU_WRITE and the like for the page tables
- * @holders: pins of drivers that have pages of the area
+ * @pins: pins that accessors have of pages of the area
  * @busy: operations under way that need the area, and let go of it by
  *        themselves. Both counts change with the lock of the space held for
  *        reading, so that who has it for writing sees what there is.
  * @state: see enum iommufd_area_state; becomes LIVE without the lock
- * @has_pin: its memory is pinned for page tables. Belongs to the thread that has
- *           the area CREATING or DYING, otherwise to the page table that comes,
- *           or was the last to leave.
+ * @has_pin: it has a pin for page tables. Belongs to the thread that has the area
+ *           CREATING or DYING, otherwise to the follower that comes, or was the
+ *           last to leave.
  */
 struct iommufd_area {
 	struct rb_node node;
@@ -58,7 +58,7 @@ struct iommufd_area {
 	struct iommufd_pinned *pinned;
 	unsigned long offset;
 	int prot;
-	atomic_t holders;
+	atomic_t pins;
 	atomic_t busy;
 	u8 state;
 	bool has_pin;
@@ -73,8 +73,13 @@ static inline unsigned long iommufd_area_length(const struct iommufd_area *area)
 static inline enum iommufd_area_state
 iommufd_area_state(const struct iommufd_area *area)
 {
-	/* Pairs with the release in iommufd_address_space_map(). */
+	/* Pairs with the release in map_publish_areas(). */
 	return smp_load_acquire(&area->state);
+}
+
+static inline bool iommufd_area_is_live(const struct iommufd_area *area)
+{
+	return iommufd_area_state(area) == IOMMUFD_AREA_LIVE;
 }
 
 /* Index of the first page of the area in its pinned-memory object */
@@ -89,5 +94,20 @@ iommufd_area_last_page(const struct iommufd_area *area)
 {
 	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
 }
+
+struct iommufd_area *iommufd_area_first_of(struct iommufd_pinned *pinned,
+					   unsigned long offset,
+					   unsigned long length, int prot);
+struct iommufd_area *iommufd_area_share(const struct iommufd_area *from,
+					unsigned long iova, unsigned long last,
+					int prot);
+void iommufd_areas_free(struct iommufd_area *areas);
+
+int iommufd_area_pin(struct iommufd_area *area);
+int iommufd_areas_pin(struct iommufd_area *area);
+void iommufd_areas_unpin(struct iommufd_area *area);
+
+int iommufd_area_cache_init(void);
+void iommufd_area_cache_exit(void);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Domain map: runs into a struct iommu_domain, and out again
  *
- * Owns nothing. Called by the address space with its consumers held, so that
+ * Owns nothing. Called by the address space with its followers held, so that
  * the domain stays, and for an area that belongs to the caller, so that nobody
  * else touches its range in the page table.
  */

@@ -20,12 +20,12 @@
  */
 void mock_ioas_lock(struct iommufd_ioas *ioas)
 {
-	down_write(&ioas->as.consumers);
+	down_write(&ioas->as.followers_lock);
 }
 
 void mock_ioas_unlock(struct iommufd_ioas *ioas)
 {
-	up_write(&ioas->as.consumers);
+	up_write(&ioas->as.followers_lock);
 }
 
 int mock_op_add_reserved(struct iommufd_call *call, struct iommu_test_cmd *cmd)

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Address space: areas into and out of page tables
+ *
+ * Owns nothing. Called by map and unmap, with the followers held for reading and
+ * areas that are CREATING or DYING, so that two threads never change the same
+ * range; and by followers that come and go, with all of them held for writing.
+ */
+#include <linux/iommu.h>
+#include <linux/sched/signal.h>
+
+#include "address_space.h"
+#include "domain_map.h"
+#include "fill.h"
+#include "pinned.h"
+#include "revocable.h"
+
+static int fill_follower(struct iommufd_address_space *as,
+			 struct iommufd_follower *follower,
+			 const struct iommufd_area *area)
+{
+	if (area->pinned->revocable)
+		return iommufd_revocable_map(follower->domain, area,
+					     as->page_by_page);
+	return iommufd_domain_map_area(follower->domain, area,
+				       as->page_by_page);
+}
+
+/*
+ * Take areas out of a page table, those of one request by one flush; neighbours
+ * in IOVA leave in one call. Of memory that can be revoked, what comes in a row
+ * leaves under the lock of the owner, by one flush too.
+ */
+struct unmap_batch {
+	struct iommufd_follower *follower;
+	unsigned long iova;
+	unsigned long last;
+	bool pending;
+	bool flush;
+	/* whose owner waits for us, or NULL */
+	struct iommufd_revocable *revocable;
+	struct iommu_iotlb_gather gather;
+};
+
+static void unmap_batch_init(struct unmap_batch *batch,
+			     struct iommufd_follower *follower)
+{
+	batch->follower = follower;
+	batch->pending = false;
+	batch->flush = false;
+	batch->revocable = NULL;
+	iommu_iotlb_gather_init(&batch->gather);
+}
+
+static void unmap_batch_unmap_range(struct unmap_batch *batch)
+{
+	if (!batch->pending)
+		return;
+	iommufd_domain_unmap_range(batch->follower->domain, batch->iova,
+				   batch->last, &batch->gather);
+	batch->pending = false;
+	batch->flush = true;
+}
+
+static void unmap_batch_sync(struct unmap_batch *batch)
+{
+	/* Without a range a flush would be one of everything. */
+	if (batch->flush)
+		iommu_iotlb_sync(batch->follower->domain, &batch->gather);
+	batch->flush = false;
+}
+
+/*
+ * Go over from one kind of memory to another, NULL for what cannot be revoked.
+ * An owner that waits for us can have its memory back as soon as we let go of
+ * the lock, so that the flush comes before; and it waits for no other memory.
+ */
+static void unmap_batch_switch(struct unmap_batch *batch,
+			       struct iommufd_revocable *revocable)
+{
+	unmap_batch_unmap_range(batch);
+	if (batch->revocable) {
+		unmap_batch_sync(batch);
+		iommufd_revocable_unmap_end(batch->revocable);
+	}
+	if (revocable && !iommufd_revocable_unmap_begin(revocable))
+		revocable = NULL;
+	batch->revocable = revocable;
+}
+
+static void unmap_batch_add(struct unmap_batch *batch,
+			    const struct iommufd_area *area)
+{
+	struct iommufd_revocable *revocable = area->pinned->revocable;
+
+	cond_resched();
+	if (revocable != batch->revocable)
+		unmap_batch_switch(batch, revocable);
+	if (revocable) {
+		/* It may be out already. */
+		if (!batch->revocable)
+			return;
+		iommufd_revocable_unmap_area(batch->follower->domain, area);
+	}
+	if (batch->pending && batch->last + 1 == area->iova) {
+		batch->last = area->last;
+		return;
+	}
+	unmap_batch_unmap_range(batch);
+	batch->iova = area->iova;
+	batch->last = area->last;
+	batch->pending = true;
+}
+
+static void unmap_batch_finish(struct unmap_batch *batch)
+{
+	unmap_batch_switch(batch, NULL);
+	unmap_batch_sync(batch);
+}
+
+static noinline_for_stack void
+empty_revocable_area(struct iommufd_follower *follower,
+		     const struct iommufd_area *area)
+{
+	struct unmap_batch batch;
+
+	unmap_batch_init(&batch, follower);
+	unmap_batch_add(&batch, area);
+	unmap_batch_finish(&batch);
+}
+
+static void empty_area(struct iommufd_follower *follower,
+		       const struct iommufd_area *area)
+{
+	struct iommu_iotlb_gather gather __uninitialized;
+
+	if (area->pinned->revocable) {
+		empty_revocable_area(follower, area);
+		return;
+	}
+	iommu_iotlb_gather_init(&gather);
+	iommufd_domain_unmap_range(follower->domain, area->iova, area->last,
+				   &gather);
+	iommu_iotlb_sync(follower->domain, &gather);
+}
+
+static noinline_for_stack void
+empty_many_areas(struct iommufd_follower *follower,
+		 const struct iommufd_area *area)
+{
+	struct unmap_batch batch;
+
+	unmap_batch_init(&batch, follower);
+	for (; area; area = area->next)
+		unmap_batch_add(&batch, area);
+	unmap_batch_finish(&batch);
+}
+
+static void empty_follower(struct iommufd_follower *follower,
+			   const struct iommufd_area *areas)
+{
+	if (areas->next)
+		empty_many_areas(follower, areas);
+	else
+		empty_area(follower, areas);
+}
+
+/**
+ * iommufd_empty_areas - take areas out of page tables
+ * @as: the address space
+ * @follower: the page table, or NULL for all
+ * @areas: linked areas, which all of them have; or NULL
+ *
+ * Hardware cannot reach the memory any more by these page tables on return.
+ *
+ * Context: see above; may sleep. Cannot fail.
+ */
+void iommufd_empty_areas(struct iommufd_address_space *as,
+			 struct iommufd_follower *follower,
+			 const struct iommufd_area *areas)
+{
+	if (!areas)
+		return;
+	if (follower) {
+		empty_follower(follower, areas);
+		return;
+	}
+	list_for_each_entry(follower, &as->followers, node) {
+		if (follower->filled)
+			empty_follower(follower, areas);
+	}
+}
+
+static int fill_everywhere(struct iommufd_address_space *as,
+			   const struct iommufd_area *area)
+{
+	struct iommufd_follower *follower;
+	int rc;
+
+	list_for_each_entry(follower, &as->followers, node) {
+		if (!follower->filled)
+			continue;
+		rc = fill_follower(as, follower, area);
+		if (rc)
+			goto err_unmap;
+	}
+	return 0;
+
+err_unmap:
+	list_for_each_entry_continue_reverse(follower, &as->followers, node) {
+		if (follower->filled)
+			empty_area(follower, area);
+	}
+	return rc;
+}
+
+static int fill_area(struct iommufd_address_space *as,
+		     struct iommufd_follower *follower,
+		     const struct iommufd_area *area)
+{
+	struct mutex *mutex = &area->pinned->mutex;
+	int rc;
+
+	mutex_lock(mutex);
+	if (follower)
+		rc = fill_follower(as, follower, area);
+	else
+		rc = fill_everywhere(as, area);
+	mutex_unlock(mutex);
+	return rc;
+}
+
+/**
+ * iommufd_fill_areas - put areas into page tables
+ * @as: the address space
+ * @follower: the page table, or NULL for all that are filled
+ * @areas: linked areas, which are pinned
+ *
+ * Context: see above; may sleep; takes the mutex of the areas' memory.
+ *
+ * Return: 0; an error of the IOMMU driver; -ENOMEM; -EINTR on a fatal signal.
+ * On an error none of the areas is in the page tables.
+ */
+int iommufd_fill_areas(struct iommufd_address_space *as,
+		       struct iommufd_follower *follower,
+		       struct iommufd_area *areas)
+{
+	struct iommufd_area *area, *prev = NULL;
+	int rc;
+
+	for (area = areas; area; area = area->next) {
+		rc = fill_area(as, follower, area);
+		if (rc)
+			goto err_empty;
+		if (!area->next)
+			break;
+		prev = area;
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			area = area->next;
+			goto err_empty;
+		}
+	}
+	return 0;
+
+err_empty:
+	if (prev) {
+		prev->next = NULL;
+		iommufd_empty_areas(as, follower, areas);
+		prev->next = area;
+	}
+	return rc;
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Address space: unmap
+ *
+ * Owns the areas that are DYING, and the ranges that are closed meanwhile. Called
+ * by the IOAS, and when it goes.
+ */
+#include <linux/iommu.h>
+#include <linux/sched.h>
+
+#include "accessors.h"
+#include "address_space.h"
+#include "fill.h"
+#include "pinned.h"
+
+/* How often accessors are asked to unpin, and how often of that without a pause */
+#define UNMAP_ROUNDS 100
+#define UNMAP_QUICK_ROUNDS 10
+
+static int unmap_check_area(struct iommufd_area *area, unsigned long iova,
+			    unsigned long last)
+{
+	if (area->iova < iova || area->last > last)
+		return -ENOENT;
+	return iommufd_area_is_live(area) ? 0 : -EBUSY;
+}
+
+/* What one unmap is about */
+struct unmap_request {
+	struct iommufd_closed_range range;
+	struct iommufd_area *areas;
+	unsigned long nr_areas;
+	unsigned long length;
+	/* somebody needs one of the areas, and the range is closed */
+	bool in_use;
+};
+
+static int unmap_take_areas(struct iommufd_iova_space *space,
+			    struct unmap_request *req)
+{
+	struct iommufd_area **link = &req->areas;
+	struct iommufd_area *area;
+	bool in_use = false;
+	int rc = 0;
+
+	req->nr_areas = 0;
+	req->length = 0;
+	for (area = iommufd_area_first(space, req->range.iova, req->range.last);
+	     area; area = iommufd_area_next(area, req->range.last)) {
+		rc = unmap_check_area(area, req->range.iova, req->range.last);
+		if (rc)
+			break;
+		area->state = IOMMUFD_AREA_DYING;
+		*link = area;
+		link = &area->next;
+		req->nr_areas++;
+		req->length += iommufd_area_length(area);
+		if (atomic_read(&area->busy) || atomic_read(&area->pins))
+			in_use = true;
+		cond_resched();
+	}
+	*link = NULL;
+	return !rc && in_use ? -EAGAIN : rc;
+}
+
+static void unmap_give_areas_back(struct unmap_request *req)
+{
+	struct iommufd_area *area;
+
+	for (area = req->areas; area; area = area->next) {
+		area->state = IOMMUFD_AREA_LIVE;
+		cond_resched();
+	}
+}
+
+/*
+ * Either all areas of the range become DYING and ours, or none. If somebody
+ * needs one of them, -EAGAIN is returned, and the range stays closed from then
+ * on: whoever is driven out of one area does not find another one open.
+ */
+static int unmap_collect_areas(struct iommufd_address_space *as,
+			       struct unmap_request *req)
+{
+	int rc;
+
+	down_write(&as->space.lock);
+	rc = unmap_take_areas(&as->space, req);
+	if (rc)
+		unmap_give_areas_back(req);
+	if (rc == -EAGAIN && !req->in_use) {
+		req->in_use = true;
+		list_add(&req->range.node, &as->closed);
+	}
+	up_write(&as->space.lock);
+	return rc;
+}
+
+static void unmap_open_range(struct iommufd_address_space *as,
+			     struct unmap_request *req)
+{
+	down_write(&as->space.lock);
+	list_del(&req->range.node);
+	up_write(&as->space.lock);
+}
+
+static void unmap_remove_areas(struct iommufd_iova_space *space,
+			       const struct unmap_request *req)
+{
+	struct iommufd_area *area;
+
+	down_write(&space->lock);
+	if (req->nr_areas == space->nr_areas) {
+		iommufd_iova_remove_all(space);
+	} else {
+		for (area = req->areas; area; area = area->next)
+			iommufd_iova_remove(space, area);
+	}
+	up_write(&space->lock);
+}
+
+static int unmap_try(struct iommufd_address_space *as,
+		     struct unmap_request *req, unsigned long *unmapped)
+{
+	int rc;
+
+	down_read(&as->followers_lock);
+	rc = unmap_collect_areas(as, req);
+	if (!rc) {
+		iommufd_empty_areas(as, NULL, req->areas);
+		iommufd_areas_unpin(req->areas);
+		unmap_remove_areas(&as->space, req);
+		*unmapped = req->length;
+	}
+	up_read(&as->followers_lock);
+	if (!rc)
+		iommufd_areas_free(req->areas);
+	return rc;
+}
+
+/*
+ * A driver that has been asked may have pinned what it has not noted down yet,
+ * so it takes another try, at first without a pause.
+ */
+static int unmap_by_rounds(struct iommufd_address_space *as,
+			   struct unmap_request *req, unsigned long *unmapped,
+			   struct wait_queue_entry *wait)
+{
+	unsigned int rounds;
+	int rc;
+
+	for (rounds = 1; rounds <= UNMAP_ROUNDS; rounds++) {
+		rc = iommufd_accessors_wait_idle(as, &req->range, wait);
+		if (rc)
+			return rc;
+		if (rounds > UNMAP_QUICK_ROUNDS)
+			iommufd_accessors_wait_unpinned(as, &req->range, wait);
+		rc = iommufd_accessors_notify(as, &req->range);
+		if (rc)
+			return rc;
+		rc = unmap_try(as, req, unmapped);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+	return -EDEADLOCK;
+}
+
+static noinline_for_stack int unmap_in_use(struct iommufd_address_space *as,
+					   struct unmap_request *req,
+					   unsigned long *unmapped)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int rc;
+
+	add_wait_queue(&as->idle, &wait);
+	smp_mb(); /* before the counts are read; pairs with wq_has_sleeper() */
+	rc = unmap_by_rounds(as, req, unmapped, &wait);
+	remove_wait_queue(&as->idle, &wait);
+	unmap_open_range(as, req);
+	return rc;
+}
+
+/**
+ * iommufd_address_space_unmap - take memory away
+ * @as: the address space
+ * @iova: first IOVA
+ * @last: last IOVA
+ * @unmapped: receives the number of bytes that were mapped, which may be 0
+ *
+ * Waits for those who are pinning or copying what is in the range. Drivers that
+ * have pages in the range pinned are asked to unpin them.
+ *
+ * Context: process context, may sleep; no lock that a driver takes when it is
+ * asked to unpin.
+ *
+ * Return: 0; -ENOENT if an area is only partly in the range; -EBUSY if another
+ * thread maps or unmaps one; -EDEADLOCK if a driver does not unpin; -EINTR on a
+ * fatal signal, only if there is somebody to wait for. On an error nothing has
+ * changed.
+ */
+int iommufd_address_space_unmap(struct iommufd_address_space *as,
+				unsigned long iova, unsigned long last,
+				unsigned long *unmapped)
+{
+	struct unmap_request req __uninitialized;
+	int rc;
+
+	req.range.iova = iova;
+	req.range.last = last;
+	req.in_use = false;
+	rc = unmap_try(as, &req, unmapped);
+	return rc == -EAGAIN ? unmap_in_use(as, &req, unmapped) : rc;
+}

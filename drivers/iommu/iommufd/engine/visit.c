@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Address space: looking at what is mapped
+ *
+ * Owns nothing. Called for dirty state, and when another process takes a context
+ * over.
+ */
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+
+#include "address_space.h"
+#include "pinned.h"
+#include "revocable.h"
+
+/*
+ * Areas that are looked at, and bytes visited, without letting go of the lock;
+ * nothing is visited across a multiple of the latter, a power of two.
+ */
+#define VISIT_AREAS 1024
+#define VISIT_BYTES SZ_1G
+
+/**
+ * iommufd_address_space_next_mapped - where the next mapped memory is
+ * @as: the address space
+ * @iova: in: where to begin; out: the first mapped IOVA
+ * @last: in: where to stop; out: the last IOVA of the stretch
+ * @max_hole: a hole of more bytes than that ends the stretch
+ *
+ * The answer may be out of date, and a stretch may be cut short.
+ *
+ * Context: process context, may sleep.
+ * Return: false if nothing is mapped in the range.
+ */
+bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
+				       unsigned long *iova, unsigned long *last,
+				       unsigned long max_hole)
+{
+	unsigned int nr_left = VISIT_AREAS;
+	struct iommufd_area *area;
+	unsigned long stretch_last;
+
+	down_read(&as->space.lock);
+	area = iommufd_area_first(&as->space, *iova, *last);
+	if (!area) {
+		up_read(&as->space.lock);
+		return false;
+	}
+	*iova = max(*iova, area->iova);
+	do {
+		stretch_last = area->last;
+		area = iommufd_area_next(area, *last);
+	} while (area && --nr_left &&
+		 area->iova - stretch_last - 1 <= max_hole);
+	*last = min(*last, stretch_last);
+	up_read(&as->space.lock);
+	return true;
+}
+
+/* Nothing of memory that was taken back is in a page table. */
+static int visit_revocable(struct iommufd_revocable *revocable,
+			   unsigned long iova, unsigned long last,
+			   iommufd_visit_t visit, void *data)
+{
+	int rc;
+
+	/* Its owner may wait for us here, but we never for its owner. */
+	if (!iommufd_revocable_hold(revocable))
+		return 0;
+	rc = visit(data, iova, last);
+	iommufd_revocable_release(revocable);
+	return rc;
+}
+
+/*
+ * The last area of those behind @area without a hole, up to @last, that may be
+ * visited in one call
+ */
+static struct iommufd_area *visit_last_neighbour(struct iommufd_area *area,
+						 unsigned long last,
+						 unsigned int *nr_left)
+{
+	struct iommufd_area *next;
+
+	for (; *nr_left; area = next, --*nr_left) {
+		next = iommufd_area_next(area, last);
+		if (!next || next->iova != area->last + 1 ||
+		    !iommufd_area_is_live(next) || next->pinned->revocable)
+			break;
+	}
+	return area;
+}
+
+static int visit_part(struct iommufd_area *area, unsigned long iova,
+		      unsigned long last, iommufd_visit_t visit, void *data)
+{
+	if (!iommufd_area_is_live(area))
+		return 0;
+	if (area->pinned->revocable)
+		return visit_revocable(area->pinned->revocable, iova, last,
+				       visit, data);
+	return visit(data, iova, last);
+}
+
+/*
+ * Visit some of [*iova, last] and set *iova to where it goes on, or to what is
+ * behind @last.
+ *
+ * Parts are cut where entries of page tables end: how much was done so far
+ * decides whether to go on, and nothing else.
+ */
+static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
+		      unsigned long last, iommufd_visit_t visit, void *data)
+{
+	unsigned long part_last, done = 0;
+	unsigned int nr_left = VISIT_AREAS;
+	struct iommufd_area *area, *end;
+	int rc = 0;
+
+	down_read(&as->space.lock);
+	area = iommufd_area_first(&as->space, *iova, last);
+	while (area && nr_left) {
+		nr_left--;
+		*iova = max(*iova, area->iova);
+		part_last = min(last, *iova | (VISIT_BYTES - 1));
+		end = area;
+		if (iommufd_area_is_live(area) && !area->pinned->revocable)
+			end = visit_last_neighbour(area, part_last, &nr_left);
+		part_last = min(part_last, end->last);
+		done += part_last - *iova + 1;
+
+		rc = visit_part(area, *iova, part_last, visit, data);
+		*iova = part_last + 1;
+		if (rc || done >= VISIT_BYTES)
+			goto out_unlock;
+		/* What has been cut goes on behind the cut. */
+		area = part_last < min(last, end->last) ?
+			       end :
+			       iommufd_area_next(end, last);
+	}
+	if (!area)
+		*iova = last + 1;
+out_unlock:
+	up_read(&as->space.lock);
+	return rc;
+}
+
+/**
+ * iommufd_address_space_visit - look at the page tables where they are filled
+ * @as: the address space
+ * @iova: first IOVA
+ * @last: last IOVA
+ * @visit: called for each mapped part of the range, ascending, with parts that
+ *         are not in the page tables any more, or not yet, left out. Areas
+ *         without a hole between them come together, large ones in several
+ *         parts. Each part begins and ends where an area does, where the
+ *         range does, or at a multiple of 1 GiB: it cuts no entry of a page
+ *         table in two unless the range does.
+ * @data: for @visit
+ *
+ * Context: process context, may sleep; holds locks around @visit, which must
+ * not touch user memory, so that nothing is unmapped meanwhile.
+ *
+ * Return: 0; the first error of @visit; -EINTR on a fatal signal.
+ */
+int iommufd_address_space_visit(struct iommufd_address_space *as,
+				unsigned long iova, unsigned long last,
+				iommufd_visit_t visit, void *data)
+{
+	unsigned long next = iova;
+	int rc;
+
+	do {
+		rc = visit_step(as, &next, last, visit, data);
+		if (rc)
+			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	} while (next - 1 < last);
+	return 0;
+}
+
+static int visit_check_owner(const struct iommufd_area *area)
+{
+	switch (iommufd_area_state(area)) {
+	case IOMMUFD_AREA_CREATING:
+		return -EBUSY;
+	case IOMMUFD_AREA_LIVE:
+		return area->pinned->ops->of_process ? -EINVAL : 0;
+	case IOMMUFD_AREA_DYING:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * Check some of the areas from *iova on, and set *iova to where it goes on, or
+ * to 0 when there are no more.
+ */
+static int visit_check_owners(struct iommufd_iova_space *space,
+			      unsigned long *iova)
+{
+	unsigned int nr_left = VISIT_AREAS;
+	struct iommufd_area *area;
+	int rc;
+
+	guard(rwsem_read)
+		(&space->lock);
+	for (area = iommufd_area_first(space, *iova, ULONG_MAX);
+	     area && nr_left; area = iommufd_area_next(area, ULONG_MAX)) {
+		rc = visit_check_owner(area);
+		if (rc)
+			return rc;
+		nr_left--;
+	}
+	*iova = area ? area->iova : 0;
+	return 0;
+}
+
+/**
+ * iommufd_address_space_check_owners - could another process take it over?
+ * @as: the address space
+ *
+ * The answer may be out of date; it is the accounts that know for sure. They
+ * cannot tell what is mapped from what is on its way, though.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -EINVAL if memory of a process is mapped; -EBUSY if somebody is
+ * mapping something; -EINTR on a fatal signal.
+ */
+int iommufd_address_space_check_owners(struct iommufd_address_space *as)
+{
+	unsigned long iova = 0;
+	int rc;
+
+	do {
+		rc = visit_check_owners(&as->space, &iova);
+		if (rc)
+			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	} while (iova);
+	return 0;
+}
