@@ -97,15 +97,7 @@ void iommufd_areas_free(struct iommufd_area *areas)
 	}
 }
 
-/**
- * iommufd_area_pin - pin an area for page tables
- * @area: an area without such a pin
- *
- * Context: the caller is the one to whom iommufd_area::has_pin belongs; may
- * sleep, as long as whoever provides the memory likes.
- * Return: as iommufd_pinned_pin().
- */
-int iommufd_area_pin(struct iommufd_area *area)
+static __always_inline int area_pin(struct iommufd_area *area)
 {
 	unsigned long first = iommufd_area_first_page(area);
 	unsigned long last = iommufd_area_last_page(area);
@@ -121,7 +113,20 @@ int iommufd_area_pin(struct iommufd_area *area)
 	return rc;
 }
 
-static void area_unpin(struct iommufd_area *area)
+/**
+ * iommufd_area_pin - pin an area for page tables
+ * @area: an area without such a pin
+ *
+ * Context: the caller is the one to whom iommufd_area::has_pin belongs; may
+ * sleep, as long as whoever provides the memory likes.
+ * Return: as iommufd_pinned_pin().
+ */
+int iommufd_area_pin(struct iommufd_area *area)
+{
+	return area_pin(area);
+}
+
+static __always_inline void area_unpin(struct iommufd_area *area)
 {
 	if (!area->has_pin)
 		return;
@@ -144,7 +149,7 @@ int iommufd_areas_pin(struct iommufd_area *area)
 	for (; area; area = area->next) {
 		if (area->has_pin)
 			continue;
-		rc = iommufd_area_pin(area);
+		rc = area_pin(area);
 		if (rc)
 			return rc;
 		if (fatal_signal_pending(current))

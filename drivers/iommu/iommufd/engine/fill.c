@@ -129,8 +129,8 @@ empty_revocable_area(struct iommufd_follower *follower,
 	unmap_batch_finish(&batch);
 }
 
-static void empty_area(struct iommufd_follower *follower,
-		       const struct iommufd_area *area)
+static __always_inline void empty_area(struct iommufd_follower *follower,
+				       const struct iommufd_area *area)
 {
 	struct iommu_iotlb_gather gather __uninitialized;
 
@@ -156,8 +156,8 @@ empty_many_areas(struct iommufd_follower *follower,
 	unmap_batch_finish(&batch);
 }
 
-static void empty_follower(struct iommufd_follower *follower,
-			   const struct iommufd_area *areas)
+static __always_inline void empty_follower(struct iommufd_follower *follower,
+					   const struct iommufd_area *areas)
 {
 	if (areas->next)
 		empty_many_areas(follower, areas);

@@ -158,8 +158,8 @@ int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 }
 
 /* The pages of a segment go back to the source. */
-static void segment_unpin(struct iommufd_pinned *pinned,
-			  struct iommufd_pin_segment *segment)
+static __always_inline void segment_unpin(struct iommufd_pinned *pinned,
+					  struct iommufd_pin_segment *segment)
 {
 	unsigned long npages = segment_npages(segment);
 

@@ -124,8 +124,11 @@ static int runs_add_chunk(struct iommufd_run_builder *runs)
 int __iommufd_runs_append(struct iommufd_run_builder *runs, unsigned long pfn,
 			  unsigned long npages)
 {
-	if (runs->npages &&
-	    (runs->vec ? runs_add_chunk(runs) : runs_start_vec(runs)))
+	if (!runs->npages) {
+		iommufd_runs_append_first(runs, pfn, npages);
+		return 0;
+	}
+	if (runs->vec ? runs_add_chunk(runs) : runs_start_vec(runs))
 		return -ENOMEM;
 	runs->tail = iommufd_run(pfn, npages);
 	runs->npages += npages;

@@ -212,6 +212,22 @@ static inline int iommufd_runs_append(struct iommufd_run_builder *runs,
 }
 
 /**
+ * iommufd_runs_append_first - add pages to an empty builder
+ * @runs: the builder, without pages
+ * @pfn: the first page
+ * @npages: how many, at most IOMMUFD_RUN_MAX_NPAGES
+ *
+ * One run needs no memory. Cannot fail.
+ */
+static inline void iommufd_runs_append_first(struct iommufd_run_builder *runs,
+					     unsigned long pfn,
+					     unsigned long npages)
+{
+	runs->tail = iommufd_run(pfn, npages);
+	runs->npages = npages;
+}
+
+/**
  * iommufd_runs_finish - end building
  * @runs: the builder, to be forgotten
  * @slice: receives all that was appended, which may be nothing

@@ -90,20 +90,6 @@ static void user_unpin_ranges(struct gup_range *range, unsigned int nr)
 
 #define OWN_ENTRY_SIZE sizeof(struct gup_range)
 
-/* For a page the arrangements for ranges cost more than they bring. */
-static long user_pin_own_page(struct user_memory *mem, unsigned long va,
-			      struct iommufd_run_builder *runs)
-{
-	struct page *page;
-	int rc;
-
-	rc = pin_user_pages_fast(va, 1, user_gup_flags(mem), &page);
-	if (rc != 1)
-		return rc;
-	/* The first run needs no memory. */
-	return iommufd_runs_append(runs, page_to_pfn(page), 1) ?: 1;
-}
-
 /* Pin memory of the caller; returns how many pages that were. */
 static long user_pin_own(struct user_memory *mem, unsigned long va,
 			 unsigned long npages, struct iommufd_scratch *scratch,
@@ -113,8 +99,6 @@ static long user_pin_own(struct user_memory *mem, unsigned long va,
 	unsigned int nr = scratch->nr_max;
 	long pinned;
 
-	if (npages == 1 && !runs->npages)
-		return user_pin_own_page(mem, va, runs);
 	pinned = pin_user_ranges_fast(va, npages, user_gup_flags(mem), range,
 				      &nr);
 	for (; nr; nr--, range++) {
@@ -190,19 +174,36 @@ static int user_pin_range(struct user_memory *mem, unsigned long va,
 	return 0;
 }
 
-static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
-			   unsigned long last, struct iommufd_run_builder *runs)
+/* The usual small map: a page of the caller, for which nothing is prepared */
+static int user_pin_own_page(struct user_memory *mem, unsigned long va,
+			     struct iommufd_run_builder *runs)
+{
+	struct page *page;
+	int rc;
+
+	if (iommufd_should_fail())
+		return -EFAULT;
+	rc = pin_user_pages_fast(va, 1, user_gup_flags(mem), &page);
+	if (rc != 1)
+		return rc ?: -EFAULT;
+	iommufd_runs_append_first(runs, page_to_pfn(page), 1);
+	return 0;
+}
+
+static noinline_for_stack int
+user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
+		     unsigned long last, struct iommufd_run_builder *runs,
+		     bool borrowed)
 {
 	struct user_memory *mem = to_user_memory(pinned);
-	bool borrowed = user_memory_mm(mem) != current->mm;
 	unsigned long npages = last - first + 1;
 	struct iommufd_scratch scratch __uninitialized;
 	int rc;
 
 	if (borrowed && !mmget_not_zero(user_memory_mm(mem)))
 		return -EFAULT;
-	iommufd_scratch_init(&scratch, npages, borrowed ? sizeof(struct page *) :
-							  OWN_ENTRY_SIZE);
+	iommufd_scratch_init(&scratch, npages,
+			     borrowed ? sizeof(struct page *) : OWN_ENTRY_SIZE);
 	rc = user_pin_range(mem, pinned->start + (first << PAGE_SHIFT), npages,
 			    borrowed, &scratch, runs);
 	iommufd_scratch_free(&scratch);
@@ -210,6 +211,18 @@ static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	if (borrowed)
 		mmput_async(user_memory_mm(mem));
 	return rc;
+}
+
+static int user_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
+			   unsigned long last, struct iommufd_run_builder *runs)
+{
+	struct user_memory *mem = to_user_memory(pinned);
+	bool borrowed = user_memory_mm(mem) != current->mm;
+	unsigned long va = pinned->start + (first << PAGE_SHIFT);
+
+	if (first == last && !borrowed)
+		return user_pin_own_page(mem, va, runs);
+	return user_memory_pin_many(pinned, first, last, runs, borrowed);
 }
 
 static bool user_copy(void __user *va, void *data, size_t length, bool write)
