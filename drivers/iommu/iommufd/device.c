@@ -8,12 +8,18 @@
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "ctx.h"
 #include "device.h"
 #include "pasid.h"
 #include "test_hooks.h"
+
+static bool allow_unsafe_interrupts;
+module_param(allow_unsafe_interrupts, bool, 0644);
+MODULE_PARM_DESC(allow_unsafe_interrupts,
+		 "Allow devices on platforms that do not isolate MSIs, where a device can raise the interrupts of others (default: N)");
 
 static void release_group(struct kref *refs)
 {
@@ -107,7 +113,7 @@ static int check_msi_isolation(struct device *dev,
 	if (iommu_group_has_isolated_msi(iommu_group) ||
 	    iommufd_test_is_mock_device(dev))
 		return 0;
-	if (!READ_ONCE(iommufd_allow_unsafe_interrupts))
+	if (!READ_ONCE(allow_unsafe_interrupts))
 		return -EPERM;
 	/* At each bind, which user space can repeat */
 	dev_warn_ratelimited(dev, "MSIs are not isolated by the platform: the device can raise interrupts of others\n");

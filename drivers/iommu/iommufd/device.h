@@ -127,6 +127,4 @@ static inline void iommufd_sw_msi_forget(struct iommufd_ctx *ctx)
 }
 #endif
 
-extern bool iommufd_allow_unsafe_interrupts;
-
 #endif

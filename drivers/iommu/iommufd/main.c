@@ -33,12 +33,6 @@
 #include "test_hooks.h"
 #include "vfio_compat.h"
 
-bool iommufd_allow_unsafe_interrupts;
-module_param_named(allow_unsafe_interrupts, iommufd_allow_unsafe_interrupts,
-		   bool, 0644);
-MODULE_PARM_DESC(allow_unsafe_interrupts,
-		 "Allow devices on platforms that do not isolate MSIs, where a device can raise the interrupts of others (default: N)");
-
 /*
  * ioctls
  */
