@@ -15,11 +15,15 @@
 
 #include "../iommu-priv.h"
 
+#include "attach.h"
 #include "ctx.h"
 #include "device.h"
 #include "fault.h"
+#include "hwpt.h"
 #include "ioas.h"
 #include "pasid.h"
+#include "resv.h"
+#include "sw_msi.h"
 
 /**
  * struct change - a device is to use another page table

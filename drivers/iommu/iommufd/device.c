@@ -59,7 +59,7 @@ static struct iommufd_group *create_group(struct iommufd_ctx *ctx,
 	mutex_init(&group->lock);
 	xa_init(&group->attachments);
 	xa_init_flags(&group->pasids, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	group->sw_msi_start = PHYS_ADDR_MAX;
+	group->sw_msi.start = PHYS_ADDR_MAX;
 
 	rc = xa_insert(&ctx->groups, iommu_group_id(iommu_group), group,
 		       GFP_KERNEL_ACCOUNT);

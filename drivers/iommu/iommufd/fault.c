@@ -33,10 +33,12 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "attach.h"
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
 #include "fault.h"
+#include "hwpt.h"
 
 /*
  * Groups that a queue takes. A PCI function has at most 512 that wait for an

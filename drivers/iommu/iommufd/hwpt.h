@@ -13,15 +13,13 @@
 #include "engine/address_space.h"
 #include "dirty_owed.h"
 #include "object.h"
+#include "sw_msi.h"
 
 struct iommu_user_data;
 struct iommufd_call;
 struct iommufd_device;
 struct iommufd_fault_queue;
 struct iommufd_ioas;
-
-/* MSI doorbell pages that one file may have, see sw_msi.c */
-#define IOMMUFD_SW_MSI_MAX 64
 
 /**
  * struct iommufd_hw_pagetable - what all page tables have

@@ -7,10 +7,13 @@
  */
 #include <linux/iommu.h>
 
+#include "attach.h"
 #include "ctx.h"
 #include "device.h"
 #include "hwpt.h"
 #include "ioas.h"
+#include "resv.h"
+#include "sw_msi.h"
 #include "test_hooks.h"
 
 /* What the reserved regions of a device say about its MSIs */
@@ -40,9 +43,9 @@ static void count_msi_region(struct msi_regions *msi,
 static bool suits_msi_window(const struct iommufd_group *group,
 			     const struct msi_regions *msi)
 {
-	return !msi->nr_sw || group->sw_msi_start == PHYS_ADDR_MAX ||
-	       (group->sw_msi_start == msi->sw_start &&
-		group->sw_msi_length == msi->sw_length);
+	return !msi->nr_sw || group->sw_msi.start == PHYS_ADDR_MAX ||
+	       (group->sw_msi.start == msi->sw_start &&
+		group->sw_msi.length == msi->sw_length);
 }
 
 static int reserve_regions(struct iommufd_iova_space *space,
@@ -73,8 +76,8 @@ static void set_msi_window(struct iommufd_group *group,
 			   const struct msi_regions *msi)
 {
 	mutex_lock(&group->ctx->sw_msi_lock);
-	group->sw_msi_start = msi->sw_start;
-	group->sw_msi_length = msi->sw_length;
+	group->sw_msi.start = msi->sw_start;
+	group->sw_msi.length = msi->sw_length;
 	mutex_unlock(&group->ctx->sw_msi_lock);
 }
 
@@ -149,7 +152,7 @@ static bool has_msi_window(const struct iommufd_attachment *attachment)
 
 	/* What has a PASID is no interrupt. */
 	return attachment->pasid == IOMMU_NO_PASID &&
-	       attachment->group->sw_msi_start != PHYS_ADDR_MAX;
+	       attachment->group->sw_msi.start != PHYS_ADDR_MAX;
 }
 
 /**
@@ -169,8 +172,8 @@ int iommufd_msi_window_reserve(struct iommufd_attachment *attachment)
 
 	if (!has_msi_window(attachment))
 		return 0;
-	first = group->sw_msi_start;
-	last = first + group->sw_msi_length - 1;
+	first = group->sw_msi.start;
+	last = first + group->sw_msi.length - 1;
 
 	down_write(&space->lock);
 	if (!iommufd_iova_is_reserved_by(space, first, last, attachment))

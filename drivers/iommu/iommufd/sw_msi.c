@@ -19,8 +19,11 @@
 
 #include "../iommu-priv.h"
 
+#include "attach.h"
 #include "ctx.h"
 #include "device.h"
+#include "hwpt.h"
+#include "sw_msi.h"
 
 /**
  * struct sw_msi_map - a doorbell page that has an IOVA
@@ -46,7 +49,7 @@ static unsigned long map_iova(const struct sw_msi_map *map)
 static struct sw_msi_map *get_map(struct iommufd_group *group,
 				  phys_addr_t msi_addr)
 {
-	const phys_addr_t window = group->sw_msi_start;
+	const phys_addr_t window = group->sw_msi.start;
 	struct iommufd_ctx *ctx = group->ctx;
 	unsigned int slot = 0, id = 0;
 	struct sw_msi_map *map;
@@ -63,7 +66,7 @@ static struct sw_msi_map *get_map(struct iommufd_group *group,
 	}
 	/* Nobody keeps user space off what lies behind the window. */
 	if (id == IOMMUFD_SW_MSI_MAX ||
-	    slot >= group->sw_msi_length / PAGE_SIZE)
+	    slot >= group->sw_msi.length / PAGE_SIZE)
 		return ERR_PTR(-EOVERFLOW);
 
 	map = kzalloc_obj(*map, GFP_KERNEL_ACCOUNT);
@@ -113,15 +116,15 @@ int iommufd_sw_msi_prepare(struct iommufd_group *group,
 
 	mutex_lock(&ctx->sw_msi_lock);
 	list_for_each_entry(map, &ctx->sw_msi_maps, node) {
-		if (map->window != group->sw_msi_start ||
-		    !test_bit(map->id, group->sw_msi_required))
+		if (map->window != group->sw_msi.start ||
+		    !test_bit(map->id, group->sw_msi.required))
 			continue;
 		rc = install_map(hwpt, map);
 		if (rc)
 			break;
 	}
 	if (!rc)
-		group->sw_msi_next = hwpt;
+		group->sw_msi.next = hwpt;
 	mutex_unlock(&ctx->sw_msi_lock);
 	return rc;
 }
@@ -136,7 +139,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_prepare, "IOMMUFD_INTERNAL");
 void iommufd_sw_msi_settle(struct iommufd_group *group)
 {
 	mutex_lock(&group->ctx->sw_msi_lock);
-	group->sw_msi_next = NULL;
+	group->sw_msi.next = NULL;
 	mutex_unlock(&group->ctx->sw_msi_lock);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_settle, "IOMMUFD_INTERNAL");
@@ -157,7 +160,7 @@ bool iommufd_sw_msi_is_in(struct iommufd_group *group,
 
 	guard(mutex)(&ctx->sw_msi_lock);
 	list_for_each_entry(map, &ctx->sw_msi_maps, node) {
-		if (map->window == group->sw_msi_start &&
+		if (map->window == group->sw_msi.start &&
 		    test_bit(map->id, hwpt->sw_msi_present))
 			return true;
 	}
@@ -208,7 +211,7 @@ int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 	hwpt = iommufd_hwpt_base(domain->iommufd_hwpt);
 	ctx = group->ctx;
 	mutex_lock(&ctx->sw_msi_lock);
-	if (group->sw_msi_start == PHYS_ADDR_MAX)
+	if (group->sw_msi.start == PHYS_ADDR_MAX)
 		goto out_unlock;
 	map = get_map(group, msi_addr & PAGE_MASK);
 	if (IS_ERR(map)) {
@@ -216,11 +219,11 @@ int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 		goto out_unlock;
 	}
 	rc = install_map(hwpt, map);
-	if (!rc && group->sw_msi_next)
-		rc = install_map(group->sw_msi_next, map);
+	if (!rc && group->sw_msi.next)
+		rc = install_map(group->sw_msi.next, map);
 	if (rc)
 		goto out_unlock;
-	__set_bit(map->id, group->sw_msi_required);
+	__set_bit(map->id, group->sw_msi.required);
 	msi_desc_set_iommu_msi_iova(desc, map_iova(map), PAGE_SHIFT);
 out_unlock:
 	mutex_unlock(&ctx->sw_msi_lock);

@@ -13,6 +13,7 @@
 
 #include "../call.h"
 #include "../device.h"
+#include "../hwpt.h"
 #include "../ioas.h"
 #include "../object.h"
 #include "../test_hooks.h"
