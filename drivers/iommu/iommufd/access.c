@@ -54,8 +54,7 @@ iommufd_access_create(struct iommufd_ctx *ctx,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_create, "IOMMUFD");
 
-void iommufd_access_destroy_object(struct iommufd_ctx *ctx,
-				   struct iommufd_object *obj)
+static void access_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	struct iommufd_access *access =
 		container_of(obj, struct iommufd_access, obj);
@@ -63,6 +62,12 @@ void iommufd_access_destroy_object(struct iommufd_ctx *ctx,
 	mutex_destroy(&access->lock);
 	iommufd_ctx_put(ctx);
 }
+
+const struct iommufd_object_ops iommufd_access_object_ops = {
+	.size = sizeof(struct iommufd_access),
+	.destroy = access_destroy,
+	.owned_by_kernel = true,
+};
 
 static void set_ioas(struct iommufd_access *access, struct iommufd_ioas *ioas,
 		     struct iommufd_ioas *ioas_unpin)

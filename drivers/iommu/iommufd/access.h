@@ -47,7 +47,6 @@ struct iommufd_access {
 	wait_queue_head_t ops_done;
 };
 
-void iommufd_access_destroy_object(struct iommufd_ctx *ctx,
-				   struct iommufd_object *obj);
+extern const struct iommufd_object_ops iommufd_access_object_ops;
 
 #endif

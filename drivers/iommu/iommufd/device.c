@@ -142,7 +142,8 @@ static struct iommufd_device *create_device(struct iommufd_ctx *ctx,
 	return idev;
 }
 
-void iommufd_device_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static void device_object_destroy(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj)
 {
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
@@ -153,6 +154,12 @@ void iommufd_device_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	if (!iommufd_test_is_mock_device(idev->dev))
 		iommufd_ctx_put(ctx);
 }
+
+const struct iommufd_object_ops iommufd_device_object_ops = {
+	.size = sizeof(struct iommufd_device),
+	.destroy = device_object_destroy,
+	.owned_by_kernel = true,
+};
 
 static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,
 					    struct device *dev,

@@ -62,7 +62,6 @@ iommufd_device_get(struct iommufd_ctx *ctx, u32 id)
 			     container_of(obj, struct iommufd_device, obj);
 }
 
-void iommufd_device_destroy(struct iommufd_ctx *ctx,
-			    struct iommufd_object *obj);
+extern const struct iommufd_object_ops iommufd_device_object_ops;
 
 #endif

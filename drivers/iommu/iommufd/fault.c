@@ -461,8 +461,8 @@ static const struct file_operations fault_fops = {
  * The object
  */
 
-void iommufd_fault_queue_destroy(struct iommufd_ctx *ctx,
-				 struct iommufd_object *obj)
+static void fault_queue_destroy(struct iommufd_ctx *ctx,
+				struct iommufd_object *obj)
 {
 	struct iommufd_fault_queue *queue =
 		container_of(obj, struct iommufd_fault_queue, obj);
@@ -473,6 +473,11 @@ void iommufd_fault_queue_destroy(struct iommufd_ctx *ctx,
 	mutex_destroy(&queue->answer_lock);
 	mutex_destroy(&queue->read_lock);
 }
+
+const struct iommufd_object_ops iommufd_fault_queue_object_ops = {
+	.size = sizeof(struct iommufd_fault_queue),
+	.destroy = fault_queue_destroy,
+};
 
 static struct iommufd_fault_queue *create(struct iommufd_ctx *ctx)
 {

@@ -46,9 +46,9 @@ struct iommufd_fault_queue {
 	struct mutex answer_lock;	/* the devices that are answered */
 };
 
+extern const struct iommufd_object_ops iommufd_fault_queue_object_ops;
+
 int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call);
-void iommufd_fault_queue_destroy(struct iommufd_ctx *ctx,
-				 struct iommufd_object *obj);
 
 int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id);
 void iommufd_fault_leave_queue(struct iommufd_hw_pagetable *hwpt);

@@ -16,8 +16,8 @@
 #include "hwpt.h"
 #include "ioas.h"
 
-void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
-				 struct iommufd_object *obj)
+static void hwpt_paging_destroy(struct iommufd_ctx *ctx,
+				struct iommufd_object *obj)
 {
 	struct iommufd_hwpt_paging *hwpt = to_hwpt_paging(to_hwpt(obj));
 
@@ -31,6 +31,11 @@ void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
 	if (hwpt->ioas)
 		iommufd_object_release(&hwpt->ioas->obj);
 }
+
+const struct iommufd_object_ops iommufd_hwpt_paging_object_ops = {
+	.size = sizeof(struct iommufd_hwpt_paging),
+	.destroy = hwpt_paging_destroy,
+};
 
 static struct iommu_domain *
 alloc_domain_with(struct iommufd_device *idev, u32 flags,

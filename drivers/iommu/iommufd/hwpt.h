@@ -112,6 +112,9 @@ iommufd_hwpt_base(struct iommufd_hw_pagetable *hwpt)
 	return to_hwpt_paging(hwpt);
 }
 
+extern const struct iommufd_object_ops iommufd_hwpt_paging_object_ops;
+extern const struct iommufd_object_ops iommufd_hwpt_nested_object_ops;
+
 struct iommufd_hwpt_paging *
 iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		    u32 flags, const struct iommu_user_data *data);
@@ -120,10 +123,6 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 			   struct iommufd_device *idev, u32 flags,
 			   const struct iommu_user_data *data);
 int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call);
-void iommufd_hwpt_paging_destroy(struct iommufd_ctx *ctx,
-				 struct iommufd_object *obj);
-void iommufd_hwpt_nested_destroy(struct iommufd_ctx *ctx,
-				 struct iommufd_object *obj);
 
 void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt);
 

@@ -14,8 +14,8 @@
 #include "fault.h"
 #include "hwpt.h"
 
-void iommufd_hwpt_nested_destroy(struct iommufd_ctx *ctx,
-				 struct iommufd_object *obj)
+static void hwpt_nested_destroy(struct iommufd_ctx *ctx,
+				struct iommufd_object *obj)
 {
 	struct iommufd_hwpt_nested *hwpt = to_hwpt_nested(to_hwpt(obj));
 
@@ -25,6 +25,11 @@ void iommufd_hwpt_nested_destroy(struct iommufd_ctx *ctx,
 	if (hwpt->parent)
 		iommufd_object_release(&hwpt->parent->common.obj);
 }
+
+const struct iommufd_object_ops iommufd_hwpt_nested_object_ops = {
+	.size = sizeof(struct iommufd_hwpt_nested),
+	.destroy = hwpt_nested_destroy,
+};
 
 static int check_parent(const struct iommufd_hwpt_paging *parent,
 			const struct iommu_ops *ops)

@@ -41,7 +41,7 @@ struct iommufd_ioas *iommufd_ioas_create(struct iommufd_ctx *ctx)
 	return ioas;
 }
 
-void iommufd_ioas_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static void ioas_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	struct iommufd_ioas *ioas = to_ioas(obj);
 
@@ -49,6 +49,11 @@ void iommufd_ioas_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	iommufd_address_space_destroy(&ioas->as);
 	mutex_destroy(&ioas->hwpts_lock);
 }
+
+const struct iommufd_object_ops iommufd_ioas_object_ops = {
+	.size = sizeof(struct iommufd_ioas),
+	.destroy = ioas_destroy,
+};
 
 int iommufd_ioas_alloc_ioctl(struct iommufd_call *call)
 {

@@ -26,8 +26,9 @@ struct iommufd_ioas {
 	struct list_head auto_hwpts;
 };
 
+extern const struct iommufd_object_ops iommufd_ioas_object_ops;
+
 struct iommufd_ioas *iommufd_ioas_create(struct iommufd_ctx *ctx);
-void iommufd_ioas_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 
 static inline struct iommufd_ioas *to_ioas(struct iommufd_object *obj)
 {

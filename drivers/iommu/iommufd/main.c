@@ -2,7 +2,8 @@
 /*
  * /dev/iommu: the character device, its ioctls, the module
  *
- * Owns struct iommufd_ctx. A command is a row of commands[].
+ * Owns struct iommufd_ctx. A type of object is a row of iommufd_object_types[], a
+ * command is a row of commands[].
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 
@@ -16,6 +17,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/iommufd.h>
 
+#include "access.h"
 #include "engine/account.h"
 #include "call.h"
 #include "change_process.h"
@@ -34,6 +36,20 @@
 #include "sw_msi.h"
 #include "test_hooks.h"
 #include "vfio_compat.h"
+
+const struct iommufd_object_ops *const
+iommufd_object_types[IOMMUFD_NR_OBJ_TYPES] = {
+	[IOMMUFD_OBJ_ACCESS] = &iommufd_access_object_ops,
+	[IOMMUFD_OBJ_DEVICE] = &iommufd_device_object_ops,
+	[IOMMUFD_OBJ_FAULT] = &iommufd_fault_queue_object_ops,
+	[IOMMUFD_OBJ_HWPT_NESTED] = &iommufd_hwpt_nested_object_ops,
+	[IOMMUFD_OBJ_HWPT_PAGING] = &iommufd_hwpt_paging_object_ops,
+	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
+	[IOMMUFD_OBJ_PASID] = &iommufd_pasid_object_ops,
+#ifdef CONFIG_IOMMUFD_TEST
+	[IOMMUFD_OBJ_SELFTEST] = &iommufd_test_object_ops,
+#endif
+};
 
 /*
  * ioctls

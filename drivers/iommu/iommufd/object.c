@@ -3,7 +3,7 @@
  * Objects: IDs, references, destruction
  *
  * Owns the table of objects, whose lock is a leaf. Called by everything that
- * has or takes an ID. A type is a row of object_ops[].
+ * has or takes an ID. A type is a row of iommufd_object_types[] in main.c.
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 
@@ -11,63 +11,16 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "access.h"
 #include "call.h"
 #include "ctx.h"
-#include "device.h"
-#include "fault.h"
-#include "hwpt.h"
-#include "ioas.h"
 #include "object.h"
-#include "pasid.h"
 #include "test_hooks.h"
-#include "mock/mock.h"
 
 /* How long an ioctl may hold an object before somebody should look */
 #define HOLDER_PATIENCE (60 * HZ)
 
 /* How long DESTROY lets new ioctls have the object that it waits for */
 #define NEWCOMER_PATIENCE HZ
-
-static const struct iommufd_object_ops object_ops[IOMMUFD_NR_OBJ_TYPES] = {
-	[IOMMUFD_OBJ_ACCESS] = {
-		.size = sizeof(struct iommufd_access),
-		.destroy = iommufd_access_destroy_object,
-		.owned_by_kernel = true,
-	},
-	[IOMMUFD_OBJ_DEVICE] = {
-		.size = sizeof(struct iommufd_device),
-		.destroy = iommufd_device_destroy,
-		.owned_by_kernel = true,
-	},
-	[IOMMUFD_OBJ_FAULT] = {
-		.size = sizeof(struct iommufd_fault_queue),
-		.destroy = iommufd_fault_queue_destroy,
-	},
-	[IOMMUFD_OBJ_HWPT_NESTED] = {
-		.size = sizeof(struct iommufd_hwpt_nested),
-		.destroy = iommufd_hwpt_nested_destroy,
-	},
-	[IOMMUFD_OBJ_HWPT_PAGING] = {
-		.size = sizeof(struct iommufd_hwpt_paging),
-		.destroy = iommufd_hwpt_paging_destroy,
-	},
-	[IOMMUFD_OBJ_IOAS] = {
-		.size = sizeof(struct iommufd_ioas),
-		.destroy = iommufd_ioas_destroy,
-	},
-	[IOMMUFD_OBJ_PASID] = {
-		.size = sizeof(struct iommufd_pasid),
-		.in_use = iommufd_pasid_in_use,
-		.destroy = iommufd_pasid_destroy,
-	},
-#ifdef CONFIG_IOMMUFD_TEST
-	[IOMMUFD_OBJ_SELFTEST] = {
-		.size = sizeof(struct mock_test_object),
-		.destroy = mock_test_object_destroy,
-	},
-#endif
-};
 
 /**
  * iommufd_object_alloc - make an object and take an ID for it
@@ -87,7 +40,7 @@ struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
 	struct iommufd_object *obj;
 	int rc;
 
-	obj = kzalloc(object_ops[type].size, GFP_KERNEL_ACCOUNT);
+	obj = kzalloc(iommufd_object_types[type]->size, GFP_KERNEL_ACCOUNT);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	obj->type = type;
@@ -131,7 +84,7 @@ static bool try_kill(struct iommufd_object *obj)
 /* @obj: a dead object that nobody finds */
 static void free_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
-	object_ops[obj->type].destroy(ctx, obj);
+	iommufd_object_types[obj->type]->destroy(ctx, obj);
 	kfree(obj);
 }
 
@@ -242,7 +195,7 @@ static int try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 
 static bool is_in_use(struct iommufd_object *obj)
 {
-	const struct iommufd_object_ops *ops = &object_ops[obj->type];
+	const struct iommufd_object_ops *ops = iommufd_object_types[obj->type];
 
 	return ops->owned_by_kernel || refcount_read(&obj->users) != 1 ||
 	       (ops->in_use && ops->in_use(obj));
@@ -425,7 +378,8 @@ static bool destroy_unused(struct iommufd_ctx *ctx)
 	unsigned long id;
 
 	xa_for_each(&ctx->objects, id, obj) {
-		if (object_ops[obj->type].owned_by_kernel || !try_kill(obj))
+		if (iommufd_object_types[obj->type]->owned_by_kernel ||
+		    !try_kill(obj))
 			continue;
 		xa_lock(&ctx->objects);
 		remove_object(ctx, obj);

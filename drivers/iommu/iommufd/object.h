@@ -46,6 +46,10 @@ struct iommufd_object_ops {
 	bool owned_by_kernel;
 };
 
+/* By type, NULL for those that there are not */
+extern const struct iommufd_object_ops *const
+iommufd_object_types[IOMMUFD_NR_OBJ_TYPES];
+
 struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
 					    enum iommufd_object_type type);
 void iommufd_object_publish(struct iommufd_ctx *ctx,

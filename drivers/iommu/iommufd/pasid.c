@@ -116,14 +116,8 @@ static int choose(struct iommufd_pasid *pasid, struct iommufd_device *idev,
 	return rc;
 }
 
-/**
- * iommufd_pasid_in_use - is a PASID attached?
- * @obj: the PASID
- *
- * Context: caller holds the lock of the object table.
- * Return: true if a page table is attached on it.
- */
-bool iommufd_pasid_in_use(struct iommufd_object *obj)
+/* Is a page table attached on it? Called with the lock of the object table. */
+static bool pasid_is_in_use(struct iommufd_object *obj)
 {
 	struct iommufd_pasid *pasid = to_pasid(obj);
 	struct iommufd_device *idev = pasid->idev;
@@ -131,7 +125,7 @@ bool iommufd_pasid_in_use(struct iommufd_object *obj)
 	return idev && xa_load(&idev->group->attachments, pasid->pasid);
 }
 
-void iommufd_pasid_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static void pasid_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	struct iommufd_pasid *pasid = to_pasid(obj);
 
@@ -140,6 +134,12 @@ void iommufd_pasid_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 		xa_erase(&pasid->idev->group->pasids, pasid->pasid);
 	mutex_unlock(&ctx->groups_lock);
 }
+
+const struct iommufd_object_ops iommufd_pasid_object_ops = {
+	.size = sizeof(struct iommufd_pasid),
+	.in_use = pasid_is_in_use,
+	.destroy = pasid_destroy,
+};
 
 /**
  * iommufd_device_forget_pasids - take back what was chosen for a device

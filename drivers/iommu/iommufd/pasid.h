@@ -35,11 +35,11 @@ static inline bool iommufd_group_has_pasids(struct iommufd_group *group)
 	return xa_find(&group->pasids, &first, ULONG_MAX, XA_PRESENT);
 }
 
+extern const struct iommufd_object_ops iommufd_pasid_object_ops;
+
 int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid);
 void iommufd_device_forget_pasids(struct iommufd_device *idev);
 
 int iommufd_pasid_alloc_ioctl(struct iommufd_call *call);
-bool iommufd_pasid_in_use(struct iommufd_object *obj);
-void iommufd_pasid_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 
 #endif

@@ -15,11 +15,14 @@
 struct device;
 struct iommufd_call;
 struct iommufd_ctx;
+struct iommufd_object_ops;
 
 #ifdef CONFIG_IOMMUFD_TEST
 bool iommufd_test_is_mock_device(const struct device *dev);
 void iommufd_test_syz_iova(struct iommufd_ctx *ctx, u32 ioas_id, u64 *iova,
 			   u32 *flags);
+
+extern const struct iommufd_object_ops iommufd_test_object_ops;
 
 int iommufd_test_ioctl(struct iommufd_call *call);
 int iommufd_test_init(void);

@@ -112,8 +112,6 @@ void mock_domain_init(void);
 void mock_domain_exit(void);
 
 /* test_object.c */
-void mock_test_object_destroy(struct iommufd_ctx *ctx,
-			      struct iommufd_object *obj);
 int mock_op_domain(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_domain_flags(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_domain_replace(struct iommufd_call *call,

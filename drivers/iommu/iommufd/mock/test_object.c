@@ -12,6 +12,7 @@
 #include "../device.h"
 #include "../hwpt.h"
 #include "../object.h"
+#include "../test_hooks.h"
 #include "mock.h"
 
 static struct mock_test_object *to_test_object(struct iommufd_object *obj)
@@ -70,8 +71,8 @@ static void detach(struct mock_test_object *tobj, ioasid_t pasid)
 	up_write(&tobj->mdev->attach_lock);
 }
 
-void mock_test_object_destroy(struct iommufd_ctx *ctx,
-			      struct iommufd_object *obj)
+static void mock_test_object_destroy(struct iommufd_ctx *ctx,
+				     struct iommufd_object *obj)
 {
 	struct mock_test_object *tobj = to_test_object(obj);
 	unsigned long pasid;
@@ -85,6 +86,11 @@ void mock_test_object_destroy(struct iommufd_ctx *ctx,
 	if (tobj->mdev)
 		mock_device_destroy(tobj->mdev);
 }
+
+const struct iommufd_object_ops iommufd_test_object_ops = {
+	.size = sizeof(struct mock_test_object),
+	.destroy = mock_test_object_destroy,
+};
 
 static int start_device(struct iommufd_ctx *ctx, struct mock_test_object *tobj,
 			u32 flags, u32 *idev_id)
