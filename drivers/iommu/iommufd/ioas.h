@@ -51,6 +51,5 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call);
 int iommufd_ioas_map_file_ioctl(struct iommufd_call *call);
 int iommufd_ioas_copy_ioctl(struct iommufd_call *call);
 int iommufd_ioas_unmap_ioctl(struct iommufd_call *call);
-int iommufd_option_ioctl(struct iommufd_call *call);
 
 #endif

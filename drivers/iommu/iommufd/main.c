@@ -31,6 +31,7 @@
 #include "ioas.h"
 #include "iommufd_test.h"
 #include "object.h"
+#include "option.h"
 #include "pasid.h"
 #include "engine/source.h"
 #include "sw_msi.h"

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Options of a context and of an IOAS
+ *
+ * Owns iommufd_ctx::account_mode. Called by the ioctl table.
+ */
+#include <linux/capability.h>
+#include <linux/iommufd.h>
+#include <uapi/linux/iommufd.h>
+
+#include "call.h"
+#include "ctx.h"
+#include "ioas.h"
+#include "option.h"
+
+static int set_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
+{
+	int rc = 0;
+
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+
+	xa_lock(&ctx->objects);
+	if (!xa_empty(&ctx->objects))
+		rc = -EBUSY;
+	else if (val > 1)
+		rc = -EINVAL;
+	else
+		WRITE_ONCE(ctx->account_mode, val ? IOMMUFD_ACCOUNT_MM :
+						    IOMMUFD_ACCOUNT_USER);
+	xa_unlock(&ctx->objects);
+	return rc;
+}
+
+static int rlimit_mode(struct iommufd_ctx *ctx, struct iommu_option *cmd)
+{
+	if (cmd->object_id)
+		return -EOPNOTSUPP;
+
+	switch (cmd->op) {
+	case IOMMU_OPTION_OP_GET:
+		cmd->val64 = READ_ONCE(ctx->account_mode) == IOMMUFD_ACCOUNT_MM;
+		return 0;
+	case IOMMU_OPTION_OP_SET:
+		return set_rlimit_mode(ctx, cmd->val64);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int huge_pages_op(struct iommufd_ioas *ioas, struct iommu_option *cmd)
+{
+	switch (cmd->op) {
+	case IOMMU_OPTION_OP_GET:
+		cmd->val64 = !READ_ONCE(ioas->as.page_by_page);
+		return 0;
+	case IOMMU_OPTION_OP_SET:
+		if (cmd->val64 > 1)
+			return -EINVAL;
+		return iommufd_address_space_set_page_by_page(&ioas->as,
+							      !cmd->val64);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int huge_pages(struct iommufd_ctx *ctx, struct iommu_option *cmd)
+{
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	ioas = iommufd_ioas_get(ctx, cmd->object_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = huge_pages_op(ioas, cmd);
+	iommufd_object_put(ctx, &ioas->obj);
+	return rc;
+}
+
+static int run_option(struct iommufd_ctx *ctx, struct iommu_option *cmd)
+{
+	switch (cmd->option_id) {
+	case IOMMU_OPTION_RLIMIT_MODE:
+		return rlimit_mode(ctx, cmd);
+	case IOMMU_OPTION_HUGE_PAGES:
+		return huge_pages(ctx, cmd);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+int iommufd_option_ioctl(struct iommufd_call *call)
+{
+	struct iommu_option *cmd = call->arg;
+	bool set = cmd->op == IOMMU_OPTION_OP_SET;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+
+	/* A set changes nothing in the reply, so that it may come first. */
+	if (set && cmd->option_id <= IOMMU_OPTION_HUGE_PAGES) {
+		rc = iommufd_call_reply(call);
+		if (rc)
+			return rc;
+	}
+	rc = run_option(call->ctx, cmd);
+	if (rc || set)
+		return rc;
+	return iommufd_call_reply(call);
+}
