@@ -27,7 +27,6 @@
 
 struct device;
 struct file;
-struct iommufd_ioas;
 struct iommufd_object;
 
 /**
@@ -44,9 +43,10 @@ struct iommufd_object;
  *               of groups; taken inside of the lock of a group
  * @account_mode: whose limit counts for new maps
  * @accounts: who is charged for what is mapped
- * @vfio_ioas: the IOAS that stands for a VFIO container; guarded by the lock of
+ * @vfio_lock: guards @vfio_ioas and @no_iommu; taken outside of the lock of
  *             @objects
- * @no_iommu: VFIO no-IOMMU groups use the file; guarded like @vfio_ioas
+ * @vfio_ioas: the object of the IOAS that stands for a VFIO container, or NULL
+ * @no_iommu: VFIO no-IOMMU groups use the file
  * @sw_msi_lock: guards @sw_msi_maps
  * @sw_msi_maps: struct iommufd_sw_msi_map, MSI doorbells that have an IOVA
  */
@@ -60,7 +60,8 @@ struct iommufd_ctx {
 	struct mutex groups_lock;	/* changes of groups, their PASIDs */
 	enum iommufd_account_mode account_mode;
 	struct iommufd_accounts accounts;
-	struct iommufd_ioas *vfio_ioas;
+	struct mutex vfio_lock;		/* vfio_ioas, no_iommu */
+	struct iommufd_object *vfio_ioas;
 	bool no_iommu;
 	struct mutex sw_msi_lock;	/* sw_msi_maps */
 	struct list_head sw_msi_maps;

@@ -17,7 +17,7 @@
 #include "engine/pinned.h"
 #include "engine/source.h"
 #include "test_hooks.h"
-#include "vfio_compat.h"
+#include "vfio_ioas.h"
 
 /**
  * iommufd_ioas_create - make an IOAS
@@ -45,7 +45,7 @@ static void ioas_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	struct iommufd_ioas *ioas = to_ioas(obj);
 
-	iommufd_vfio_forget_ioas(ctx, ioas);
+	iommufd_vfio_ioas_forget(ctx, obj);
 	iommufd_address_space_destroy(&ioas->as);
 	mutex_destroy(&ioas->hwpts_lock);
 }

@@ -253,6 +253,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	mutex_init(&ctx->groups_lock);
 	ctx->account_mode = IOMMUFD_ACCOUNT_USER;
 	iommufd_accounts_init(&ctx->accounts);
+	mutex_init(&ctx->vfio_lock);
 	mutex_init(&ctx->sw_msi_lock);
 	INIT_LIST_HEAD(&ctx->sw_msi_maps);
 	file->private_data = ctx;
@@ -269,6 +270,7 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	iommufd_sw_msi_forget(ctx);
 	iommufd_accounts_destroy(&ctx->accounts);
 	mutex_destroy(&ctx->sw_msi_lock);
+	mutex_destroy(&ctx->vfio_lock);
 	mutex_destroy(&ctx->groups_lock);
 	kfree(ctx);
 	return 0;

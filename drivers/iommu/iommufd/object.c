@@ -69,6 +69,23 @@ void iommufd_object_publish(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	WARN_ON(old);
 }
 
+/**
+ * iommufd_object_is_published - can others find an object?
+ * @ctx: the context
+ * @obj: an object that is not freed meanwhile, but may be out of the table
+ *
+ * Context: any.
+ *
+ * Return: false if it is not published yet, or is being destroyed. It may be
+ * when the caller looks at the answer.
+ */
+bool iommufd_object_is_published(struct iommufd_ctx *ctx,
+				 struct iommufd_object *obj)
+{
+	/* Another object may have got the ID. */
+	return xa_load(&ctx->objects, obj->id) == obj;
+}
+
 /*
  * Nobody has a long-term reference, and nobody gets one any more.
  * Return: false if somebody has one.

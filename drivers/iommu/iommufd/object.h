@@ -54,6 +54,8 @@ struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
 					    enum iommufd_object_type type);
 void iommufd_object_publish(struct iommufd_ctx *ctx,
 			    struct iommufd_object *obj);
+bool iommufd_object_is_published(struct iommufd_ctx *ctx,
+				 struct iommufd_object *obj);
 void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 
 struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
