@@ -7,15 +7,15 @@
  * what is charged, so that nothing has to be held still meanwhile.
  */
 #include <linux/sched/signal.h>
-#include <linux/xarray.h>
 
 #include "engine/account.h"
 #include "call.h"
 #include "change_process.h"
 #include "ctx.h"
 #include "ioas.h"
+#include "object.h"
 
-static int check_ioas(struct iommufd_ctx *ctx, unsigned long id)
+static int change_process_check_ioas(struct iommufd_ctx *ctx, u32 id)
 {
 	struct iommufd_ioas *ioas;
 	int rc;
@@ -29,14 +29,13 @@ static int check_ioas(struct iommufd_ctx *ctx, unsigned long id)
 	return rc;
 }
 
-static int check_ioases(struct iommufd_ctx *ctx)
+static int change_process_check(struct iommufd_ctx *ctx)
 {
-	struct iommufd_object *obj;
-	unsigned long id;
+	u32 id = 0;
 	int rc;
 
-	xa_for_each(&ctx->objects, id, obj) {
-		rc = check_ioas(ctx, id);
+	while (iommufd_object_next_id(ctx, &id)) {
+		rc = change_process_check_ioas(ctx, id);
 		if (rc)
 			return rc;
 		if (fatal_signal_pending(current))
@@ -56,7 +55,7 @@ int iommufd_ioas_change_process_ioctl(struct iommufd_call *call)
 		return -EOPNOTSUPP;
 
 	/* What comes or goes meanwhile does not slip past the accounts. */
-	rc = check_ioases(ctx);
+	rc = change_process_check(ctx);
 	if (rc)
 		return rc;
 	return iommufd_accounts_move(&ctx->accounts,

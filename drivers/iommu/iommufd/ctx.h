@@ -41,7 +41,8 @@ struct iommufd_object;
  * @groups: struct iommufd_group by the ID of the iommu_group
  * @groups_lock: guards @groups against changes of its members, and the PASIDs
  *               of groups; taken inside of the lock of a group
- * @account_mode: whose limit counts for new maps
+ * @account_mode: whose limit counts for new maps; changes only as long as there
+ *                are no objects
  * @accounts: who is charged for what is mapped
  * @vfio_lock: guards @vfio_ioas and @no_iommu; taken outside of the lock of
  *             @objects

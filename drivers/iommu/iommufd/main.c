@@ -247,8 +247,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	if (!ctx)
 		return -ENOMEM;
 	ctx->file = file;
-	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	init_waitqueue_head(&ctx->object_wait);
+	iommufd_object_table_init(ctx);
 	xa_init(&ctx->groups);
 	mutex_init(&ctx->groups_lock);
 	ctx->account_mode = IOMMUFD_ACCOUNT_USER;

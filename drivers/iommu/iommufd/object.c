@@ -23,6 +23,39 @@
 #define NEWCOMER_PATIENCE HZ
 
 /**
+ * iommufd_object_table_init - begin without objects
+ * @ctx: the context, which iommufd_object_destroy_all() ends
+ */
+void iommufd_object_table_init(struct iommufd_ctx *ctx)
+{
+	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&ctx->object_wait);
+}
+
+/**
+ * iommufd_object_run_if_none - do what must be done before there are objects
+ * @ctx: the context
+ * @run: called with the lock of the table held, so that no object is made
+ *       meanwhile
+ * @arg: for @run
+ *
+ * Context: process context.
+ * Return: what @run returns, or -EBUSY if there is an object or one is made.
+ */
+int iommufd_object_run_if_none(struct iommufd_ctx *ctx,
+			       int (*run)(struct iommufd_ctx *ctx, u64 arg),
+			       u64 arg)
+{
+	int rc = -EBUSY;
+
+	xa_lock(&ctx->objects);
+	if (xa_empty(&ctx->objects))
+		rc = run(ctx, arg);
+	xa_unlock(&ctx->objects);
+	return rc;
+}
+
+/**
  * iommufd_object_alloc - make an object and take an ID for it
  * @ctx: the context
  * @type: the type
@@ -181,6 +214,25 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 }
 
 /**
+ * iommufd_object_next_id - walk over what is published
+ * @ctx: the context
+ * @id: an ID, or 0 to begin with; receives the next higher one
+ *
+ * Objects may come and go meanwhile: whoever wants the object tries to get it.
+ *
+ * Return: false if there is no higher ID.
+ */
+bool iommufd_object_next_id(struct iommufd_ctx *ctx, u32 *id)
+{
+	unsigned long index = *id;
+
+	if (!xa_find_after(&ctx->objects, &index, ULONG_MAX, XA_PRESENT))
+		return false;
+	*id = index;
+	return true;
+}
+
+/**
  * iommufd_object_put - drop a short-term reference
  * @ctx: the context
  * @obj: the object, which may be gone on return
@@ -216,6 +268,20 @@ static bool is_in_use(struct iommufd_object *obj)
 
 	return ops->owned_by_kernel || refcount_read(&obj->users) != 1 ||
 	       (ops->in_use && ops->in_use(obj));
+}
+
+/**
+ * iommufd_object_sync_in_use - wait for those who ask whether objects are in use
+ * @ctx: the context
+ *
+ * On return each iommufd_object_ops::in_use() that runs sees what the caller has
+ * changed before, and may free what those who did not see it could look at.
+ */
+void iommufd_object_sync_in_use(struct iommufd_ctx *ctx)
+{
+	/* They hold it. */
+	xa_lock(&ctx->objects);
+	xa_unlock(&ctx->objects);
 }
 
 static int try_take_id(struct iommufd_ctx *ctx, u32 id,

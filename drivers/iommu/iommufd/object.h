@@ -35,7 +35,8 @@ struct iommufd_ctx;
  * struct iommufd_object_ops - a type of object
  * @size: bytes to allocate; the struct iommufd_object comes first
  * @in_use: whether DESTROY is to fail although nobody has a long-term
- *          reference; called with the lock of the table held. May be NULL.
+ *          reference; called with the lock of the table held, see
+ *          iommufd_object_sync_in_use(). May be NULL.
  * @destroy: free what the object owns, not its memory. Cannot fail.
  * @owned_by_kernel: only the driver that made it can destroy it
  */
@@ -50,6 +51,11 @@ struct iommufd_object_ops {
 extern const struct iommufd_object_ops *const
 iommufd_object_types[IOMMUFD_NR_OBJ_TYPES];
 
+void iommufd_object_table_init(struct iommufd_ctx *ctx);
+int iommufd_object_run_if_none(struct iommufd_ctx *ctx,
+			       int (*run)(struct iommufd_ctx *ctx, u64 arg),
+			       u64 arg);
+
 struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
 					    enum iommufd_object_type type);
 void iommufd_object_publish(struct iommufd_ctx *ctx,
@@ -60,6 +66,7 @@ void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 
 struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 					  enum iommufd_object_type type);
+bool iommufd_object_next_id(struct iommufd_ctx *ctx, u32 *id);
 void iommufd_object_put(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 
 /* A short-term reference of an object that a long-term one keeps alive */
@@ -84,6 +91,7 @@ static inline void iommufd_object_release(struct iommufd_object *obj)
 	refcount_dec(&obj->users);
 }
 
+void iommufd_object_sync_in_use(struct iommufd_ctx *ctx);
 int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id);
 void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj);

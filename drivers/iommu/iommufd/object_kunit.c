@@ -160,8 +160,7 @@ static int object_fixture_init(struct kunit *test)
 	if (!fix)
 		return -ENOMEM;
 	test->priv = fix;
-	xa_init_flags(&fix->ctx.objects, XA_FLAGS_ALLOC1);
-	init_waitqueue_head(&fix->ctx.object_wait);
+	iommufd_object_table_init(&fix->ctx);
 	mutex_init(&fix->ctx.groups_lock);
 	fix->other = new_object(test);
 	return 0;

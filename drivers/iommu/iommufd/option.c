@@ -13,26 +13,24 @@
 #include "ioas.h"
 #include "option.h"
 
-static int set_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
+static int option_write_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
 {
-	int rc = 0;
-
-	if (!capable(CAP_SYS_RESOURCE))
-		return -EPERM;
-
-	xa_lock(&ctx->objects);
-	if (!xa_empty(&ctx->objects))
-		rc = -EBUSY;
-	else if (val > 1)
-		rc = -EINVAL;
-	else
-		WRITE_ONCE(ctx->account_mode, val ? IOMMUFD_ACCOUNT_MM :
-						    IOMMUFD_ACCOUNT_USER);
-	xa_unlock(&ctx->objects);
-	return rc;
+	if (val > 1)
+		return -EINVAL;
+	WRITE_ONCE(ctx->account_mode,
+		   val ? IOMMUFD_ACCOUNT_MM : IOMMUFD_ACCOUNT_USER);
+	return 0;
 }
 
-static int rlimit_mode(struct iommufd_ctx *ctx, struct iommu_option *cmd)
+/* Nothing is charged in one mode and given back in another. */
+static int option_set_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
+{
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	return iommufd_object_run_if_none(ctx, option_write_rlimit_mode, val);
+}
+
+static int option_rlimit_mode(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 {
 	if (cmd->object_id)
 		return -EOPNOTSUPP;
@@ -42,13 +40,14 @@ static int rlimit_mode(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 		cmd->val64 = READ_ONCE(ctx->account_mode) == IOMMUFD_ACCOUNT_MM;
 		return 0;
 	case IOMMU_OPTION_OP_SET:
-		return set_rlimit_mode(ctx, cmd->val64);
+		return option_set_rlimit_mode(ctx, cmd->val64);
 	default:
 		return -EOPNOTSUPP;
 	}
 }
 
-static int huge_pages_op(struct iommufd_ioas *ioas, struct iommu_option *cmd)
+static int option_huge_pages_of(struct iommufd_ioas *ioas,
+				struct iommu_option *cmd)
 {
 	switch (cmd->op) {
 	case IOMMU_OPTION_OP_GET:
@@ -64,7 +63,7 @@ static int huge_pages_op(struct iommufd_ioas *ioas, struct iommu_option *cmd)
 	}
 }
 
-static int huge_pages(struct iommufd_ctx *ctx, struct iommu_option *cmd)
+static int option_huge_pages(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 {
 	struct iommufd_ioas *ioas;
 	int rc;
@@ -72,18 +71,18 @@ static int huge_pages(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 	ioas = iommufd_ioas_get(ctx, cmd->object_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = huge_pages_op(ioas, cmd);
+	rc = option_huge_pages_of(ioas, cmd);
 	iommufd_object_put(ctx, &ioas->obj);
 	return rc;
 }
 
-static int run_option(struct iommufd_ctx *ctx, struct iommu_option *cmd)
+static int option_run(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 {
 	switch (cmd->option_id) {
 	case IOMMU_OPTION_RLIMIT_MODE:
-		return rlimit_mode(ctx, cmd);
+		return option_rlimit_mode(ctx, cmd);
 	case IOMMU_OPTION_HUGE_PAGES:
-		return huge_pages(ctx, cmd);
+		return option_huge_pages(ctx, cmd);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -104,7 +103,7 @@ int iommufd_option_ioctl(struct iommufd_call *call)
 		if (rc)
 			return rc;
 	}
-	rc = run_option(call->ctx, cmd);
+	rc = option_run(call->ctx, cmd);
 	if (rc || set)
 		return rc;
 	return iommufd_call_reply(call);

@@ -120,7 +120,7 @@ static int choose(struct iommufd_pasid *pasid, struct iommufd_device *idev,
 static bool pasid_is_in_use(struct iommufd_object *obj)
 {
 	struct iommufd_pasid *pasid = to_pasid(obj);
-	struct iommufd_device *idev = pasid->idev;
+	struct iommufd_device *idev = READ_ONCE(pasid->idev);
 
 	return idev && xa_load(&idev->group->attachments, pasid->pasid);
 }
@@ -155,17 +155,20 @@ void iommufd_device_forget_pasids(struct iommufd_device *idev)
 	struct iommufd_ctx *ctx = idev->ctx;
 	struct iommufd_pasid *pasid;
 	unsigned long index;
+	bool found = false;
 
 	mutex_lock(&ctx->groups_lock);
 	xa_for_each(&group->pasids, index, pasid) {
 		if (pasid->idev != idev)
 			continue;
 		xa_erase(&group->pasids, index);
-		xa_lock(&ctx->objects);
-		pasid->idev = NULL;
-		xa_unlock(&ctx->objects);
+		WRITE_ONCE(pasid->idev, NULL);
+		found = true;
 	}
 	mutex_unlock(&ctx->groups_lock);
+	/* Somebody may be looking at the device because of one of them. */
+	if (found)
+		iommufd_object_sync_in_use(ctx);
 }
 
 /*

@@ -17,8 +17,7 @@ struct iommufd_call;
  * struct iommufd_pasid - a PASID that the kernel has chosen
  * @obj: the object
  * @idev: the device that it was chosen for, NULL when that has gone; guarded by
- *        iommufd_ctx::groups_lock, and it goes under the lock of the object
- *        table too
+ *        iommufd_ctx::groups_lock
  * @pasid: the PASID
  */
 struct iommufd_pasid {
