@@ -19,6 +19,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "fault.h"
+#include "group.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "pasid.h"

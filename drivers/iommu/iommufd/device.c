@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices: binding to a context, groups
+ * Devices: binding to a context
  *
- * Owns struct iommufd_device and struct iommufd_group. The entry points are the
- * in-kernel API that vfio calls.
+ * Owns struct iommufd_device. The entry points are the in-kernel API that vfio
+ * calls.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
@@ -13,95 +13,13 @@
 
 #include "ctx.h"
 #include "device.h"
-#include "pasid.h"
+#include "group.h"
 #include "test_hooks.h"
 
 static bool allow_unsafe_interrupts;
 module_param(allow_unsafe_interrupts, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe_interrupts,
 		 "Allow devices on platforms that do not isolate MSIs, where a device can raise the interrupts of others (default: N)");
-
-static void release_group(struct kref *refs)
-{
-	struct iommufd_group *group = container_of(refs, struct iommufd_group,
-						   refs);
-
-	xa_erase(&group->ctx->groups, iommu_group_id(group->group));
-	WARN_ON(!xa_empty(&group->attachments));
-	xa_destroy(&group->attachments);
-	WARN_ON(!xa_empty(&group->pasids));
-	xa_destroy(&group->pasids);
-	iommu_group_put(group->group);
-	mutex_destroy(&group->lock);
-	kfree(group);
-}
-
-static void put_group(struct iommufd_group *group)
-{
-	struct iommufd_ctx *ctx = group->ctx;
-
-	mutex_lock(&ctx->groups_lock);
-	kref_put(&group->refs, release_group);
-	mutex_unlock(&ctx->groups_lock);
-}
-
-static struct iommufd_group *create_group(struct iommufd_ctx *ctx,
-					  struct iommu_group *iommu_group)
-{
-	struct iommufd_group *group;
-	int rc;
-
-	group = kzalloc_obj(*group, GFP_KERNEL_ACCOUNT);
-	if (!group)
-		return ERR_PTR(-ENOMEM);
-	kref_init(&group->refs);
-	group->ctx = ctx;
-	mutex_init(&group->lock);
-	xa_init(&group->attachments);
-	xa_init_flags(&group->pasids, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	group->sw_msi.start = PHYS_ADDR_MAX;
-
-	rc = xa_insert(&ctx->groups, iommu_group_id(iommu_group), group,
-		       GFP_KERNEL_ACCOUNT);
-	if (rc) {
-		kfree(group);
-		return ERR_PTR(rc);
-	}
-	group->group = iommu_group_ref_get(iommu_group);
-	return group;
-}
-
-static struct iommufd_group *get_group(struct iommufd_ctx *ctx,
-				       struct iommu_group *iommu_group)
-{
-	struct iommufd_group *group;
-
-	mutex_lock(&ctx->groups_lock);
-	group = xa_load(&ctx->groups, iommu_group_id(iommu_group));
-	if (group)
-		kref_get(&group->refs);
-	else
-		group = create_group(ctx, iommu_group);
-	mutex_unlock(&ctx->groups_lock);
-	return group;
-}
-
-/**
- * iommufd_ctx_has_group - is a device of the group bound to the context?
- * @ctx: the context
- * @group: the group, of which the caller has a reference
- *
- * Context: any.
- * Return: true if one is.
- */
-bool iommufd_ctx_has_group(struct iommufd_ctx *ctx, struct iommu_group *group)
-{
-	if (!ctx || !group)
-		return false;
-	/* A group of the same ID is the same as long as it is held here. */
-	return xa_load(&ctx->groups, iommu_group_id(group));
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_ctx_has_group, "IOMMUFD");
 
 /*
  * A device that can write to any MSI address can raise the interrupts of
@@ -148,8 +66,8 @@ static void device_object_destroy(struct iommufd_ctx *ctx,
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
-	iommufd_device_forget_pasids(idev);
-	put_group(idev->group);
+	iommufd_group_return_pasids_of(idev->group, idev);
+	iommufd_group_put(idev->group);
 	iommu_device_release_dma_owner(idev->dev);
 	if (!iommufd_test_is_mock_device(idev->dev))
 		iommufd_ctx_put(ctx);
@@ -178,7 +96,7 @@ static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,
 	if (rc)
 		return ERR_PTR(rc == -EPERM ? -EBUSY : rc);
 
-	group = get_group(ctx, iommu_group);
+	group = iommufd_group_get(ctx, iommu_group);
 	if (IS_ERR(group)) {
 		idev = ERR_CAST(group);
 		goto err_release;
@@ -189,7 +107,7 @@ static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,
 	return idev;
 
 err_put:
-	put_group(group);
+	iommufd_group_put(group);
 err_release:
 	iommu_device_release_dma_owner(dev);
 	return idev;

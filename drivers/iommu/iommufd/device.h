@@ -1,40 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices and their groups
+ * Devices that are bound to a context
  */
 #ifndef __IOMMUFD_DEVICE_H
 #define __IOMMUFD_DEVICE_H
 
-#include <linux/iommu.h>
-#include <linux/kref.h>
-#include <linux/mutex.h>
-#include <linux/xarray.h>
+#include <linux/err.h>
+#include <linux/types.h>
 
 #include "object.h"
-#include "sw_msi.h"
 
-struct iommu_group;
-
-/**
- * struct iommufd_group - an iommu_group, as far as one context uses it
- * @refs: bound devices; goes to zero under iommufd_ctx::groups_lock
- * @ctx: the context
- * @group: the group
- * @lock: guards @attachments and their members
- * @attachments: struct iommufd_attachment by PASID
- * @pasids: struct iommufd_pasid by PASID, those that the kernel has chosen;
- *          guarded by iommufd_ctx::groups_lock
- * @sw_msi: where its MSI doorbells are
- */
-struct iommufd_group {
-	struct kref refs;
-	struct iommufd_ctx *ctx;
-	struct iommu_group *group;
-	struct mutex lock;		/* attachments */
-	struct xarray attachments;
-	struct xarray pasids;
-	struct iommufd_sw_msi_window sw_msi;
-};
+struct device;
+struct iommufd_ctx;
+struct iommufd_group;
 
 /**
  * struct iommufd_device - a device that a driver has bound to a context

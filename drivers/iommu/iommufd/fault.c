@@ -38,6 +38,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "fault.h"
+#include "group.h"
 #include "hwpt.h"
 
 /*

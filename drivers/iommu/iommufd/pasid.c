@@ -2,8 +2,9 @@
 /*
  * The PASID objects: PASIDs that the kernel has chosen
  *
- * Owns iommufd_group::pasids. A program that chooses PASIDs itself needs none
- * of this: attach does not look at it, and it looks at what is attached.
+ * Owns the objects; the group has the PASIDs. A program that chooses PASIDs
+ * itself needs none of this: attach does not look at it, and it looks at what is
+ * attached.
  *
  * PASIDs are a matter of a group, as their page tables are. They are not taken
  * from those that the IOMMU core gives to processes: these are one set for the
@@ -14,7 +15,21 @@
 
 #include "call.h"
 #include "ctx.h"
+#include "device.h"
+#include "group.h"
+#include "object.h"
 #include "pasid.h"
+
+/**
+ * struct iommufd_pasid - a PASID object
+ * @obj: the object
+ * @chosen: the PASID; means nothing any more when the device has gone that it
+ *          was chosen for
+ */
+struct iommufd_pasid {
+	struct iommufd_object obj;
+	struct iommufd_group_pasid chosen;
+};
 
 static struct iommufd_pasid *to_pasid(struct iommufd_object *obj)
 {
@@ -75,64 +90,17 @@ int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
 }
 
 /*
- * Choice
+ * The object
  */
 
-static int choose_locked(struct iommufd_pasid *pasid,
-			 struct iommufd_device *idev, u32 first, u32 last)
-{
-	struct iommufd_group *group = idev->group;
-	int rc;
-
-	lockdep_assert_held(&group->lock);
-	lockdep_assert_held(&group->ctx->groups_lock);
-
-	for (;;) {
-		rc = xa_alloc(&group->pasids, &pasid->pasid, pasid,
-			      XA_LIMIT(first, last), GFP_KERNEL_ACCOUNT);
-		if (rc)
-			return rc == -EBUSY ? -ENOSPC : rc;
-		if (!xa_load(&group->attachments, pasid->pasid))
-			break;
-		/* Chosen by the program, and attached */
-		xa_erase(&group->pasids, pasid->pasid);
-		first = pasid->pasid + 1;
-	}
-	pasid->idev = idev;
-	return 0;
-}
-
-static int choose(struct iommufd_pasid *pasid, struct iommufd_device *idev,
-		  u32 first, u32 last)
-{
-	int rc;
-
-	/* Nothing is attached meanwhile. */
-	mutex_lock(&idev->group->lock);
-	mutex_lock(&idev->ctx->groups_lock);
-	rc = choose_locked(pasid, idev, first, last);
-	mutex_unlock(&idev->ctx->groups_lock);
-	mutex_unlock(&idev->group->lock);
-	return rc;
-}
-
-/* Is a page table attached on it? Called with the lock of the object table. */
 static bool pasid_is_in_use(struct iommufd_object *obj)
 {
-	struct iommufd_pasid *pasid = to_pasid(obj);
-	struct iommufd_device *idev = READ_ONCE(pasid->idev);
-
-	return idev && xa_load(&idev->group->attachments, pasid->pasid);
+	return iommufd_group_pasid_is_attached(&to_pasid(obj)->chosen);
 }
 
 static void pasid_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
-	struct iommufd_pasid *pasid = to_pasid(obj);
-
-	mutex_lock(&ctx->groups_lock);
-	if (pasid->idev)
-		xa_erase(&pasid->idev->group->pasids, pasid->pasid);
-	mutex_unlock(&ctx->groups_lock);
+	iommufd_group_return_pasid(ctx, &to_pasid(obj)->chosen);
 }
 
 const struct iommufd_object_ops iommufd_pasid_object_ops = {
@@ -140,36 +108,6 @@ const struct iommufd_object_ops iommufd_pasid_object_ops = {
 	.in_use = pasid_is_in_use,
 	.destroy = pasid_destroy,
 };
-
-/**
- * iommufd_device_forget_pasids - take back what was chosen for a device
- * @idev: the device, which is going away
- *
- * The objects stay until they are destroyed, and mean nothing any more.
- *
- * Context: process context, may sleep. Cannot fail.
- */
-void iommufd_device_forget_pasids(struct iommufd_device *idev)
-{
-	struct iommufd_group *group = idev->group;
-	struct iommufd_ctx *ctx = idev->ctx;
-	struct iommufd_pasid *pasid;
-	unsigned long index;
-	bool found = false;
-
-	mutex_lock(&ctx->groups_lock);
-	xa_for_each(&group->pasids, index, pasid) {
-		if (pasid->idev != idev)
-			continue;
-		xa_erase(&group->pasids, index);
-		WRITE_ONCE(pasid->idev, NULL);
-		found = true;
-	}
-	mutex_unlock(&ctx->groups_lock);
-	/* Somebody may be looking at the device because of one of them. */
-	if (found)
-		iommufd_object_sync_in_use(ctx);
-}
 
 /*
  * The ioctl
@@ -190,11 +128,13 @@ static int alloc_for_device(struct iommufd_call *call,
 		return PTR_ERR(obj);
 	call->created = obj;
 
-	rc = choose(to_pasid(obj), idev, max(first, IOMMU_FIRST_GLOBAL_PASID),
-		    min(last, nr_pasids - 1));
+	rc = iommufd_group_choose_pasid(idev->group, idev,
+					&to_pasid(obj)->chosen,
+					max(first, IOMMU_FIRST_GLOBAL_PASID),
+					min(last, nr_pasids - 1));
 	if (rc)
 		return rc;
-	cmd->out_pasid = to_pasid(obj)->pasid;
+	cmd->out_pasid = to_pasid(obj)->chosen.pasid;
 	cmd->out_pasid_id = obj->id;
 	return 0;
 }

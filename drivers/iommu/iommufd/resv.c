@@ -10,6 +10,7 @@
 #include "attach.h"
 #include "ctx.h"
 #include "device.h"
+#include "group.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "resv.h"

@@ -22,6 +22,7 @@
 #include "attach.h"
 #include "ctx.h"
 #include "device.h"
+#include "group.h"
 #include "hwpt.h"
 #include "sw_msi.h"
 

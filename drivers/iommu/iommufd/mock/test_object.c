@@ -10,6 +10,7 @@
 #include "../../iommu-priv.h"
 #include "../call.h"
 #include "../device.h"
+#include "../group.h"
 #include "../hwpt.h"
 #include "../object.h"
 #include "../test_hooks.h"
