@@ -21,6 +21,7 @@
 #include "fault.h"
 #include "group.h"
 #include "hwpt.h"
+#include "hwpt_nested.h"
 #include "ioas.h"
 #include "pasid.h"
 #include "resv.h"

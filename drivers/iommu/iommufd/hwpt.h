@@ -16,7 +16,6 @@
 #include "sw_msi.h"
 
 struct iommu_user_data;
-struct iommufd_call;
 struct iommufd_device;
 struct iommufd_fault_queue;
 struct iommufd_ioas;
@@ -64,17 +63,6 @@ struct iommufd_hwpt_paging {
 	DECLARE_BITMAP(sw_msi_present, IOMMUFD_SW_MSI_MAX);
 };
 
-/**
- * struct iommufd_hwpt_nested - a page table that a guest fills
- * @common: the common part; always made by user space
- * @parent: translates what this page table yields, of which it holds a
- *          long-term reference
- */
-struct iommufd_hwpt_nested {
-	struct iommufd_hw_pagetable common;
-	struct iommufd_hwpt_paging *parent;
-};
-
 static inline struct iommufd_hw_pagetable *to_hwpt(struct iommufd_object *obj)
 {
 	return container_of(obj, struct iommufd_hw_pagetable, obj);
@@ -97,33 +85,11 @@ iommufd_hwpt_paging_get(struct iommufd_ctx *ctx, u32 id)
 	return to_hwpt_paging(to_hwpt(obj));
 }
 
-static inline struct iommufd_hwpt_nested *
-to_hwpt_nested(struct iommufd_hw_pagetable *hwpt)
-{
-	return container_of(hwpt, struct iommufd_hwpt_nested, common);
-}
-
-/* The page table that follows an IOAS: the parent of one that does not */
-static inline struct iommufd_hwpt_paging *
-iommufd_hwpt_base(struct iommufd_hw_pagetable *hwpt)
-{
-	if (hwpt->obj.type == IOMMUFD_OBJ_HWPT_NESTED)
-		return to_hwpt_nested(hwpt)->parent;
-	return to_hwpt_paging(hwpt);
-}
-
 extern const struct iommufd_object_ops iommufd_hwpt_paging_object_ops;
-extern const struct iommufd_object_ops iommufd_hwpt_nested_object_ops;
 
 struct iommufd_hwpt_paging *
 iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		    u32 flags, const struct iommu_user_data *data);
-struct iommufd_hwpt_nested *
-iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
-			   struct iommufd_device *idev, u32 flags,
-			   const struct iommu_user_data *data);
-int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call);
-
 void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Nested page tables: filled by a guest, on a parent that the kernel fills
  *
- * Called by hwpt.c. What a nested page table yields is translated once more by
+ * Called by HWPT_ALLOC. What a nested page table yields is translated once more by
  * its parent, so that a guest reaches no more than what the parent's IOAS maps.
  */
 #include <linux/iommu.h>
@@ -12,7 +12,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "fault.h"
-#include "hwpt.h"
+#include "hwpt_nested.h"
 
 static void hwpt_nested_destroy(struct iommufd_ctx *ctx,
 				struct iommufd_object *obj)

@@ -27,6 +27,8 @@
 #include "fault.h"
 #include "hw_info.h"
 #include "hwpt.h"
+#include "hwpt_alloc.h"
+#include "hwpt_nested.h"
 #include "invalidate.h"
 #include "ioas.h"
 #include "iommufd_test.h"

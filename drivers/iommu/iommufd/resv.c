@@ -12,6 +12,7 @@
 #include "device.h"
 #include "group.h"
 #include "hwpt.h"
+#include "hwpt_nested.h"
 #include "ioas.h"
 #include "resv.h"
 #include "sw_msi.h"

@@ -24,6 +24,7 @@
 #include "device.h"
 #include "group.h"
 #include "hwpt.h"
+#include "hwpt_nested.h"
 #include "sw_msi.h"
 
 /**
