@@ -15,7 +15,7 @@
 
 #include "../iommu-priv.h"
 
-#include "attach.h"
+#include "attachment.h"
 #include "ctx.h"
 #include "device.h"
 #include "fault.h"

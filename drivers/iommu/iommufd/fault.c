@@ -33,13 +33,13 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "attach.h"
+#include "attachment.h"
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
 #include "fault.h"
 #include "group.h"
-#include "hwpt.h"
+#include "hw_pagetable.h"
 
 /*
  * Groups that a queue takes. A PCI function has at most 512 that wait for an

@@ -9,7 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
-#include "sw_msi.h"
+#include "sw_msi_window.h"
 
 struct iommu_group;
 struct iommufd_ctx;

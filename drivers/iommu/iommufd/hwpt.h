@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The HWPT objects: IO page tables
+ * Page tables that follow an IOAS
  *
- * struct iommu_domain points to struct iommufd_hw_pagetable, and the in-kernel
- * API to struct iommufd_hwpt_paging; their names are the base kernel's.
+ * The in-kernel API points to struct iommufd_hwpt_paging: its name is the base
+ * kernel's.
  */
 #ifndef __IOMMUFD_HWPT_H
 #define __IOMMUFD_HWPT_H
@@ -12,32 +12,13 @@
 
 #include "engine/address_space.h"
 #include "dirty_owed.h"
+#include "hw_pagetable.h"
 #include "object.h"
-#include "sw_msi.h"
+#include "sw_msi_window.h"
 
 struct iommu_user_data;
 struct iommufd_device;
-struct iommufd_fault_queue;
 struct iommufd_ioas;
-
-/**
- * struct iommufd_hw_pagetable - what all page tables have
- * @obj: the object
- * @ctx: the context
- * @domain: the page table of the IOMMU driver
- * @fault_queue: where its IO page faults go, of which it holds a long-term
- *               reference; or NULL
- * @user_made: by IOMMU_HWPT_ALLOC: stays until user space destroys it
- * @pasid_capable: allocated with IOMMU_HWPT_ALLOC_PASID
- */
-struct iommufd_hw_pagetable {
-	struct iommufd_object obj;
-	struct iommufd_ctx *ctx;
-	struct iommu_domain *domain;
-	struct iommufd_fault_queue *fault_queue;
-	bool user_made;
-	bool pasid_capable;
-};
 
 /**
  * struct iommufd_hwpt_paging - a page table that follows an IOAS
@@ -62,11 +43,6 @@ struct iommufd_hwpt_paging {
 	struct iommufd_owed owed;
 	DECLARE_BITMAP(sw_msi_present, IOMMUFD_SW_MSI_MAX);
 };
-
-static inline struct iommufd_hw_pagetable *to_hwpt(struct iommufd_object *obj)
-{
-	return container_of(obj, struct iommufd_hw_pagetable, obj);
-}
 
 static inline struct iommufd_hwpt_paging *
 to_hwpt_paging(struct iommufd_hw_pagetable *hwpt)

@@ -8,7 +8,7 @@
 #include <linux/iommu.h>
 
 #include "call.h"
-#include "hwpt.h"
+#include "hw_pagetable.h"
 #include "invalidate.h"
 #include "object.h"
 

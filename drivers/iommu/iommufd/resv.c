@@ -7,7 +7,7 @@
  */
 #include <linux/iommu.h>
 
-#include "attach.h"
+#include "attachment.h"
 #include "ctx.h"
 #include "device.h"
 #include "group.h"

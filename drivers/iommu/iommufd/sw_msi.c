@@ -19,13 +19,13 @@
 
 #include "../iommu-priv.h"
 
-#include "attach.h"
+#include "attachment.h"
 #include "ctx.h"
-#include "device.h"
 #include "group.h"
 #include "hwpt.h"
 #include "hwpt_nested.h"
 #include "sw_msi.h"
+#include "sw_msi_window.h"
 
 /**
  * struct sw_msi_map - a doorbell page that has an IOVA

@@ -11,7 +11,7 @@
 #include "../call.h"
 #include "../device.h"
 #include "../group.h"
-#include "../hwpt.h"
+#include "../hw_pagetable.h"
 #include "../object.h"
 #include "../test_hooks.h"
 #include "mock.h"

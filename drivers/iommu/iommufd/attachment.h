@@ -2,8 +2,8 @@
 /*
  * Attachments: the devices of a group on a page table
  */
-#ifndef __IOMMUFD_ATTACH_H
-#define __IOMMUFD_ATTACH_H
+#ifndef __IOMMUFD_ATTACHMENT_H
+#define __IOMMUFD_ATTACHMENT_H
 
 #include <linux/iommu.h>
 #include <linux/xarray.h>
