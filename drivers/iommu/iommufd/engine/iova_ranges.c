@@ -6,6 +6,8 @@
  * the address space for page tables, by attach for devices, and for what user
  * space wants to be sure of.
  */
+#include <linux/cleanup.h>
+#include <linux/iommu.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -247,4 +249,135 @@ void iommufd_iova_free_allowed(struct rb_root_cached *allowed)
 		kfree(node);
 		cond_resched();
 	}
+}
+
+/**
+ * iommufd_iova_space_reserve - make a range unusable
+ * @space: the space
+ * @first: first IOVA
+ * @last: last IOVA
+ * @owner: for whom; a range that the same owner has already counts once
+ *
+ * Context: process context, may sleep.
+ * Return: as iommufd_iova_reserve().
+ */
+int iommufd_iova_space_reserve(struct iommufd_iova_space *space,
+			       unsigned long first, unsigned long last,
+			       const void *owner)
+{
+	guard(rwsem_write)(&space->lock);
+	if (iommufd_iova_is_reserved_by(space, first, last, owner))
+		return 0;
+	return iommufd_iova_reserve(space, first, last, owner);
+}
+
+static int iova_reserve_regions(struct iommufd_iova_space *space,
+				const struct list_head *regions,
+				const void *owner)
+{
+	const struct iommu_resv_region *region;
+	int rc;
+
+	list_for_each_entry(region, regions, list) {
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
+			continue;
+		rc = iommufd_iova_reserve(space, region->start,
+					  region->start + region->length - 1,
+					  owner);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/**
+ * iommufd_iova_space_reserve_regions - make the regions of a device unusable
+ * @space: the space
+ * @regions: struct iommu_resv_region
+ * @owner: for whom, who has nothing reserved yet
+ *
+ * Context: process context, may sleep.
+ * Return: as iommufd_iova_reserve(); on an error nothing is reserved.
+ */
+int iommufd_iova_space_reserve_regions(struct iommufd_iova_space *space,
+				       const struct list_head *regions,
+				       const void *owner)
+{
+	int rc;
+
+	guard(rwsem_write)(&space->lock);
+	rc = iova_reserve_regions(space, regions, owner);
+	if (rc)
+		iommufd_iova_unreserve(space, owner);
+	return rc;
+}
+
+/**
+ * iommufd_iova_space_hand_over - let all reservations of an owner be another's
+ * @space: the space
+ * @from: who has them
+ * @to: who gets them
+ *
+ * Context: process context, may sleep. Cannot fail.
+ */
+void iommufd_iova_space_hand_over(struct iommufd_iova_space *space,
+				  const void *from, const void *to)
+{
+	guard(rwsem_write)(&space->lock);
+	iommufd_iova_hand_over(space, from, to);
+}
+
+/**
+ * iommufd_iova_space_unreserve - drop all reservations of an owner
+ * @space: the space
+ * @owner: as given to iommufd_iova_space_reserve()
+ *
+ * Context: process context, may sleep. Cannot fail.
+ */
+void iommufd_iova_space_unreserve(struct iommufd_iova_space *space,
+				  const void *owner)
+{
+	guard(rwsem_write)(&space->lock);
+	iommufd_iova_unreserve(space, owner);
+}
+
+/**
+ * iommufd_iova_space_set_allowed - replace the list of allowed ranges
+ * @space: the space
+ * @allowed: as iommufd_iova_set_allowed()
+ *
+ * Context: process context, may sleep.
+ * Return: as iommufd_iova_set_allowed().
+ */
+int iommufd_iova_space_set_allowed(struct iommufd_iova_space *space,
+				   struct rb_root_cached *allowed)
+{
+	guard(rwsem_write)(&space->lock);
+	return iommufd_iova_set_allowed(space, allowed);
+}
+
+/**
+ * iommufd_iova_space_list_usable - all ranges that are not reserved
+ * @space: the space
+ * @add: called for each, the lowest first, with the lock of the space held
+ * @data: for @add
+ *
+ * Context: process context, may sleep.
+ * Return: the alignment that the space demands at the same time.
+ */
+unsigned long iommufd_iova_space_list_usable(struct iommufd_iova_space *space,
+					     iommufd_usable_range_t add,
+					     void *data)
+{
+	unsigned long first = 0, last = ULONG_MAX;
+
+	guard(rwsem_read)(&space->lock);
+	while (iommufd_iova_next_usable(space, &first, &last)) {
+		add(data, first, last);
+		if (last == ULONG_MAX)
+			break;
+		first = last + 1;
+		last = ULONG_MAX;
+	}
+	return space->alignment;
 }

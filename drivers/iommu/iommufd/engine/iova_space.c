@@ -5,8 +5,9 @@
  * Owns the tree of areas; the lock of the space guards it. Called by the
  * address space, which owns what the areas stand for.
  */
-#include <linux/pgtable.h>
+#include <linux/cleanup.h>
 #include <linux/log2.h>
+#include <linux/pgtable.h>
 #include <linux/rbtree_augmented.h>
 #include <linux/sched.h>
 
@@ -507,5 +508,45 @@ bool iommufd_iova_fits_alignment(struct iommufd_iova_space *space,
 			return false;
 		cond_resched();
 	}
+	return true;
+}
+
+/**
+ * iommufd_iova_space_is_aligned - has a range the alignment of the space?
+ * @space: the space
+ * @iova: first IOVA
+ * @length: in bytes
+ *
+ * Context: process context, may sleep.
+ * Return: true if it has.
+ */
+bool iommufd_iova_space_is_aligned(struct iommufd_iova_space *space,
+				   unsigned long iova, unsigned long length)
+{
+	guard(rwsem_read)(&space->lock);
+	return IS_ALIGNED(iova | length, space->alignment);
+}
+
+/**
+ * iommufd_iova_space_nth_area - find an area by counting
+ * @space: the space
+ * @n: how many areas are below it
+ * @iova: receives its first IOVA
+ *
+ * Context: process context, may sleep.
+ * Return: false if there are no more than @n areas.
+ */
+bool iommufd_iova_space_nth_area(struct iommufd_iova_space *space,
+				 unsigned long n, unsigned long *iova)
+{
+	struct iommufd_area *area;
+
+	guard(rwsem_read)(&space->lock);
+	area = iommufd_area_first(space, 0, ULONG_MAX);
+	while (area && n--)
+		area = iommufd_area_next(area, ULONG_MAX);
+	if (!area)
+		return false;
+	*iova = area->iova;
 	return true;
 }

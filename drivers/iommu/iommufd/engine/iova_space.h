@@ -18,6 +18,7 @@
 #define __IOMMUFD_IOVA_SPACE_H
 
 #include <linux/interval_tree.h>
+#include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
@@ -101,5 +102,32 @@ void iommufd_iova_free_allowed(struct rb_root_cached *allowed);
 
 bool iommufd_iova_fits_alignment(struct iommufd_iova_space *space,
 				 unsigned long alignment);
+
+/*
+ * What is above the engine calls these, which take the lock themselves.
+ */
+
+typedef void (*iommufd_usable_range_t)(void *data, unsigned long first,
+				       unsigned long last);
+
+int iommufd_iova_space_reserve(struct iommufd_iova_space *space,
+			       unsigned long first, unsigned long last,
+			       const void *owner);
+int iommufd_iova_space_reserve_regions(struct iommufd_iova_space *space,
+				       const struct list_head *regions,
+				       const void *owner);
+void iommufd_iova_space_hand_over(struct iommufd_iova_space *space,
+				  const void *from, const void *to);
+void iommufd_iova_space_unreserve(struct iommufd_iova_space *space,
+				  const void *owner);
+int iommufd_iova_space_set_allowed(struct iommufd_iova_space *space,
+				   struct rb_root_cached *allowed);
+unsigned long iommufd_iova_space_list_usable(struct iommufd_iova_space *space,
+					     iommufd_usable_range_t add,
+					     void *data);
+bool iommufd_iova_space_is_aligned(struct iommufd_iova_space *space,
+				   unsigned long iova, unsigned long length);
+bool iommufd_iova_space_nth_area(struct iommufd_iova_space *space,
+				 unsigned long n, unsigned long *iova);
 
 #endif
