@@ -192,13 +192,7 @@ static int check_range(const struct iommu_hwpt_get_dirty_bitmap *cmd,
 static int check_alignment(struct iommufd_iova_space *space,
 			   const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
-	unsigned long alignment;
-
-	down_read(&space->lock);
-	alignment = space->alignment;
-	up_read(&space->lock);
-
-	if (!IS_ALIGNED(cmd->iova | cmd->length, alignment))
+	if (!iommufd_iova_space_is_aligned(space, cmd->iova, cmd->length))
 		return -EINVAL;
 	/* The range is not larger than a long, so neither is its divisor. */
 	if (cmd->page_size > cmd->length || !is_power_of_2(cmd->page_size) ||

@@ -71,52 +71,52 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_call *call)
 	return iommufd_call_reply(call);
 }
 
-/* Write as many ranges as there is room for, and count them all. */
-static u32 list_ranges(struct iommufd_iova_space *space,
-		       struct iommu_iova_range *ranges, u32 room)
-{
-	unsigned long first = 0, last = ULONG_MAX;
-	u32 nr = 0;
+/**
+ * struct ioas_ranges - usable ranges as user space gets them
+ * @ranges: room for @room of them
+ * @room: how many are kept
+ * @nr: how many there are
+ */
+struct ioas_ranges {
+	struct iommu_iova_range *ranges;
+	u32 room;
+	u32 nr;
+};
 
-	while (iommufd_iova_next_usable(space, &first, &last)) {
-		if (nr < room) {
-			ranges[nr].start = first;
-			ranges[nr].last = last;
-		}
-		nr++;
-		if (last == ULONG_MAX)
-			break;
-		first = last + 1;
-		last = ULONG_MAX;
+static void ioas_add_range(void *data, unsigned long first, unsigned long last)
+{
+	struct ioas_ranges *list = data;
+
+	if (list->nr < list->room) {
+		list->ranges[list->nr].start = first;
+		list->ranges[list->nr].last = last;
 	}
-	return nr;
+	list->nr++;
 }
 
 /*
  * A snapshot of the ranges, at most @room of them, for the caller to free.
  * User memory is not touched with the lock held: it may take its time.
  */
-static struct iommu_iova_range *snapshot_ranges(struct iommufd_ioas *ioas,
-						u32 room, u32 *total,
-						unsigned long *alignment)
+static struct iommu_iova_range *
+ioas_snapshot_ranges(struct iommufd_ioas *ioas, u32 room, u32 *total,
+		     unsigned long *alignment)
 {
-	struct iommufd_iova_space *space = &ioas->as.space;
-	struct iommu_iova_range *ranges = NULL;
-	u32 nr_max = 0;
+	struct ioas_ranges list = {};
 
 	for (;;) {
-		down_read(&space->lock);
-		*total = list_ranges(space, ranges, nr_max);
-		*alignment = space->alignment;
-		up_read(&space->lock);
-
-		if (min(*total, room) <= nr_max)
-			return ranges;
-		nr_max = min(*total, room);
-		kvfree(ranges);
-		ranges = kvmalloc_array(nr_max, sizeof(*ranges),
-					GFP_KERNEL_ACCOUNT);
-		if (!ranges)
+		list.nr = 0;
+		*alignment = iommufd_iova_space_list_usable(&ioas->as.space,
+							    ioas_add_range,
+							    &list);
+		*total = list.nr;
+		if (min(*total, room) <= list.room)
+			return list.ranges;
+		list.room = min(*total, room);
+		kvfree(list.ranges);
+		list.ranges = kvmalloc_array(list.room, sizeof(*list.ranges),
+					     GFP_KERNEL_ACCOUNT);
+		if (!list.ranges)
 			return ERR_PTR(-ENOMEM);
 	}
 }
@@ -136,7 +136,7 @@ int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call)
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	ranges = snapshot_ranges(ioas, room, &cmd->num_iovas, &alignment);
+	ranges = ioas_snapshot_ranges(ioas, room, &cmd->num_iovas, &alignment);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
@@ -192,11 +192,8 @@ int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call)
 		return PTR_ERR(ioas);
 
 	rc = read_allowed(cmd, &allowed);
-	if (!rc) {
-		down_write(&ioas->as.space.lock);
-		rc = iommufd_iova_set_allowed(&ioas->as.space, &allowed);
-		up_write(&ioas->as.space.lock);
-	}
+	if (!rc)
+		rc = iommufd_iova_space_set_allowed(&ioas->as.space, &allowed);
 	iommufd_iova_free_allowed(&allowed);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;

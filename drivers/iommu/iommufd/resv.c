@@ -2,7 +2,7 @@
 /*
  * Reserved regions: IOVA that a device cannot have
  *
- * Owns nothing: reservations belong to the IOVA space, whose lock guards them.
+ * Owns nothing: reservations belong to the IOVA space.
  * Called by attach, with the lock of the device's group held.
  */
 #include <linux/iommu.h>
@@ -50,26 +50,22 @@ static bool suits_msi_window(const struct iommufd_group *group,
 		group->sw_msi.length == msi->sw_length);
 }
 
-static int reserve_regions(struct iommufd_iova_space *space,
-			   struct iommufd_device *idev,
-			   struct list_head *regions, struct msi_regions *msi)
+static struct msi_regions count_msi_regions(const struct list_head *regions)
 {
-	struct iommu_resv_region *region;
-	int rc;
+	const struct iommu_resv_region *region;
+	struct msi_regions msi = {};
 
-	list_for_each_entry(region, regions, list) {
-		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
-			continue;
-		count_msi_region(msi, region);
-		rc = iommufd_iova_reserve(space, region->start,
-					  region->start + region->length - 1,
-					  idev);
-		if (rc)
-			return rc;
-	}
+	list_for_each_entry(region, regions, list)
+		count_msi_region(&msi, region);
+	return msi;
+}
+
+static int check_msi_regions(const struct iommufd_group *group,
+			     const struct msi_regions *msi)
+{
 	/* A device cannot have both kinds, nor two windows. */
 	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1 ||
-	    !suits_msi_window(idev->group, msi))
+	    !suits_msi_window(group, msi))
 		return -EINVAL;
 	return 0;
 }
@@ -97,8 +93,7 @@ static void set_msi_window(struct iommufd_group *group,
 int iommufd_device_reserve(struct iommufd_device *idev,
 			   struct iommufd_ioas *ioas)
 {
-	struct iommufd_iova_space *space = &ioas->as.space;
-	struct msi_regions msi = {};
+	struct msi_regions msi;
 	LIST_HEAD(regions);
 	int rc;
 
@@ -108,11 +103,11 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 		return -EINVAL;
 
 	iommu_get_resv_regions(idev->dev, &regions);
-	down_write(&space->lock);
-	rc = reserve_regions(space, idev, &regions, &msi);
-	if (rc)
-		iommufd_iova_unreserve(space, idev);
-	up_write(&space->lock);
+	msi = count_msi_regions(&regions);
+	rc = check_msi_regions(idev->group, &msi);
+	if (!rc)
+		rc = iommufd_iova_space_reserve_regions(&ioas->as.space,
+							&regions, idev);
 	iommu_put_resv_regions(idev->dev, &regions);
 
 	if (!rc && msi.nr_sw)
@@ -130,13 +125,9 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 void iommufd_device_unreserve(struct iommufd_device *idev,
 			      struct iommufd_ioas *ioas)
 {
-	struct iommufd_iova_space *space = &ioas->as.space;
-
 	lockdep_assert_held(&idev->group->lock);
 
-	down_write(&space->lock);
-	iommufd_iova_unreserve(space, idev);
-	up_write(&space->lock);
+	iommufd_iova_space_unreserve(&ioas->as.space, idev);
 }
 
 /*
@@ -169,19 +160,14 @@ int iommufd_msi_window_reserve(struct iommufd_attachment *attachment)
 	struct iommufd_hwpt_paging *hwpt = iommufd_hwpt_base(attachment->hwpt);
 	struct iommufd_iova_space *space = &hwpt->ioas->as.space;
 	struct iommufd_group *group = attachment->group;
-	unsigned long first, last;
-	int rc = 0;
+	unsigned long first;
 
 	if (!has_msi_window(attachment))
 		return 0;
 	first = group->sw_msi.start;
-	last = first + group->sw_msi.length - 1;
-
-	down_write(&space->lock);
-	if (!iommufd_iova_is_reserved_by(space, first, last, attachment))
-		rc = iommufd_iova_reserve(space, first, last, attachment);
-	up_write(&space->lock);
-	return rc;
+	return iommufd_iova_space_reserve(space, first,
+					  first + group->sw_msi.length - 1,
+					  attachment);
 }
 
 /**
@@ -197,15 +183,12 @@ void iommufd_msi_window_release(struct iommufd_attachment *attachment)
 {
 	struct iommufd_hwpt_paging *hwpt = iommufd_hwpt_base(attachment->hwpt);
 	struct iommufd_iova_space *space = &hwpt->ioas->as.space;
-	bool stays;
 
 	if (!has_msi_window(attachment))
 		return;
-	stays = iommufd_sw_msi_is_in(attachment->group, hwpt);
-	down_write(&space->lock);
-	if (stays)
-		iommufd_iova_hand_over(space, attachment, &hwpt->follower);
+	if (iommufd_sw_msi_is_in(attachment->group, hwpt))
+		iommufd_iova_space_hand_over(space, attachment,
+					     &hwpt->follower);
 	else
-		iommufd_iova_unreserve(space, attachment);
-	up_write(&space->lock);
+		iommufd_iova_space_unreserve(space, attachment);
 }

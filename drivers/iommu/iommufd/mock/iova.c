@@ -46,28 +46,9 @@ int mock_op_add_reserved(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	/* The IOAS never gives up what it owns itself. */
-	down_write(&ioas->as.space.lock);
-	rc = iommufd_iova_reserve(&ioas->as.space, start, last, ioas);
-	up_write(&ioas->as.space.lock);
+	rc = iommufd_iova_space_reserve(&ioas->as.space, start, last, ioas);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
-}
-
-static u64 nth_area_iova(struct iommufd_iova_space *space, u32 nth)
-{
-	struct iommufd_area *area;
-	u64 iova = 0;
-
-	down_read(&space->lock);
-	area = iommufd_area_first(space, 0, ULONG_MAX);
-	while (area && nth) {
-		area = iommufd_area_next(area, ULONG_MAX);
-		nth--;
-	}
-	if (area)
-		iova = area->iova;
-	up_read(&space->lock);
-	return iova;
 }
 
 /**
@@ -88,7 +69,7 @@ void iommufd_test_syz_iova(struct iommufd_ctx *ctx, u32 ioas_id, u64 *iova,
 {
 	u32 offset = upper_32_bits(*iova), nth = lower_32_bits(*iova);
 	struct iommufd_ioas *ioas;
-	u64 first;
+	unsigned long first;
 
 	if (!(*flags & MOCK_FLAGS_ACCESS_SYZ))
 		return;
@@ -98,8 +79,7 @@ void iommufd_test_syz_iova(struct iommufd_ctx *ctx, u32 ioas_id, u64 *iova,
 	ioas = iommufd_ioas_get(ctx, ioas_id);
 	if (IS_ERR(ioas))
 		return;
-	first = nth_area_iova(&ioas->as.space, nth);
-	if (first)
+	if (iommufd_iova_space_nth_area(&ioas->as.space, nth, &first))
 		*iova = first + offset;
 	iommufd_object_put(ctx, &ioas->obj);
 }
