@@ -17,13 +17,38 @@
 #ifndef __IOMMUFD_IOVA_SPACE_H
 #define __IOMMUFD_IOVA_SPACE_H
 
+#include <linux/errno.h>
 #include <linux/interval_tree.h>
+#include <linux/limits.h>
 #include <linux/list.h>
+#include <linux/overflow.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
 
 #include "area.h"
+
+/**
+ * iommufd_iova_last - where a range ends
+ * @iova: first IOVA
+ * @length: in bytes
+ * @last: receives the last IOVA
+ *
+ * Return: 0; -EINVAL for an empty range; -EOVERFLOW if it ends behind the last
+ * IOVA that there is.
+ */
+static inline int iommufd_iova_last(u64 iova, u64 length, unsigned long *last)
+{
+	u64 last_iova;
+
+	if (!length)
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last_iova) ||
+	    last_iova > ULONG_MAX)
+		return -EOVERFLOW;
+	*last = last_iova;
+	return 0;
+}
 
 /**
  * struct iommufd_iova_space - one IOVA space
