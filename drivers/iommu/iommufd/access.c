@@ -267,16 +267,6 @@ static void end_op(struct iommufd_access *access, unsigned int *count)
 		wake_up_all(&access->ops_done);
 }
 
-static int check_range(unsigned long iova, unsigned long length,
-		       unsigned long *last)
-{
-	if (!length)
-		return -EINVAL;
-	if (check_add_overflow(iova, length - 1, last))
-		return -EOVERFLOW;
-	return 0;
-}
-
 /**
  * iommufd_access_pin_pages - pin pages of an IOAS
  * @access: the access, of a driver that needs pages
@@ -308,7 +298,7 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 		return -EINVAL;
 	if (!IS_ALIGNED(iova, PAGE_SIZE))
 		return -EINVAL;
-	rc = check_range(iova, length, &last);
+	rc = iommufd_iova_last(iova, length, &last);
 	if (rc)
 		return rc;
 
@@ -338,7 +328,7 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 	struct iommufd_ioas *ioas;
 	unsigned long last;
 
-	if (WARN_ON(check_range(iova, length, &last)))
+	if (WARN_ON(iommufd_iova_last(iova, length, &last)))
 		return;
 
 	ioas = begin_op(access, &access->ioas_unpin, &access->nr_unpins);
@@ -383,7 +373,7 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	unsigned long last;
 	int rc;
 
-	rc = check_range(iova, length, &last);
+	rc = iommufd_iova_last(iova, length, &last);
 	if (rc)
 		return rc;
 

@@ -175,20 +175,6 @@ int iommufd_hwpt_set_dirty_tracking_ioctl(struct iommufd_call *call)
  * Read
  */
 
-static int check_range(const struct iommu_hwpt_get_dirty_bitmap *cmd,
-		       unsigned long *last)
-{
-	u64 last_iova;
-
-	if (!cmd->length)
-		return -EINVAL;
-	if (check_add_overflow(cmd->iova, cmd->length - 1, &last_iova) ||
-	    last_iova > ULONG_MAX)
-		return -EOVERFLOW;
-	*last = last_iova;
-	return 0;
-}
-
 static int check_alignment(struct iommufd_iova_space *space,
 			   const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
@@ -329,7 +315,7 @@ static int get_dirty_bitmap(struct iommufd_hwpt_paging *hwpt,
 	unsigned long last;
 	int rc;
 
-	rc = check_range(cmd, &last);
+	rc = iommufd_iova_last(cmd->iova, cmd->length, &last);
 	if (rc)
 		return rc;
 	rc = check_alignment(&hwpt->ioas->as.space, cmd);

@@ -432,16 +432,15 @@ static struct iommufd_area *copied_areas(struct iommufd_ctx *ctx,
 	struct iommufd_area *areas;
 	struct iommufd_ioas *ioas;
 	unsigned long last;
+	int rc;
 
 	ioas = iommufd_ioas_get(ctx, cmd->src_ioas_id);
 	if (IS_ERR(ioas))
 		return ERR_CAST(ioas);
 
-	if (!cmd->length)
-		areas = ERR_PTR(-EINVAL);
-	else if (check_add_overflow((unsigned long)cmd->src_iova,
-				    (unsigned long)cmd->length - 1, &last))
-		areas = ERR_PTR(-EOVERFLOW);
+	rc = iommufd_iova_last(cmd->src_iova, cmd->length, &last);
+	if (rc)
+		areas = ERR_PTR(rc);
 	else
 		areas = iommufd_address_space_share(&ioas->as, cmd->src_iova,
 						    last,
@@ -487,12 +486,7 @@ static int check_unmap(const struct iommu_ioas_unmap *cmd, unsigned long *last)
 	}
 	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
 		return -EOVERFLOW;
-	if (!cmd->length)
-		return -EINVAL;
-	if (check_add_overflow((unsigned long)cmd->iova,
-			       (unsigned long)cmd->length - 1, last))
-		return -EOVERFLOW;
-	return 0;
+	return iommufd_iova_last(cmd->iova, cmd->length, last);
 }
 
 /*

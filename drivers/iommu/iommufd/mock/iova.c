@@ -35,12 +35,9 @@ int mock_op_add_reserved(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	unsigned long last;
 	int rc;
 
-	if (!cmd->add_reserved.length)
-		return -EINVAL;
-	if (check_add_overflow(start,
-			       (unsigned long)cmd->add_reserved.length - 1,
-			       &last))
-		return -EOVERFLOW;
+	rc = iommufd_iova_last(start, cmd->add_reserved.length, &last);
+	if (rc)
+		return rc;
 
 	ioas = iommufd_ioas_get(call->ctx, cmd->id);
 	if (IS_ERR(ioas))
