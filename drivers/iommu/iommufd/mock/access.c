@@ -9,6 +9,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
+#include <linux/debugfs.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/iommufd.h>
@@ -115,7 +116,17 @@ static u32 add_item(struct mock_access *mock, struct mock_access_item *item)
  * The access
  */
 
-struct mock_asked mock_asked;
+/**
+ * struct mock_asked - what accesses were asked to let go of, all together
+ * @calls: how often
+ * @pages: how many pages that were
+ * @nonsense: how often it was a range that is empty, or ends beyond ULONG_MAX
+ */
+static struct mock_asked {
+	atomic_t calls;
+	atomic_t pages;
+	atomic_t nonsense;
+} mock_asked;
 
 static void count_question(unsigned long iova, unsigned long length)
 {
@@ -469,4 +480,14 @@ int mock_op_access_rw(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 out_put:
 	fput(file);
 	return rc;
+}
+
+void mock_access_init(void)
+{
+	struct dentry *dir = mock_devices_dir;
+
+	debugfs_create_atomic_t("asked", 0400, dir, &mock_asked.calls);
+	debugfs_create_atomic_t("asked_pages", 0400, dir, &mock_asked.pages);
+	debugfs_create_atomic_t("asked_nonsense", 0400, dir,
+				&mock_asked.nonsense);
 }

@@ -2,10 +2,12 @@
 /*
  * The test device: mock devices, their bus, the IOMMU in front of them
  *
- * Owns struct mock_device. The IOMMU core calls the operations of the IOMMU,
+ * Owns struct mock_device, and the directory iommufd_mock_devices of debugfs, to
+ * which others add what they count of devices. The IOMMU core calls the operations of the IOMMU,
  * with the lock of the device's iommu_group held where it is about what the
  * device is attached to; test_object.c makes devices.
  */
+#include <linux/debugfs.h>
 #include <linux/device/bus.h>
 #include <linux/idr.h>
 #include <linux/iommu.h>
@@ -21,8 +23,11 @@ static DEFINE_IDA(mock_device_ida);
 static struct platform_device *mock_iommu_parent;
 static struct iopf_queue *mock_iopf_queue;
 
+/* Where debugfs shows what is about devices */
+struct dentry *mock_devices_dir;
+
 /* New devices are not in groups of their own. */
-bool mock_join_group;
+static bool mock_join_group;
 
 static struct mock_iommu {
 	struct iommu_device iommu;
@@ -310,6 +315,9 @@ int mock_iommu_init(void)
 				       &mock_iommu.notifier);
 	if (rc)
 		goto err_queue;
+	mock_devices_dir = debugfs_create_dir("iommufd_mock_devices", NULL);
+	debugfs_create_bool("join_group", 0600, mock_devices_dir,
+			    &mock_join_group);
 	return 0;
 
 err_queue:
@@ -328,6 +336,7 @@ err_parent:
  */
 void mock_iommu_exit(void)
 {
+	debugfs_remove_recursive(mock_devices_dir);
 	iommu_device_unregister_bus(&mock_iommu.iommu, &mock_bus,
 				    &mock_iommu.notifier);
 	iopf_queue_free(mock_iopf_queue);

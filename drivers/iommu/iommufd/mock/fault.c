@@ -2,10 +2,9 @@
 /*
  * The test device: pages that it asks for, and the answers
  *
- * Owns what debugfs shows of devices, in iommufd_mock_devices: how often one was
- * given each answer, which is all that the devices do with it; how many requests
- * an operation makes a group of; and whether new devices join the iommu_group of
- * another. Called by the ioctl and the IOMMU core.
+ * Owns how often devices were given each answer, which is all that they do with
+ * it, and how many requests an operation makes a group of; debugfs has both.
+ * Called by the ioctl and the IOMMU core.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -23,7 +22,6 @@
 
 static atomic_t nr_answers[IOMMU_PAGE_RESP_FAILURE + 1];
 static u32 group_size = 1;
-static struct dentry *debugfs_dir;
 
 /**
  * mock_page_response - the IOMMU's operation of that name
@@ -81,43 +79,29 @@ static void request_pages(struct mock_device *mdev,
 
 int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 {
-	struct iommufd_object *obj;
 	struct iommufd_device *idev;
 	int rc = -EINVAL;
 
-	obj = iommufd_object_get(call->ctx, cmd->trigger_iopf.dev_id,
-				 IOMMUFD_OBJ_DEVICE);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	idev = container_of(obj, struct iommufd_device, obj);
+	idev = iommufd_device_get(call->ctx, cmd->trigger_iopf.dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
 	if (iommufd_test_is_mock_device(idev->dev)) {
 		request_pages(to_mock_device(idev->dev), cmd);
 		rc = 0;
 	}
-	iommufd_object_put(call->ctx, obj);
+	iommufd_object_put(call->ctx, &idev->obj);
 	return rc;
 }
 
 void mock_fault_init(void)
 {
-	debugfs_dir = debugfs_create_dir("iommufd_mock_devices", NULL);
-	debugfs_create_atomic_t("succeeded", 0400, debugfs_dir,
-				&nr_answers[IOMMU_PAGE_RESP_SUCCESS]);
-	debugfs_create_atomic_t("invalid", 0400, debugfs_dir,
-				&nr_answers[IOMMU_PAGE_RESP_INVALID]);
-	debugfs_create_atomic_t("failed", 0400, debugfs_dir,
-				&nr_answers[IOMMU_PAGE_RESP_FAILURE]);
-	debugfs_create_u32("requests_per_group", 0600, debugfs_dir,
-			   &group_size);
-	debugfs_create_atomic_t("asked", 0400, debugfs_dir, &mock_asked.calls);
-	debugfs_create_atomic_t("asked_pages", 0400, debugfs_dir,
-				&mock_asked.pages);
-	debugfs_create_atomic_t("asked_nonsense", 0400, debugfs_dir,
-				&mock_asked.nonsense);
-	debugfs_create_bool("join_group", 0600, debugfs_dir, &mock_join_group);
-}
+	struct dentry *dir = mock_devices_dir;
 
-void mock_fault_exit(void)
-{
-	debugfs_remove_recursive(debugfs_dir);
+	debugfs_create_atomic_t("succeeded", 0400, dir,
+				&nr_answers[IOMMU_PAGE_RESP_SUCCESS]);
+	debugfs_create_atomic_t("invalid", 0400, dir,
+				&nr_answers[IOMMU_PAGE_RESP_INVALID]);
+	debugfs_create_atomic_t("failed", 0400, dir,
+				&nr_answers[IOMMU_PAGE_RESP_FAILURE]);
+	debugfs_create_u32("requests_per_group", 0600, dir, &group_size);
 }

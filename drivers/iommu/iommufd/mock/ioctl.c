@@ -78,6 +78,7 @@ int iommufd_test_init(void)
 		return rc;
 	mock_domain_init();
 	mock_fault_init();
+	mock_access_init();
 	mock_hooks_init();
 	return 0;
 }
@@ -85,7 +86,6 @@ int iommufd_test_init(void)
 void iommufd_test_exit(void)
 {
 	mock_hooks_exit();
-	mock_fault_exit();
 	mock_domain_exit();
 	mock_iommu_exit();
 }

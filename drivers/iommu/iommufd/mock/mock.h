@@ -20,6 +20,7 @@
 
 #include "../iommufd_test.h"
 
+struct dentry;
 struct iommu_domain;
 struct iommu_page_response;
 struct iommufd_call;
@@ -74,20 +75,8 @@ struct mock_test_object {
 	struct xarray pasids;
 };
 
-/**
- * struct mock_asked - what accesses were asked to unpin, all together
- * @calls: how often
- * @pages: how many pages that were
- * @nonsense: how often it was a range that is empty, or ends beyond ULONG_MAX
- */
-struct mock_asked {
-	atomic_t calls;
-	atomic_t pages;
-	atomic_t nonsense;
-};
-
 /* device.c */
-extern bool mock_join_group;
+extern struct dentry *mock_devices_dir;
 struct mock_device *mock_device_create(u32 flags);
 void mock_device_destroy(struct mock_device *mdev);
 int mock_device_enable_faults(struct device *dev, struct iommu_domain *domain);
@@ -128,7 +117,6 @@ void mock_page_response(struct device *dev, struct iopf_fault *fault,
 			struct iommu_page_response *response);
 int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 void mock_fault_init(void);
-void mock_fault_exit(void);
 
 /* event.c */
 int mock_op_trigger_vevent(struct iommufd_call *call,
@@ -147,7 +135,6 @@ void mock_ioas_unlock(struct iommufd_ioas *ioas);
 int mock_op_add_reserved(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 
 /* access.c */
-extern struct mock_asked mock_asked;
 int mock_op_create_access(struct iommufd_call *call,
 			  struct iommu_test_cmd *cmd);
 int mock_op_access_replace_ioas(struct iommufd_call *call,
@@ -156,6 +143,7 @@ int mock_op_access_pages(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_destroy_access_pages(struct iommufd_call *call,
 				 struct iommu_test_cmd *cmd);
 int mock_op_access_rw(struct iommufd_call *call, struct iommu_test_cmd *cmd);
+void mock_access_init(void);
 
 /* dmabuf.c */
 int mock_op_dmabuf_get(struct iommufd_call *call, struct iommu_test_cmd *cmd);
