@@ -15,6 +15,11 @@
 #include "ioas.h"
 #include "engine/pinned.h"
 
+static struct iommufd_access *to_access(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_access, obj);
+}
+
 /**
  * iommufd_access_create - make an access for a driver
  * @ctx: the context, of which the access holds a reference
@@ -40,7 +45,7 @@ iommufd_access_create(struct iommufd_ctx *ctx,
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);
 
-	access = container_of(obj, struct iommufd_access, obj);
+	access = to_access(obj);
 	access->ctx = ctx;
 	iommufd_ctx_get(ctx);
 	access->ops = ops;
@@ -56,8 +61,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_create, "IOMMUFD");
 
 static void access_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
-	struct iommufd_access *access =
-		container_of(obj, struct iommufd_access, obj);
+	struct iommufd_access *access = to_access(obj);
 
 	mutex_destroy(&access->lock);
 	iommufd_ctx_put(ctx);

@@ -54,6 +54,11 @@ static_assert((int)IOMMU_PGFAULT_PERM_WRITE == IOMMU_FAULT_PERM_WRITE);
 static_assert((int)IOMMU_PGFAULT_PERM_EXEC == IOMMU_FAULT_PERM_EXEC);
 static_assert((int)IOMMU_PGFAULT_PERM_PRIV == IOMMU_FAULT_PERM_PRIV);
 
+static struct iommufd_fault_queue *to_fault_queue(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_fault_queue, obj);
+}
+
 static struct iommufd_attachment *attachment_of(const struct iopf_group *group)
 {
 	return container_of(group->attach_handle, struct iommufd_attachment,
@@ -465,8 +470,7 @@ static const struct file_operations fault_fops = {
 static void fault_queue_destroy(struct iommufd_ctx *ctx,
 				struct iommufd_object *obj)
 {
-	struct iommufd_fault_queue *queue =
-		container_of(obj, struct iommufd_fault_queue, obj);
+	struct iommufd_fault_queue *queue = to_fault_queue(obj);
 
 	/* No page table uses it, so the last group went with an attachment. */
 	WARN_ON(queue->nr_groups || !xa_empty(&queue->groups));
@@ -488,7 +492,7 @@ static struct iommufd_fault_queue *create(struct iommufd_ctx *ctx)
 	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_FAULT);
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);
-	queue = container_of(obj, struct iommufd_fault_queue, obj);
+	queue = to_fault_queue(obj);
 	queue->ctx = ctx;
 	xa_init_flags(&queue->groups, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&queue->unread);
@@ -551,7 +555,7 @@ int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id)
 
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	hwpt->fault_queue = container_of(obj, struct iommufd_fault_queue, obj);
+	hwpt->fault_queue = to_fault_queue(obj);
 	hwpt->domain->iopf_handler = handle_group;
 	iommufd_object_hold(obj);
 	iommufd_object_put(hwpt->ctx, obj);

@@ -8,9 +8,10 @@
 #ifndef __IOMMUFD_HW_PAGETABLE_H
 #define __IOMMUFD_HW_PAGETABLE_H
 
+#include <linux/iommu.h>
+
 #include "object.h"
 
-struct iommu_domain;
 struct iommufd_ctx;
 struct iommufd_fault_queue;
 
@@ -32,6 +33,14 @@ struct iommufd_hw_pagetable {
 	bool user_made;
 	bool pasid_capable;
 };
+
+static inline void iommufd_hwpt_set_domain(struct iommufd_hw_pagetable *hwpt,
+					   struct iommu_domain *domain)
+{
+	domain->iommufd_hwpt = hwpt;
+	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
+	hwpt->domain = domain;
+}
 
 static inline struct iommufd_hw_pagetable *to_hwpt(struct iommufd_object *obj)
 {

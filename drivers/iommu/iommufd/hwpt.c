@@ -65,9 +65,7 @@ static int alloc_domain(struct iommufd_hwpt_paging *hwpt,
 	domain = alloc_domain_with(idev, flags, data);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
-	domain->iommufd_hwpt = &hwpt->common;
-	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
-	hwpt->common.domain = domain;
+	iommufd_hwpt_set_domain(&hwpt->common, domain);
 	return 0;
 }
 

@@ -52,9 +52,7 @@ static int alloc_domain(struct iommufd_hwpt_nested *hwpt,
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	domain->owner = ops;
-	domain->iommufd_hwpt = &hwpt->common;
-	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
-	hwpt->common.domain = domain;
+	iommufd_hwpt_set_domain(&hwpt->common, domain);
 	return 0;
 }
 

@@ -199,15 +199,15 @@ static int check_cache(struct device *dev, u32 id, u32 value)
 
 int mock_op_check_cache(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 {
-	struct iommufd_object *obj;
+	struct iommufd_device *idev;
 	int rc;
 
-	obj = iommufd_object_get(call->ctx, cmd->id, IOMMUFD_OBJ_DEVICE);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	rc = check_cache(container_of(obj, struct iommufd_device, obj)->dev,
-			 cmd->check_dev_cache.id, cmd->check_dev_cache.cache);
-	iommufd_object_put(call->ctx, obj);
+	idev = iommufd_device_get(call->ctx, cmd->id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = check_cache(idev->dev, cmd->check_dev_cache.id,
+			 cmd->check_dev_cache.cache);
+	iommufd_object_put(call->ctx, &idev->obj);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
  * Owns nothing. Called by the ioctl.
  */
 #include "../call.h"
+#include "../device.h"
 #include "../object.h"
 #include "mock.h"
 
@@ -12,12 +13,11 @@
 int mock_op_trigger_vevent(struct iommufd_call *call,
 			   struct iommu_test_cmd *cmd)
 {
-	struct iommufd_object *obj;
+	struct iommufd_device *idev;
 
-	obj = iommufd_object_get(call->ctx, cmd->trigger_vevent.dev_id,
-				 IOMMUFD_OBJ_DEVICE);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	iommufd_object_put(call->ctx, obj);
+	idev = iommufd_device_get(call->ctx, cmd->trigger_vevent.dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	iommufd_object_put(call->ctx, &idev->obj);
 	return -ENOENT;
 }
