@@ -28,7 +28,7 @@
 #include "sw_msi.h"
 
 /**
- * struct change - a device is to use another page table
+ * struct attach_change - a device is to use another page table
  * @idev: the device
  * @pasid: which DMA of the device
  * @replace: it uses one now, rather than none
@@ -36,7 +36,7 @@
  * @left: a page table of which the long-term reference is left to be dropped,
  *        when no lock is held
  */
-struct change {
+struct attach_change {
 	struct iommufd_device *idev;
 	ioasid_t pasid;
 	bool replace;
@@ -50,7 +50,7 @@ static struct iommufd_ioas *ioas_of(struct iommufd_hw_pagetable *hwpt)
 }
 
 static struct iommufd_attachment *
-current_attachment(const struct change *change)
+current_attachment(const struct attach_change *change)
 {
 	struct iommufd_group *group = change->idev->group;
 
@@ -82,7 +82,7 @@ static bool is_of_same_driver(struct iommufd_device *idev,
  * An IOMMU that has been told of PASIDs walks the page tables of a device in
  * another way, which they have to be made for: all that the group uses.
  */
-static bool suits_pasids(const struct change *change, bool pasid_capable)
+static bool suits_pasids(const struct attach_change *change, bool pasid_capable)
 {
 	struct iommufd_group *group = change->idev->group;
 	struct iommufd_attachment *own;
@@ -99,27 +99,28 @@ static bool suits_pasids(const struct change *change, bool pasid_capable)
  * Attachments
  */
 
-static int add_device(struct iommufd_attachment *attachment,
-		      struct iommufd_device *idev)
+static int attachment_add_device(struct iommufd_attachment *attachment,
+				 struct iommufd_device *idev)
 {
 	return xa_insert(&attachment->devices, idev->obj.id, idev,
 			 GFP_KERNEL_ACCOUNT);
 }
 
-static bool has_device(struct iommufd_attachment *attachment,
-		       struct iommufd_device *idev)
+static bool attachment_has_device(struct iommufd_attachment *attachment,
+				  struct iommufd_device *idev)
 {
 	return xa_load(&attachment->devices, idev->obj.id);
 }
 
-static void free_attachment(struct iommufd_attachment *attachment)
+static void attachment_free(struct iommufd_attachment *attachment)
 {
 	xa_destroy(&attachment->devices);
 	kfree(attachment);
 }
 
 static struct iommufd_attachment *
-alloc_attachment(const struct change *change, struct iommufd_hw_pagetable *hwpt)
+attachment_alloc(const struct attach_change *change,
+		 struct iommufd_hw_pagetable *hwpt)
 {
 	struct iommufd_attachment *attachment;
 	int rc;
@@ -132,9 +133,9 @@ alloc_attachment(const struct change *change, struct iommufd_hw_pagetable *hwpt)
 	attachment->hwpt = hwpt;
 	xa_init(&attachment->devices);
 
-	rc = add_device(attachment, change->idev);
+	rc = attachment_add_device(attachment, change->idev);
 	if (rc) {
-		free_attachment(attachment);
+		attachment_free(attachment);
 		return ERR_PTR(rc);
 	}
 	return attachment;
@@ -142,7 +143,7 @@ alloc_attachment(const struct change *change, struct iommufd_hw_pagetable *hwpt)
 
 /* All devices of the group move together. */
 static struct iommufd_attachment *
-clone_attachment(const struct change *change,
+attachment_clone(const struct attach_change *change,
 		 struct iommufd_attachment *old,
 		 struct iommufd_hw_pagetable *hwpt)
 {
@@ -151,16 +152,16 @@ clone_attachment(const struct change *change,
 	unsigned long index;
 	int rc;
 
-	attachment = alloc_attachment(change, hwpt);
+	attachment = attachment_alloc(change, hwpt);
 	if (IS_ERR(attachment))
 		return attachment;
 
 	xa_for_each(&old->devices, index, idev) {
 		if (idev == change->idev)
 			continue;
-		rc = add_device(attachment, idev);
+		rc = attachment_add_device(attachment, idev);
 		if (rc) {
-			free_attachment(attachment);
+			attachment_free(attachment);
 			return ERR_PTR(rc);
 		}
 	}
@@ -172,40 +173,40 @@ clone_attachment(const struct change *change,
  * a PASID.
  */
 
-static int reserve_device(struct iommufd_attachment *attachment,
-			  struct iommufd_device *idev)
+static int attachment_reserve_device(struct iommufd_attachment *attachment,
+				     struct iommufd_device *idev)
 {
 	if (attachment->pasid != IOMMU_NO_PASID)
 		return 0;
 	return iommufd_device_reserve(idev, ioas_of(attachment->hwpt));
 }
 
-static void unreserve_device(struct iommufd_attachment *attachment,
-			     struct iommufd_device *idev)
+static void attachment_unreserve_device(struct iommufd_attachment *attachment,
+					struct iommufd_device *idev)
 {
 	if (attachment->pasid == IOMMU_NO_PASID)
 		iommufd_device_unreserve(idev, ioas_of(attachment->hwpt));
 }
 
-static void unreserve(struct iommufd_attachment *attachment)
+static void attachment_unreserve(struct iommufd_attachment *attachment)
 {
 	struct iommufd_device *idev;
 	unsigned long index;
 
 	xa_for_each(&attachment->devices, index, idev)
-		unreserve_device(attachment, idev);
+		attachment_unreserve_device(attachment, idev);
 }
 
-static int reserve(struct iommufd_attachment *attachment)
+static int attachment_reserve(struct iommufd_attachment *attachment)
 {
 	struct iommufd_device *idev;
 	unsigned long index;
 	int rc;
 
 	xa_for_each(&attachment->devices, index, idev) {
-		rc = reserve_device(attachment, idev);
+		rc = attachment_reserve_device(attachment, idev);
 		if (rc) {
-			unreserve(attachment);
+			attachment_unreserve(attachment);
 			return rc;
 		}
 	}
@@ -217,8 +218,8 @@ static int reserve(struct iommufd_attachment *attachment)
  * is about a PASID.
  */
 
-static int switch_on(struct iommufd_attachment *attachment,
-		     struct iommufd_device *idev)
+static int attach_switch_on(struct iommufd_attachment *attachment,
+			    struct iommufd_device *idev)
 {
 	struct iommufd_hw_pagetable *hwpt = attachment->hwpt;
 	struct iommufd_group *group = attachment->group;
@@ -238,8 +239,8 @@ static int switch_on(struct iommufd_attachment *attachment,
 	return rc;
 }
 
-static void switch_off(struct iommufd_attachment *attachment,
-		       struct iommufd_device *idev)
+static void attach_switch_off(struct iommufd_attachment *attachment,
+			      struct iommufd_device *idev)
 {
 	struct iommu_domain *domain = attachment->hwpt->domain;
 
@@ -250,8 +251,8 @@ static void switch_off(struct iommufd_attachment *attachment,
 }
 
 /* From another attachment of the same group */
-static int switch_over(struct iommufd_attachment *attachment,
-		       struct iommufd_device *idev)
+static int attach_switch_over(struct iommufd_attachment *attachment,
+			      struct iommufd_device *idev)
 {
 	struct iommufd_hw_pagetable *hwpt = attachment->hwpt;
 	struct iommufd_group *group = attachment->group;
@@ -276,13 +277,14 @@ static int switch_over(struct iommufd_attachment *attachment,
  * decides, and puts the group on it; later ones join.
  */
 
-static int start(struct change *change, struct iommufd_hw_pagetable *hwpt)
+static int attach_start(struct attach_change *change,
+			struct iommufd_hw_pagetable *hwpt)
 {
 	struct iommufd_group *group = change->idev->group;
 	struct iommufd_attachment *attachment;
 	int rc;
 
-	attachment = alloc_attachment(change, hwpt);
+	attachment = attachment_alloc(change, hwpt);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
 	rc = iommufd_fault_check(attachment);
@@ -291,13 +293,13 @@ static int start(struct change *change, struct iommufd_hw_pagetable *hwpt)
 	rc = xa_reserve(&group->attachments, change->pasid, GFP_KERNEL_ACCOUNT);
 	if (rc)
 		goto err_free;
-	rc = reserve(attachment);
+	rc = attachment_reserve(attachment);
 	if (rc)
 		goto err_release;
 	rc = iommufd_msi_window_reserve(attachment);
 	if (rc)
 		goto err_unreserve;
-	rc = switch_on(attachment, change->idev);
+	rc = attach_switch_on(attachment, change->idev);
 	if (rc)
 		goto err_release_window;
 	iommufd_object_hold(&hwpt->obj);
@@ -308,16 +310,17 @@ static int start(struct change *change, struct iommufd_hw_pagetable *hwpt)
 err_release_window:
 	iommufd_msi_window_release(attachment);
 err_unreserve:
-	unreserve(attachment);
+	attachment_unreserve(attachment);
 err_release:
 	xa_release(&group->attachments, change->pasid);
 err_free:
-	free_attachment(attachment);
+	attachment_free(attachment);
 	return rc;
 }
 
-static int join(struct change *change, struct iommufd_attachment *attachment,
-		struct iommufd_hw_pagetable *hwpt)
+static int attach_join(struct attach_change *change,
+		       struct iommufd_attachment *attachment,
+		       struct iommufd_hw_pagetable *hwpt)
 {
 	struct iommufd_device *idev = change->idev;
 	int rc;
@@ -327,10 +330,10 @@ static int join(struct change *change, struct iommufd_attachment *attachment,
 	rc = iommufd_fault_check_device(hwpt, idev);
 	if (rc)
 		return rc;
-	rc = add_device(attachment, idev);
+	rc = attachment_add_device(attachment, idev);
 	if (rc)
 		return rc;
-	rc = reserve_device(attachment, idev);
+	rc = attachment_reserve_device(attachment, idev);
 	if (rc)
 		goto err_erase;
 	/* In case it is the first device of the group that has a window. */
@@ -340,14 +343,15 @@ static int join(struct change *change, struct iommufd_attachment *attachment,
 	return 0;
 
 err_unreserve:
-	unreserve_device(attachment, idev);
+	attachment_unreserve_device(attachment, idev);
 err_erase:
 	xa_erase(&attachment->devices, idev->obj.id);
 	return rc;
 }
 
-static int move(struct change *change, struct iommufd_attachment *old,
-		struct iommufd_hw_pagetable *hwpt)
+static int attach_move(struct attach_change *change,
+		       struct iommufd_attachment *old,
+		       struct iommufd_hw_pagetable *hwpt)
 {
 	bool other_ioas = ioas_of(hwpt) != ioas_of(old->hwpt);
 	struct iommufd_group *group = old->group;
@@ -356,21 +360,21 @@ static int move(struct change *change, struct iommufd_attachment *old,
 
 	if (old->hwpt == hwpt)
 		return 0;
-	attachment = clone_attachment(change, old, hwpt);
+	attachment = attachment_clone(change, old, hwpt);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
 	rc = iommufd_fault_check(attachment);
 	if (rc)
 		goto err_free;
 	if (other_ioas) {
-		rc = reserve(attachment);
+		rc = attachment_reserve(attachment);
 		if (rc)
 			goto err_free;
 	}
 	rc = iommufd_msi_window_reserve(attachment);
 	if (rc)
 		goto err_unreserve;
-	rc = switch_over(attachment, change->idev);
+	rc = attach_switch_over(attachment, change->idev);
 	if (rc)
 		goto err_release_window;
 	iommufd_object_hold(&hwpt->obj);
@@ -378,24 +382,24 @@ static int move(struct change *change, struct iommufd_attachment *old,
 	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
 	iommufd_msi_window_release(old);
 	if (other_ioas)
-		unreserve(old);
+		attachment_unreserve(old);
 	iommufd_fault_end(old, NULL);
 	change->left = old->hwpt;
-	free_attachment(old);
+	attachment_free(old);
 	return 0;
 
 err_release_window:
 	iommufd_msi_window_release(attachment);
 err_unreserve:
 	if (other_ioas)
-		unreserve(attachment);
+		attachment_unreserve(attachment);
 err_free:
-	free_attachment(attachment);
+	attachment_free(attachment);
 	return rc;
 }
 
-static int use_hwpt_locked(struct change *change,
-			   struct iommufd_hw_pagetable *hwpt)
+static int attach_to_hwpt_locked(struct attach_change *change,
+				 struct iommufd_hw_pagetable *hwpt)
 {
 	struct iommufd_attachment *attachment = current_attachment(change);
 
@@ -403,23 +407,24 @@ static int use_hwpt_locked(struct change *change,
 	    !suits_pasids(change, hwpt->pasid_capable))
 		return -EINVAL;
 	if (change->replace) {
-		if (!attachment || !has_device(attachment, change->idev))
+		if (!attachment ||
+		    !attachment_has_device(attachment, change->idev))
 			return -EINVAL;
-		return move(change, attachment, hwpt);
+		return attach_move(change, attachment, hwpt);
 	}
 	if (attachment)
-		return join(change, attachment, hwpt);
-	return start(change, hwpt);
+		return attach_join(change, attachment, hwpt);
+	return attach_start(change, hwpt);
 }
 
-static int use_hwpt(struct change *change, struct iommufd_hw_pagetable *hwpt,
-		    u32 *pt_id)
+static int attach_to_hwpt(struct attach_change *change,
+			  struct iommufd_hw_pagetable *hwpt, u32 *pt_id)
 {
 	struct mutex *lock = &change->idev->group->lock;
 	int rc;
 
 	mutex_lock(lock);
-	rc = use_hwpt_locked(change, hwpt);
+	rc = attach_to_hwpt_locked(change, hwpt);
 	mutex_unlock(lock);
 	if (!rc)
 		*pt_id = hwpt->obj.id;
@@ -436,13 +441,14 @@ static bool is_auto_of(struct iommufd_hw_pagetable *hwpt,
  * What can be told without looking at page tables, or filling one.
  * Return: 1 if it takes another page table than that of the group.
  */
-static int use_current_auto_locked(struct change *change,
-				   struct iommufd_ioas *ioas)
+static int attach_pick_group_auto_locked(struct attach_change *change,
+					 struct iommufd_ioas *ioas)
 {
 	struct iommufd_attachment *attachment = current_attachment(change);
 
 	if (change->replace) {
-		if (!attachment || !has_device(attachment, change->idev))
+		if (!attachment ||
+		    !attachment_has_device(attachment, change->idev))
 			return -EINVAL;
 		if (is_auto_of(attachment->hwpt, ioas) &&
 		    (attachment->hwpt->pasid_capable || !change->auto_pasid))
@@ -450,19 +456,19 @@ static int use_current_auto_locked(struct change *change,
 	} else if (attachment) {
 		if (!is_auto_of(attachment->hwpt, ioas))
 			return -EINVAL;
-		return join(change, attachment, attachment->hwpt);
+		return attach_join(change, attachment, attachment->hwpt);
 	}
 	return suits_pasids(change, change->auto_pasid) ? 1 : -EINVAL;
 }
 
-static int use_current_auto(struct change *change, struct iommufd_ioas *ioas,
-			    u32 *pt_id)
+static int attach_pick_group_auto(struct attach_change *change,
+				  struct iommufd_ioas *ioas, u32 *pt_id)
 {
 	struct mutex *lock = &change->idev->group->lock;
 	int rc;
 
 	mutex_lock(lock);
-	rc = use_current_auto_locked(change, ioas);
+	rc = attach_pick_group_auto_locked(change, ioas);
 	if (!rc)
 		*pt_id = current_attachment(change)->hwpt->obj.id;
 	mutex_unlock(lock);
@@ -470,21 +476,21 @@ static int use_current_auto(struct change *change, struct iommufd_ioas *ioas,
 }
 
 /* Return: 1 if it takes a new page table. */
-static int use_present_auto(struct change *change, struct iommufd_ioas *ioas,
-			    u32 *pt_id)
+static int attach_pick_present_auto(struct attach_change *change,
+				    struct iommufd_ioas *ioas, u32 *pt_id)
 {
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
 	lockdep_assert_held(&ioas->hwpts_lock);
 
-	rc = use_current_auto(change, ioas, pt_id);
+	rc = attach_pick_group_auto(change, ioas, pt_id);
 	if (rc <= 0)
 		return rc;
 	list_for_each_entry(hwpt, &ioas->auto_hwpts, auto_node) {
 		if (hwpt->common.pasid_capable != change->auto_pasid)
 			continue;
-		rc = use_hwpt(change, &hwpt->common, pt_id);
+		rc = attach_to_hwpt(change, &hwpt->common, pt_id);
 		/* This page table does not suit the device; another may. */
 		if (rc != -EINVAL)
 			return rc;
@@ -497,8 +503,8 @@ static int use_present_auto(struct change *change, struct iommufd_ioas *ioas,
  * pinned, which can take long, and others attach and detach meanwhile. So one
  * that suits may have come, and this one be superfluous.
  */
-static int use_new_auto(struct change *change, struct iommufd_ioas *ioas,
-			u32 *pt_id)
+static int attach_make_auto(struct attach_change *change,
+			    struct iommufd_ioas *ioas, u32 *pt_id)
 {
 	u32 flags = change->auto_pasid ? IOMMU_HWPT_ALLOC_PASID : 0;
 	struct iommufd_ctx *ctx = change->idev->ctx;
@@ -511,9 +517,9 @@ static int use_new_auto(struct change *change, struct iommufd_ioas *ioas,
 		return PTR_ERR(hwpt);
 
 	mutex_lock(&ioas->hwpts_lock);
-	rc = use_present_auto(change, ioas, pt_id);
+	rc = attach_pick_present_auto(change, ioas, pt_id);
 	if (rc > 0) {
-		rc = use_hwpt(change, &hwpt->common, pt_id);
+		rc = attach_to_hwpt(change, &hwpt->common, pt_id);
 		used = !rc;
 	}
 	if (used) {
@@ -526,51 +532,51 @@ static int use_new_auto(struct change *change, struct iommufd_ioas *ioas,
 	return rc;
 }
 
-static int use_ioas(struct change *change, struct iommufd_ioas *ioas,
-		    u32 *pt_id)
+static int attach_to_ioas(struct attach_change *change,
+			  struct iommufd_ioas *ioas, u32 *pt_id)
 {
 	int rc;
 
 	change->auto_pasid = iommufd_group_has_pasids(change->idev->group);
 	mutex_lock(&ioas->hwpts_lock);
-	rc = use_present_auto(change, ioas, pt_id);
+	rc = attach_pick_present_auto(change, ioas, pt_id);
 	mutex_unlock(&ioas->hwpts_lock);
-	return rc > 0 ? use_new_auto(change, ioas, pt_id) : rc;
+	return rc > 0 ? attach_make_auto(change, ioas, pt_id) : rc;
 }
 
-static int use_hwpt_by_id(struct change *change,
-			  struct iommufd_hw_pagetable *hwpt, u32 *pt_id)
+static int attach_to_named_hwpt(struct attach_change *change,
+				struct iommufd_hw_pagetable *hwpt, u32 *pt_id)
 {
 	struct iommufd_ioas *ioas;
 	int rc = -ENOENT;
 
 	if (hwpt->user_made)
-		return use_hwpt(change, hwpt, pt_id);
+		return attach_to_hwpt(change, hwpt, pt_id);
 
 	/* An automatic page table that is off the list is about to vanish. */
 	ioas = ioas_of(hwpt);
 	mutex_lock(&ioas->hwpts_lock);
 	if (!list_empty(&to_hwpt_paging(hwpt)->auto_node))
-		rc = use_hwpt(change, hwpt, pt_id);
+		rc = attach_to_hwpt(change, hwpt, pt_id);
 	mutex_unlock(&ioas->hwpts_lock);
 	return rc;
 }
 
-static int use_object(struct change *change, struct iommufd_object *obj,
-		      u32 *pt_id)
+static int attach_to_object(struct attach_change *change,
+			    struct iommufd_object *obj, u32 *pt_id)
 {
 	switch (obj->type) {
 	case IOMMUFD_OBJ_IOAS:
-		return use_ioas(change, to_ioas(obj), pt_id);
+		return attach_to_ioas(change, to_ioas(obj), pt_id);
 	case IOMMUFD_OBJ_HWPT_NESTED:
 	case IOMMUFD_OBJ_HWPT_PAGING:
-		return use_hwpt_by_id(change, to_hwpt(obj), pt_id);
+		return attach_to_named_hwpt(change, to_hwpt(obj), pt_id);
 	default:
 		return -EINVAL;
 	}
 }
 
-static int use(struct change *change, u32 *pt_id)
+static int attach_by_id(struct attach_change *change, u32 *pt_id)
 {
 	struct iommufd_ctx *ctx = change->idev->ctx;
 	struct iommufd_object *obj;
@@ -581,7 +587,7 @@ static int use(struct change *change, u32 *pt_id)
 		return PTR_ERR(obj);
 	rc = iommufd_pasid_check(change->idev, change->pasid);
 	if (!rc)
-		rc = use_object(change, obj, pt_id);
+		rc = attach_to_object(change, obj, pt_id);
 	iommufd_object_put(ctx, obj);
 	if (change->left)
 		iommufd_hwpt_release(change->left);
@@ -617,9 +623,9 @@ static int use(struct change *change, u32 *pt_id)
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)
 {
-	struct change change = { .idev = idev, .pasid = pasid };
+	struct attach_change change = { .idev = idev, .pasid = pasid };
 
-	return use(&change, pt_id);
+	return attach_by_id(&change, pt_id);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 
@@ -644,19 +650,19 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 			   u32 *pt_id)
 {
-	struct change change = {
+	struct attach_change change = {
 		.idev = idev,
 		.pasid = pasid,
 		.replace = true,
 	};
 
-	return use(&change, pt_id);
+	return attach_by_id(&change, pt_id);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
 
 /* Return: the page table, if it is left by the last device of the group. */
-static struct iommufd_hw_pagetable *leave(struct iommufd_device *idev,
-					  ioasid_t pasid)
+static struct iommufd_hw_pagetable *attach_leave(struct iommufd_device *idev,
+						 ioasid_t pasid)
 {
 	struct iommufd_group *group = idev->group;
 	struct iommufd_attachment *attachment;
@@ -665,23 +671,23 @@ static struct iommufd_hw_pagetable *leave(struct iommufd_device *idev,
 	lockdep_assert_held(&group->lock);
 
 	attachment = xa_load(&group->attachments, pasid);
-	if (WARN_ON(!attachment || !has_device(attachment, idev)))
+	if (WARN_ON(!attachment || !attachment_has_device(attachment, idev)))
 		return NULL;
 
 	hwpt = attachment->hwpt;
 	xa_erase(&attachment->devices, idev->obj.id);
 	if (!xa_empty(&attachment->devices)) {
 		iommufd_fault_end(attachment, idev);
-		unreserve_device(attachment, idev);
+		attachment_unreserve_device(attachment, idev);
 		return NULL;
 	}
 
-	switch_off(attachment, idev);
+	attach_switch_off(attachment, idev);
 	iommufd_fault_end(attachment, NULL);
 	iommufd_msi_window_release(attachment);
-	unreserve_device(attachment, idev);
+	attachment_unreserve_device(attachment, idev);
 	xa_erase(&group->attachments, pasid);
-	free_attachment(attachment);
+	attachment_free(attachment);
 	return hwpt;
 }
 
@@ -697,7 +703,7 @@ void iommufd_device_detach(struct iommufd_device *idev, ioasid_t pasid)
 	struct iommufd_hw_pagetable *hwpt;
 
 	mutex_lock(&idev->group->lock);
-	hwpt = leave(idev, pasid);
+	hwpt = attach_leave(idev, pasid);
 	mutex_unlock(&idev->group->lock);
 	if (hwpt)
 		iommufd_hwpt_release(hwpt);
