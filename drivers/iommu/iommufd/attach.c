@@ -2,7 +2,7 @@
 /*
  * Attach, replace and detach: which page table a device uses
  *
- * Owns struct iommufd_attachment; the lock of the group guards it. The entry
+ * Owns iommufd_group::attachments; the lock of the group guards them. The entry
  * points are the in-kernel API that vfio calls.
  *
  * An attachment is made complete before hardware learns of it, and does not
@@ -11,7 +11,6 @@
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
-#include <linux/slab.h>
 
 #include "../iommu-priv.h"
 
@@ -93,79 +92,6 @@ static bool suits_pasids(const struct attach_change *change, bool pasid_capable)
 		return pasid_capable || !has_pasids_attached(group);
 	own = xa_load(&group->attachments, IOMMU_NO_PASID);
 	return pasid_capable && (!own || own->hwpt->pasid_capable);
-}
-
-/*
- * Attachments
- */
-
-static int attachment_add_device(struct iommufd_attachment *attachment,
-				 struct iommufd_device *idev)
-{
-	return xa_insert(&attachment->devices, idev->obj.id, idev,
-			 GFP_KERNEL_ACCOUNT);
-}
-
-static bool attachment_has_device(struct iommufd_attachment *attachment,
-				  struct iommufd_device *idev)
-{
-	return xa_load(&attachment->devices, idev->obj.id);
-}
-
-static void attachment_free(struct iommufd_attachment *attachment)
-{
-	xa_destroy(&attachment->devices);
-	kfree(attachment);
-}
-
-static struct iommufd_attachment *
-attachment_alloc(const struct attach_change *change,
-		 struct iommufd_hw_pagetable *hwpt)
-{
-	struct iommufd_attachment *attachment;
-	int rc;
-
-	attachment = kzalloc_obj(*attachment, GFP_KERNEL_ACCOUNT);
-	if (!attachment)
-		return ERR_PTR(-ENOMEM);
-	attachment->group = change->idev->group;
-	attachment->pasid = change->pasid;
-	attachment->hwpt = hwpt;
-	xa_init(&attachment->devices);
-
-	rc = attachment_add_device(attachment, change->idev);
-	if (rc) {
-		attachment_free(attachment);
-		return ERR_PTR(rc);
-	}
-	return attachment;
-}
-
-/* All devices of the group move together. */
-static struct iommufd_attachment *
-attachment_clone(const struct attach_change *change,
-		 struct iommufd_attachment *old,
-		 struct iommufd_hw_pagetable *hwpt)
-{
-	struct iommufd_attachment *attachment;
-	struct iommufd_device *idev;
-	unsigned long index;
-	int rc;
-
-	attachment = attachment_alloc(change, hwpt);
-	if (IS_ERR(attachment))
-		return attachment;
-
-	xa_for_each(&old->devices, index, idev) {
-		if (idev == change->idev)
-			continue;
-		rc = attachment_add_device(attachment, idev);
-		if (rc) {
-			attachment_free(attachment);
-			return ERR_PTR(rc);
-		}
-	}
-	return attachment;
 }
 
 /*
@@ -284,7 +210,8 @@ static int attach_start(struct attach_change *change,
 	struct iommufd_attachment *attachment;
 	int rc;
 
-	attachment = attachment_alloc(change, hwpt);
+	attachment =
+		iommufd_attachment_alloc(change->idev, change->pasid, hwpt);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
 	rc = iommufd_fault_check(attachment);
@@ -314,7 +241,7 @@ err_unreserve:
 err_release:
 	xa_release(&group->attachments, change->pasid);
 err_free:
-	attachment_free(attachment);
+	iommufd_attachment_free(attachment);
 	return rc;
 }
 
@@ -330,7 +257,7 @@ static int attach_join(struct attach_change *change,
 	rc = iommufd_fault_check_device(hwpt, idev);
 	if (rc)
 		return rc;
-	rc = attachment_add_device(attachment, idev);
+	rc = iommufd_attachment_add_device(attachment, idev);
 	if (rc)
 		return rc;
 	rc = attachment_reserve_device(attachment, idev);
@@ -360,7 +287,8 @@ static int attach_move(struct attach_change *change,
 
 	if (old->hwpt == hwpt)
 		return 0;
-	attachment = attachment_clone(change, old, hwpt);
+	/* All devices of the group move together. */
+	attachment = iommufd_attachment_clone(old, hwpt);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
 	rc = iommufd_fault_check(attachment);
@@ -385,7 +313,7 @@ static int attach_move(struct attach_change *change,
 		attachment_unreserve(old);
 	iommufd_fault_end(old, NULL);
 	change->left = old->hwpt;
-	attachment_free(old);
+	iommufd_attachment_free(old);
 	return 0;
 
 err_release_window:
@@ -394,7 +322,7 @@ err_unreserve:
 	if (other_ioas)
 		attachment_unreserve(attachment);
 err_free:
-	attachment_free(attachment);
+	iommufd_attachment_free(attachment);
 	return rc;
 }
 
@@ -408,7 +336,7 @@ static int attach_to_hwpt_locked(struct attach_change *change,
 		return -EINVAL;
 	if (change->replace) {
 		if (!attachment ||
-		    !attachment_has_device(attachment, change->idev))
+		    !iommufd_attachment_has_device(attachment, change->idev))
 			return -EINVAL;
 		return attach_move(change, attachment, hwpt);
 	}
@@ -448,7 +376,7 @@ static int attach_pick_group_auto_locked(struct attach_change *change,
 
 	if (change->replace) {
 		if (!attachment ||
-		    !attachment_has_device(attachment, change->idev))
+		    !iommufd_attachment_has_device(attachment, change->idev))
 			return -EINVAL;
 		if (is_auto_of(attachment->hwpt, ioas) &&
 		    (attachment->hwpt->pasid_capable || !change->auto_pasid))
@@ -671,7 +599,8 @@ static struct iommufd_hw_pagetable *attach_leave(struct iommufd_device *idev,
 	lockdep_assert_held(&group->lock);
 
 	attachment = xa_load(&group->attachments, pasid);
-	if (WARN_ON(!attachment || !attachment_has_device(attachment, idev)))
+	if (WARN_ON(!attachment ||
+		    !iommufd_attachment_has_device(attachment, idev)))
 		return NULL;
 
 	hwpt = attachment->hwpt;
@@ -687,7 +616,7 @@ static struct iommufd_hw_pagetable *attach_leave(struct iommufd_device *idev,
 	iommufd_msi_window_release(attachment);
 	attachment_unreserve_device(attachment, idev);
 	xa_erase(&group->attachments, pasid);
-	attachment_free(attachment);
+	iommufd_attachment_free(attachment);
 	return hwpt;
 }
 

@@ -8,6 +8,7 @@
 #include <linux/iommu.h>
 #include <linux/xarray.h>
 
+struct iommufd_device;
 struct iommufd_group;
 struct iommufd_hw_pagetable;
 
@@ -26,5 +27,18 @@ struct iommufd_attachment {
 	struct iommufd_hw_pagetable *hwpt;
 	struct xarray devices;
 };
+
+struct iommufd_attachment *
+iommufd_attachment_alloc(struct iommufd_device *idev, ioasid_t pasid,
+			 struct iommufd_hw_pagetable *hwpt);
+struct iommufd_attachment *
+iommufd_attachment_clone(struct iommufd_attachment *old,
+			 struct iommufd_hw_pagetable *hwpt);
+void iommufd_attachment_free(struct iommufd_attachment *attachment);
+
+int iommufd_attachment_add_device(struct iommufd_attachment *attachment,
+				  struct iommufd_device *idev);
+bool iommufd_attachment_has_device(struct iommufd_attachment *attachment,
+				   struct iommufd_device *idev);
 
 #endif
