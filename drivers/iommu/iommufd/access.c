@@ -73,8 +73,9 @@ const struct iommufd_object_ops iommufd_access_object_ops = {
 	.owned_by_kernel = true,
 };
 
-static void set_ioas(struct iommufd_access *access, struct iommufd_ioas *ioas,
-		     struct iommufd_ioas *ioas_unpin)
+static void access_set_ioas(struct iommufd_access *access,
+			    struct iommufd_ioas *ioas,
+			    struct iommufd_ioas *ioas_unpin)
 {
 	lockdep_assert_held(&access->lock);
 
@@ -85,7 +86,8 @@ static void set_ioas(struct iommufd_access *access, struct iommufd_ioas *ioas,
 }
 
 /* With the lock: whoever has made it 0 has finished with the access. */
-static bool is_done(struct iommufd_access *access, const unsigned int *count)
+static bool access_is_done(struct iommufd_access *access,
+			   const unsigned int *count)
 {
 	guard(spinlock)(&access->ops_lock);
 	return !*count;
@@ -96,29 +98,30 @@ static bool is_done(struct iommufd_access *access, const unsigned int *count)
  * through this access are waited for, since the driver has to unpin these,
  * too. Callbacks are, as long as the driver can unpin.
  */
-static void leave_ioas(struct iommufd_access *access)
+static void access_leave_ioas(struct iommufd_access *access)
 {
 	struct iommufd_accessor *accessor = access->accessor;
 	struct iommufd_ioas *ioas = access->ioas;
 
-	set_ioas(access, NULL, ioas);
+	access_set_ioas(access, NULL, ioas);
 	mutex_unlock(&access->lock);
 
-	wait_event(access->ops_done, is_done(access, &access->nr_ops));
+	wait_event(access->ops_done, access_is_done(access, &access->nr_ops));
 	if (access->ops->unmap)
 		access->ops->unmap(access->data, 0, ULONG_MAX);
 	iommufd_address_space_remove_accessor(&ioas->as, accessor);
-	wait_event(access->ops_done, is_done(access, &access->nr_unpins));
+	wait_event(access->ops_done,
+		   access_is_done(access, &access->nr_unpins));
 	iommufd_accessor_free(accessor);
 
 	mutex_lock(&access->lock);
-	set_ioas(access, NULL, NULL);
+	access_set_ioas(access, NULL, NULL);
 	iommufd_object_release(&ioas->obj);
 }
 
 /* Move to another IOAS, or to none. */
-static int change_ioas(struct iommufd_access *access,
-		       struct iommufd_ioas *ioas)
+static int access_change_ioas(struct iommufd_access *access,
+			      struct iommufd_ioas *ioas)
 {
 	struct iommufd_accessor *accessor = NULL;
 
@@ -134,20 +137,22 @@ static int change_ioas(struct iommufd_access *access,
 		unsigned long alignment;
 
 		alignment = access->ops->needs_pin_pages ? PAGE_SIZE : 1;
-		accessor = iommufd_address_space_add_accessor(
-			&ioas->as, alignment, access->ops->unmap, access->data);
+		accessor = iommufd_address_space_add_accessor(&ioas->as,
+							    alignment,
+							    access->ops->unmap,
+							    access->data);
 		if (IS_ERR(accessor))
 			return PTR_ERR(accessor);
 		iommufd_object_hold(&ioas->obj);
 	}
 	if (access->ioas)
-		leave_ioas(access);
+		access_leave_ioas(access);
 	access->accessor = accessor;
-	set_ioas(access, ioas, ioas);
+	access_set_ioas(access, ioas, ioas);
 	return 0;
 }
 
-static int change_ioas_id(struct iommufd_access *access, u32 ioas_id)
+static int access_change_ioas_id(struct iommufd_access *access, u32 ioas_id)
 {
 	struct iommufd_ioas *ioas;
 	int rc;
@@ -157,7 +162,7 @@ static int change_ioas_id(struct iommufd_access *access, u32 ioas_id)
 	ioas = iommufd_ioas_get(access->ctx, ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = change_ioas(access, ioas);
+	rc = access_change_ioas(access, ioas);
 	iommufd_object_put(access->ctx, &ioas->obj);
 	return rc;
 }
@@ -181,7 +186,7 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	if (access->ioas)
 		rc = -EINVAL;
 	else
-		rc = change_ioas_id(access, ioas_id);
+		rc = access_change_ioas_id(access, ioas_id);
 	mutex_unlock(&access->lock);
 	return rc;
 }
@@ -209,7 +214,7 @@ int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
 	if (!access->ioas)
 		rc = access->ioas_unpin ? -EBUSY : -ENOENT;
 	else
-		rc = change_ioas_id(access, ioas_id);
+		rc = access_change_ioas_id(access, ioas_id);
 	mutex_unlock(&access->lock);
 	return rc;
 }
@@ -229,7 +234,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 {
 	mutex_lock(&access->lock);
 	if (!WARN_ON(!access->ioas))
-		leave_ioas(access);
+		access_leave_ioas(access);
 	mutex_unlock(&access->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");
@@ -247,16 +252,16 @@ void iommufd_access_destroy(struct iommufd_access *access)
 {
 	mutex_lock(&access->lock);
 	if (access->ioas)
-		leave_ioas(access);
+		access_leave_ioas(access);
 	mutex_unlock(&access->lock);
 	iommufd_object_destroy_owned(access->ctx, &access->obj);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
 
 /* The IOAS to pin or copy in, or to unpin in; who leaves it waits for that. */
-static struct iommufd_ioas *begin_op(struct iommufd_access *access,
-				     struct iommufd_ioas **ioas,
-				     unsigned int *count)
+static struct iommufd_ioas *access_begin_op(struct iommufd_access *access,
+					    struct iommufd_ioas **ioas,
+					    unsigned int *count)
 {
 	guard(spinlock)(&access->ops_lock);
 	if (*ioas)
@@ -264,7 +269,7 @@ static struct iommufd_ioas *begin_op(struct iommufd_access *access,
 	return *ioas;
 }
 
-static void end_op(struct iommufd_access *access, unsigned int *count)
+static void access_end_op(struct iommufd_access *access, unsigned int *count)
 {
 	guard(spinlock)(&access->ops_lock);
 	if (!--*count)
@@ -306,13 +311,13 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	if (rc)
 		return rc;
 
-	ioas = begin_op(access, &access->ioas, &access->nr_ops);
+	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
 	if (!ioas)
 		return -ENOENT;
 	rc = iommufd_address_space_pin(&ioas->as, access->accessor, iova, last,
 				       flags & IOMMUFD_ACCESS_RW_WRITE,
 				       out_pages);
-	end_op(access, &access->nr_ops);
+	access_end_op(access, &access->nr_ops);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
@@ -335,15 +340,15 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 	if (WARN_ON(iommufd_iova_last(iova, length, &last)))
 		return;
 
-	ioas = begin_op(access, &access->ioas_unpin, &access->nr_unpins);
+	ioas = access_begin_op(access, &access->ioas_unpin, &access->nr_unpins);
 	if (WARN_ON(!ioas))
 		return;
 	iommufd_address_space_unpin(&ioas->as, access->accessor, iova, last);
-	end_op(access, &access->nr_unpins);
+	access_end_op(access, &access->nr_unpins);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");
 
-static unsigned int copy_flags(unsigned int flags)
+static unsigned int access_copy_flags(unsigned int flags)
 {
 	unsigned int how = 0;
 
@@ -381,13 +386,13 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	if (rc)
 		return rc;
 
-	ioas = begin_op(access, &access->ioas, &access->nr_ops);
+	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
 	if (!ioas)
 		return -ENOENT;
 	rc = iommufd_address_space_copy(&ioas->as, iova, last, data,
 					flags & IOMMUFD_ACCESS_RW_WRITE,
-					copy_flags(flags));
-	end_op(access, &access->nr_ops);
+					access_copy_flags(flags));
+	access_end_op(access, &access->nr_ops);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

@@ -25,8 +25,8 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
  * A device that can write to any MSI address can raise the interrupts of
  * others, unless the hardware tells them apart.
  */
-static int check_msi_isolation(struct device *dev,
-			       struct iommu_group *iommu_group)
+static int device_check_msi_isolation(struct device *dev,
+				      struct iommu_group *iommu_group)
 {
 	if (iommu_group_has_isolated_msi(iommu_group) ||
 	    iommufd_test_is_mock_device(dev))
@@ -38,9 +38,9 @@ static int check_msi_isolation(struct device *dev,
 	return 0;
 }
 
-static struct iommufd_device *create_device(struct iommufd_ctx *ctx,
-					    struct device *dev,
-					    struct iommufd_group *group)
+static struct iommufd_device *device_create_object(struct iommufd_ctx *ctx,
+						   struct device *dev,
+						   struct iommufd_group *group)
 {
 	struct iommufd_object *obj;
 	struct iommufd_device *idev;
@@ -60,7 +60,7 @@ static struct iommufd_device *create_device(struct iommufd_ctx *ctx,
 	return idev;
 }
 
-static void device_object_destroy(struct iommufd_ctx *ctx,
+static void device_destroy_object(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj)
 {
 	struct iommufd_device *idev =
@@ -75,19 +75,19 @@ static void device_object_destroy(struct iommufd_ctx *ctx,
 
 const struct iommufd_object_ops iommufd_device_object_ops = {
 	.size = sizeof(struct iommufd_device),
-	.destroy = device_object_destroy,
+	.destroy = device_destroy_object,
 	.owned_by_kernel = true,
 };
 
-static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,
-					    struct device *dev,
-					    struct iommu_group *iommu_group)
+static struct iommufd_device *
+device_bind_in_group(struct iommufd_ctx *ctx, struct device *dev,
+		     struct iommu_group *iommu_group)
 {
 	struct iommufd_device *idev;
 	struct iommufd_group *group;
 	int rc;
 
-	rc = check_msi_isolation(dev, iommu_group);
+	rc = device_check_msi_isolation(dev, iommu_group);
 	if (rc)
 		return ERR_PTR(rc);
 
@@ -101,7 +101,7 @@ static struct iommufd_device *bind_in_group(struct iommufd_ctx *ctx,
 		idev = ERR_CAST(group);
 		goto err_release;
 	}
-	idev = create_device(ctx, dev, group);
+	idev = device_create_object(ctx, dev, group);
 	if (IS_ERR(idev))
 		goto err_put;
 	return idev;
@@ -139,7 +139,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
 	iommu_group = iommu_group_get(dev);
 	if (!iommu_group)
 		return ERR_PTR(-ENODEV);
-	idev = bind_in_group(ctx, dev, iommu_group);
+	idev = device_bind_in_group(ctx, dev, iommu_group);
 	iommu_group_put(iommu_group);
 	if (IS_ERR(idev))
 		return idev;

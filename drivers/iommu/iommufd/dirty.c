@@ -55,9 +55,9 @@ struct dirty_reader {
 	struct iommu_iotlb_gather gather;
 };
 
-static void reader_init(struct dirty_reader *reader,
-			struct iommufd_hwpt_paging *hwpt,
-			struct iova_bitmap *bitmap, unsigned long flags)
+static void dirty_reader_init(struct dirty_reader *reader,
+			      struct iommufd_hwpt_paging *hwpt,
+			      struct iova_bitmap *bitmap, unsigned long flags)
 {
 	reader->as = &hwpt->ioas->as;
 	reader->domain = hwpt->common.domain;
@@ -66,7 +66,7 @@ static void reader_init(struct dirty_reader *reader,
 	iommu_dirty_bitmap_init(&reader->dirty, bitmap, &reader->gather);
 }
 
-static bool reader_clears(const struct dirty_reader *reader)
+static bool dirty_reader_clears(const struct dirty_reader *reader)
 {
 	return !(reader->flags & IOMMU_DIRTY_NO_CLEAR);
 }
@@ -76,18 +76,18 @@ static bool reader_clears(const struct dirty_reader *reader)
  * it: who copies the memory then has all that was written to it without a
  * trace. Drivers may have flushed some of it already.
  */
-static void reader_flush(struct dirty_reader *reader)
+static void dirty_reader_flush(struct dirty_reader *reader)
 {
 	/* Drivers may note down what they leave alone, too. */
-	if (!reader_clears(reader))
+	if (!dirty_reader_clears(reader))
 		return;
 	/* To flush nothing is to flush everything for some drivers. */
 	if (reader->gather.start <= reader->gather.end)
 		iommu_iotlb_sync(reader->domain, &reader->gather);
 }
 
-static void mark_owed(struct dirty_reader *reader, unsigned long iova,
-		      unsigned long last)
+static void dirty_mark_owed(struct dirty_reader *reader, unsigned long iova,
+			    unsigned long last)
 {
 	unsigned long owed_iova = iova, owed_last = last;
 
@@ -101,13 +101,13 @@ static void mark_owed(struct dirty_reader *reader, unsigned long iova,
 	}
 }
 
-static int read_part(void *data, unsigned long iova, unsigned long last)
+static int dirty_read_part(void *data, unsigned long iova, unsigned long last)
 {
 	struct dirty_reader *reader = data;
 	struct iommu_domain *domain = reader->domain;
 
 	if (reader->dirty.bitmap)
-		mark_owed(reader, iova, last);
+		dirty_mark_owed(reader, iova, last);
 	reader->next = last + 1;
 	return domain->dirty_ops->read_and_clear_dirty(domain, iova,
 						       last - iova + 1,
@@ -119,15 +119,15 @@ static int read_part(void *data, unsigned long iova, unsigned long last)
  * Enable, disable
  */
 
-static int clear_all(struct iommufd_hwpt_paging *hwpt)
+static int dirty_clear_all(struct iommufd_hwpt_paging *hwpt)
 {
 	struct dirty_reader reader;
 	int rc;
 
-	reader_init(&reader, hwpt, NULL, 0);
-	rc = iommufd_address_space_visit(reader.as, 0, ULONG_MAX, read_part,
-					 &reader);
-	reader_flush(&reader);
+	dirty_reader_init(&reader, hwpt, NULL, 0);
+	rc = iommufd_address_space_visit(reader.as, 0, ULONG_MAX,
+					 dirty_read_part, &reader);
+	dirty_reader_flush(&reader);
 	if (rc)
 		return rc;
 
@@ -137,7 +137,7 @@ static int clear_all(struct iommufd_hwpt_paging *hwpt)
 	return 0;
 }
 
-static int set_dirty_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
+static int dirty_set_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
 {
 	struct iommu_domain *domain = hwpt->common.domain;
 	int rc;
@@ -146,7 +146,7 @@ static int set_dirty_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
 		return -EOPNOTSUPP;
 	/* First, so that a failure leaves it off. */
 	if (enable) {
-		rc = clear_all(hwpt);
+		rc = dirty_clear_all(hwpt);
 		if (rc)
 			return rc;
 	}
@@ -165,7 +165,7 @@ int iommufd_hwpt_set_dirty_tracking_ioctl(struct iommufd_call *call)
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = set_dirty_tracking(hwpt,
+	rc = dirty_set_tracking(hwpt,
 				cmd->flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
 	iommufd_object_put(call->ctx, &hwpt->common.obj);
 	return rc;
@@ -175,8 +175,8 @@ int iommufd_hwpt_set_dirty_tracking_ioctl(struct iommufd_call *call)
  * Read
  */
 
-static int check_alignment(struct iommufd_iova_space *space,
-			   const struct iommu_hwpt_get_dirty_bitmap *cmd)
+static int dirty_check_alignment(struct iommufd_iova_space *space,
+				 const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	if (!iommufd_iova_space_is_aligned(space, cmd->iova, cmd->length))
 		return -EINVAL;
@@ -187,18 +187,18 @@ static int check_alignment(struct iommufd_iova_space *space,
 	return 0;
 }
 
-static bool is_mapped(void *data, unsigned long iova, unsigned long last)
+static bool dirty_is_mapped(void *data, unsigned long iova, unsigned long last)
 {
 	struct iommufd_address_space *as = data;
 
 	return iommufd_address_space_next_mapped(as, &iova, &last, 0);
 }
 
-static int prepare_window(struct dirty_reader *reader)
+static int dirty_prepare_window(struct dirty_reader *reader)
 {
-	if (!reader_clears(reader))
+	if (!dirty_reader_clears(reader))
 		return 0;
-	iommufd_owed_sweep(reader->owed, is_mapped, reader->as);
+	iommufd_owed_sweep(reader->owed, dirty_is_mapped, reader->as);
 	return iommufd_owed_prepare(reader->owed);
 }
 
@@ -207,15 +207,15 @@ static int prepare_window(struct dirty_reader *reader)
  * of the window have outside of it goes to those who read that, which may be
  * this call.
  */
-static void settle_window(struct dirty_reader *reader, unsigned long iova,
-			  unsigned long next, unsigned long window_iova,
-			  unsigned long window_last)
+static void dirty_settle_window(struct dirty_reader *reader, unsigned long iova,
+				unsigned long next, unsigned long window_iova,
+				unsigned long window_last)
 {
 	unsigned long owed_iova, owed_last;
 
 	iova_bitmap_take_owed(reader->dirty.bitmap, &owed_iova, &owed_last);
 	/* It is still in the page table. */
-	if (!reader_clears(reader))
+	if (!dirty_reader_clears(reader))
 		return;
 
 	/* Also what is not mapped, or about to be unmapped: nobody asks again. */
@@ -227,11 +227,11 @@ static void settle_window(struct dirty_reader *reader, unsigned long iova,
 		iommufd_owed_add(reader->owed, window_last + 1, owed_last);
 	/* Somebody else may report this before our call ends. */
 	if (owed_iova < window_iova || owed_last > window_last)
-		reader_flush(reader);
+		dirty_reader_flush(reader);
 }
 
-static int read_window(struct iova_bitmap *bitmap, unsigned long iova,
-		       size_t length, void *opaque)
+static int dirty_read_window(struct iova_bitmap *bitmap, unsigned long iova,
+			     size_t length, void *opaque)
 {
 	struct dirty_reader *reader = opaque;
 	unsigned long window_last = iova + length - 1;
@@ -241,22 +241,22 @@ static int read_window(struct iova_bitmap *bitmap, unsigned long iova,
 
 	if (mutex_lock_killable(&reader->owed->mutex))
 		return -EINTR;
-	rc = prepare_window(reader);
+	rc = dirty_prepare_window(reader);
 	if (rc)
 		goto out_unlock;
 
 	reader->next = first;
-	rc = iommufd_address_space_visit(reader->as, first, last, read_part,
-					 reader);
-	settle_window(reader, first, rc ? reader->next : last + 1, iova,
-		      window_last);
+	rc = iommufd_address_space_visit(reader->as, first, last,
+					 dirty_read_part, reader);
+	dirty_settle_window(reader, first, rc ? reader->next : last + 1, iova,
+			    window_last);
 out_unlock:
 	mutex_unlock(&reader->owed->mutex);
 	return rc;
 }
 
 /* A hole that may have a page of the bitmap for itself is left out. */
-static unsigned long longest_hole(u64 page_size)
+static unsigned long dirty_longest_hole(u64 page_size)
 {
 	unsigned long span;
 
@@ -266,10 +266,10 @@ static unsigned long longest_hole(u64 page_size)
 	return span - 1;
 }
 
-static int read_mapped(struct dirty_reader *reader, unsigned long iova,
-		       unsigned long last, u64 page_size)
+static int dirty_read_mapped(struct dirty_reader *reader, unsigned long iova,
+			     unsigned long last, u64 page_size)
 {
-	const unsigned long max_hole = longest_hole(page_size);
+	const unsigned long max_hole = dirty_longest_hole(page_size);
 	int rc;
 
 	reader->iova = iova;
@@ -277,7 +277,7 @@ static int read_mapped(struct dirty_reader *reader, unsigned long iova,
 	while (iommufd_address_space_next_mapped(reader->as, &reader->iova,
 						 &reader->last, max_hole)) {
 		rc = iova_bitmap_visit(reader->dirty.bitmap, reader->iova,
-				       reader->last, reader, read_window);
+				       reader->last, reader, dirty_read_window);
 		if (rc || reader->last == last)
 			return rc;
 		reader->iova = reader->last + 1;
@@ -286,7 +286,7 @@ static int read_mapped(struct dirty_reader *reader, unsigned long iova,
 	return 0;
 }
 
-static int read_dirty(struct iommufd_hwpt_paging *hwpt,
+static int dirty_read(struct iommufd_hwpt_paging *hwpt,
 		      const struct iommu_hwpt_get_dirty_bitmap *cmd,
 		      unsigned long last)
 {
@@ -302,14 +302,14 @@ static int read_dirty(struct iommufd_hwpt_paging *hwpt,
 				   u64_to_user_ptr(cmd->data));
 	if (IS_ERR(bitmap))
 		return PTR_ERR(bitmap);
-	reader_init(&reader, hwpt, bitmap, flags);
-	rc = read_mapped(&reader, cmd->iova, last, cmd->page_size);
-	reader_flush(&reader);
+	dirty_reader_init(&reader, hwpt, bitmap, flags);
+	rc = dirty_read_mapped(&reader, cmd->iova, last, cmd->page_size);
+	dirty_reader_flush(&reader);
 	iova_bitmap_free(bitmap);
 	return rc;
 }
 
-static int get_dirty_bitmap(struct iommufd_hwpt_paging *hwpt,
+static int dirty_get_bitmap(struct iommufd_hwpt_paging *hwpt,
 			    const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	unsigned long last;
@@ -318,12 +318,12 @@ static int get_dirty_bitmap(struct iommufd_hwpt_paging *hwpt,
 	rc = iommufd_iova_last(cmd->iova, cmd->length, &last);
 	if (rc)
 		return rc;
-	rc = check_alignment(&hwpt->ioas->as.space, cmd);
+	rc = dirty_check_alignment(&hwpt->ioas->as.space, cmd);
 	if (rc)
 		return rc;
 	if (!hwpt->common.domain->dirty_ops)
 		return -EOPNOTSUPP;
-	return read_dirty(hwpt, cmd, last);
+	return dirty_read(hwpt, cmd, last);
 }
 
 int iommufd_hwpt_get_dirty_bitmap_ioctl(struct iommufd_call *call)
@@ -338,7 +338,7 @@ int iommufd_hwpt_get_dirty_bitmap_ioctl(struct iommufd_call *call)
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = get_dirty_bitmap(hwpt, cmd);
+	rc = dirty_get_bitmap(hwpt, cmd);
 	iommufd_object_put(call->ctx, &hwpt->common.obj);
 	return rc;
 }

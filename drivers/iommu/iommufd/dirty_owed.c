@@ -65,9 +65,9 @@ int iommufd_owed_prepare(struct iommufd_owed *owed)
 	return 0;
 }
 
-static void insert_range(struct iommufd_owed *owed,
-			 struct interval_tree_node *node, unsigned long first,
-			 unsigned long last)
+static void owed_insert_range(struct iommufd_owed *owed,
+			      struct interval_tree_node *node,
+			      unsigned long first, unsigned long last)
 {
 	node->start = first;
 	node->last = last;
@@ -75,20 +75,20 @@ static void insert_range(struct iommufd_owed *owed,
 	owed->nr_ranges++;
 }
 
-static void remove_range(struct iommufd_owed *owed,
-			 struct interval_tree_node *node)
+static void owed_remove_range(struct iommufd_owed *owed,
+			      struct interval_tree_node *node)
 {
 	interval_tree_remove(node, &owed->ranges);
 	owed->nr_ranges--;
 }
 
-static struct interval_tree_node *take_spare(struct iommufd_owed *owed)
+static struct interval_tree_node *owed_take_spare(struct iommufd_owed *owed)
 {
 	return owed->spare[--owed->nr_spare];
 }
 
-static void free_node(struct iommufd_owed *owed,
-		      struct interval_tree_node *node)
+static void owed_free_node(struct iommufd_owed *owed,
+			   struct interval_tree_node *node)
 {
 	if (owed->nr_spare == IOMMUFD_OWED_SPARE)
 		kfree(node);
@@ -118,10 +118,10 @@ void iommufd_owed_add(struct iommufd_owed *owed, unsigned long first,
 								   last))) {
 		first = min(first, node->start);
 		last = max(last, node->last);
-		remove_range(owed, node);
-		free_node(owed, node);
+		owed_remove_range(owed, node);
+		owed_free_node(owed, node);
 	}
-	insert_range(owed, take_spare(owed), first, last);
+	owed_insert_range(owed, owed_take_spare(owed), first, last);
 }
 
 /**
@@ -143,16 +143,17 @@ void iommufd_owed_settle(struct iommufd_owed *owed, unsigned long first,
 	while ((node = interval_tree_iter_first(&owed->ranges, first, last))) {
 		start = node->start;
 		end = node->last;
-		remove_range(owed, node);
+		owed_remove_range(owed, node);
 		if (start < first && end > last) {
-			insert_range(owed, node, start, first - 1);
-			insert_range(owed, take_spare(owed), last + 1, end);
+			owed_insert_range(owed, node, start, first - 1);
+			owed_insert_range(owed, owed_take_spare(owed), last + 1,
+					  end);
 		} else if (start < first) {
-			insert_range(owed, node, start, first - 1);
+			owed_insert_range(owed, node, start, first - 1);
 		} else if (end > last) {
-			insert_range(owed, node, last + 1, end);
+			owed_insert_range(owed, node, last + 1, end);
 		} else {
-			free_node(owed, node);
+			owed_free_node(owed, node);
 		}
 		cond_resched();
 	}
@@ -206,8 +207,8 @@ void iommufd_owed_sweep(struct iommufd_owed *owed,
 	     node = next) {
 		next = interval_tree_iter_next(node, 0, ULONG_MAX);
 		if (!is_mapped(data, node->start, node->last)) {
-			remove_range(owed, node);
-			free_node(owed, node);
+			owed_remove_range(owed, node);
+			owed_free_node(owed, node);
 		}
 		cond_resched();
 	}

@@ -59,13 +59,14 @@ static struct iommufd_fault_queue *to_fault_queue(struct iommufd_object *obj)
 	return container_of(obj, struct iommufd_fault_queue, obj);
 }
 
-static struct iommufd_attachment *attachment_of(const struct iopf_group *group)
+static struct iommufd_attachment *
+fault_attachment(const struct iopf_group *group)
 {
 	return container_of(group->attach_handle, struct iommufd_attachment,
 			    handle);
 }
 
-static struct device *device_of(const struct iopf_group *group)
+static struct device *fault_device(const struct iopf_group *group)
 {
 	return group->fault_param->dev;
 }
@@ -74,9 +75,9 @@ static struct device *device_of(const struct iopf_group *group)
  * By which ID does user space know the device? Members of the group that are
  * not attached have none: 0.
  */
-static u32 device_id(const struct iopf_group *group)
+static u32 fault_device_id(const struct iopf_group *group)
 {
-	struct xarray *devices = &attachment_of(group)->devices;
+	struct xarray *devices = &fault_attachment(group)->devices;
 	struct iommufd_device *idev;
 	unsigned long id;
 	u32 found = 0;
@@ -84,7 +85,7 @@ static u32 device_id(const struct iopf_group *group)
 	/* A device cannot leave meanwhile, and so not be freed. */
 	xa_lock(devices);
 	xa_for_each(devices, id, idev) {
-		if (idev->dev == device_of(group)) {
+		if (idev->dev == fault_device(group)) {
 			found = id;
 			break;
 		}
@@ -98,12 +99,13 @@ static u32 device_id(const struct iopf_group *group)
  */
 
 /* On an error the group is not in the queue: -ENODEV if nobody is there. */
-static int enqueue(struct iommufd_fault_queue *queue, struct iopf_group *group)
+static int fault_enqueue(struct iommufd_fault_queue *queue,
+			 struct iopf_group *group)
 {
 	lockdep_assert_held(&queue->groups.xa_lock);
 
 	/* Whoever leaves from now on finds the group in the queue. */
-	if (!device_id(group) || queue->closed)
+	if (!fault_device_id(group) || queue->closed)
 		return -ENODEV;
 	if (queue->nr_groups >= GROUPS_MAX)
 		return -ENOSPC;
@@ -113,8 +115,8 @@ static int enqueue(struct iommufd_fault_queue *queue, struct iopf_group *group)
 	return 0;
 }
 
-static void answer(struct iopf_group *group,
-		   enum iommu_page_response_code code)
+static void fault_answer(struct iopf_group *group,
+			 enum iommu_page_response_code code)
 {
 	iopf_group_response(group, code);
 	iopf_free_group(group);
@@ -124,24 +126,24 @@ static void answer(struct iopf_group *group,
  * Called by the IOMMU core, which answers the group if this fails. Sleeps for no
  * more than an answer takes that the device is being given.
  */
-static int handle_group(struct iopf_group *group)
+static int fault_handle_group(struct iopf_group *group)
 {
 	struct iommufd_fault_queue *queue =
-		attachment_of(group)->hwpt->fault_queue;
+		fault_attachment(group)->hwpt->fault_queue;
 	int rc;
 
 	/* From here on it is not the core's to free when the device goes. */
 	iopf_group_dequeue(group);
 
 	xa_lock(&queue->groups);
-	rc = enqueue(queue, group);
+	rc = fault_enqueue(queue, group);
 	xa_unlock(&queue->groups);
 	if (!rc)
 		wake_up_interruptible_poll(&queue->wait,
 					   EPOLLIN | EPOLLRDNORM);
 	if (rc != -ENODEV)
 		return rc;
-	answer(group, IOMMU_PAGE_RESP_INVALID);
+	fault_answer(group, IOMMU_PAGE_RESP_INVALID);
 	return 0;
 }
 
@@ -149,8 +151,8 @@ static int handle_group(struct iopf_group *group)
  * Groups go
  */
 
-static void dequeue(struct iommufd_fault_queue *queue,
-		    struct iopf_group *group)
+static void fault_dequeue(struct iommufd_fault_queue *queue,
+			  struct iopf_group *group)
 {
 	lockdep_assert_held(&queue->groups.xa_lock);
 
@@ -160,18 +162,18 @@ static void dequeue(struct iommufd_fault_queue *queue,
 	queue->nr_groups--;
 }
 
-static bool concerns(const struct iopf_group *group,
-		     const struct iommufd_attachment *attachment,
-		     const struct iommufd_device *idev)
+static bool fault_concerns(const struct iopf_group *group,
+			   const struct iommufd_attachment *attachment,
+			   const struct iommufd_device *idev)
 {
-	return (!attachment || attachment_of(group) == attachment) &&
-	       (!idev || idev->dev == device_of(group));
+	return (!attachment || fault_attachment(group) == attachment) &&
+	       (!idev || idev->dev == fault_device(group));
 }
 
 /* What waits for an answer, of @attachment and @idev or, if NULL, of all */
-static void answer_all(struct iommufd_fault_queue *queue,
-		       const struct iommufd_attachment *attachment,
-		       const struct iommufd_device *idev)
+static void fault_answer_all(struct iommufd_fault_queue *queue,
+			     const struct iommufd_attachment *attachment,
+			     const struct iommufd_device *idev)
 {
 	struct iopf_group *group, *next;
 	unsigned long cookie;
@@ -181,25 +183,25 @@ static void answer_all(struct iommufd_fault_queue *queue,
 	mutex_lock(&queue->answer_lock);
 	xa_lock(&queue->groups);
 	list_for_each_entry_safe(group, next, &queue->unread, node) {
-		if (!concerns(group, attachment, idev))
+		if (!fault_concerns(group, attachment, idev))
 			continue;
-		dequeue(queue, group);
+		fault_dequeue(queue, group);
 		list_add_tail(&group->node, &dequeued);
 	}
 	xa_for_each(&queue->groups, cookie, group) {
-		if (!concerns(group, attachment, idev))
+		if (!fault_concerns(group, attachment, idev))
 			continue;
-		dequeue(queue, group);
+		fault_dequeue(queue, group);
 		list_add_tail(&group->node, &dequeued);
 	}
 	xa_unlock(&queue->groups);
 	list_for_each_entry_safe(group, next, &dequeued, node)
-		answer(group, IOMMU_PAGE_RESP_INVALID);
+		fault_answer(group, IOMMU_PAGE_RESP_INVALID);
 	mutex_unlock(&queue->answer_lock);
 }
 
-static int answer_one(struct iommufd_fault_queue *queue,
-		      const struct iommu_hwpt_page_response *response)
+static int fault_answer_one(struct iommufd_fault_queue *queue,
+			    const struct iommu_hwpt_page_response *response)
 {
 	struct iopf_group *group;
 
@@ -214,11 +216,11 @@ static int answer_one(struct iommufd_fault_queue *queue,
 	if (group && !list_empty(&group->node))
 		group = NULL;
 	if (group)
-		dequeue(queue, group);
+		fault_dequeue(queue, group);
 	xa_unlock(&queue->groups);
 	if (!group)
 		return -EINVAL;
-	answer(group, response->code);
+	fault_answer(group, response->code);
 	return 0;
 }
 
@@ -226,9 +228,9 @@ static int answer_one(struct iommufd_fault_queue *queue,
  * The file
  */
 
-static void describe(const struct iopf_group *group,
-		     const struct iopf_fault *fault, u32 dev_id,
-		     struct iommu_hwpt_pgfault *record)
+static void fault_describe(const struct iopf_group *group,
+			   const struct iopf_fault *fault, u32 dev_id,
+			   struct iommu_hwpt_pgfault *record)
 {
 	const struct iommu_fault_page_request *request = &fault->fault.prm;
 
@@ -250,15 +252,15 @@ static void describe(const struct iopf_group *group,
  * The oldest group to be read, if any. What a device has left that is no longer
  * attached is about to be answered.
  */
-static struct iopf_group *first_unread(struct iommufd_fault_queue *queue,
-				       u32 *dev_id)
+static struct iopf_group *fault_first_unread(struct iommufd_fault_queue *queue,
+					     u32 *dev_id)
 {
 	struct iopf_group *group;
 
 	lockdep_assert_held(&queue->groups.xa_lock);
 
 	list_for_each_entry(group, &queue->unread, node) {
-		*dev_id = device_id(group);
+		*dev_id = fault_device_id(group);
 		if (*dev_id)
 			return group;
 	}
@@ -266,14 +268,14 @@ static struct iopf_group *first_unread(struct iommufd_fault_queue *queue,
 }
 
 /* Return: the size of the oldest group in records, 0 if there is none. */
-static size_t peek(struct iommufd_fault_queue *queue)
+static size_t fault_peek(struct iommufd_fault_queue *queue)
 {
 	struct iopf_group *group;
 	size_t count;
 	u32 dev_id;
 
 	xa_lock(&queue->groups);
-	group = first_unread(queue, &dev_id);
+	group = fault_first_unread(queue, &dev_id);
 	count = group ? group->fault_count : 0;
 	xa_unlock(&queue->groups);
 	return count;
@@ -283,8 +285,9 @@ static size_t peek(struct iommufd_fault_queue *queue)
  * Gives the oldest group its cookie, for which there is memory.
  * Return: false if it is no longer one of @count records.
  */
-static bool describe_group(struct iommufd_fault_queue *queue, u32 cookie,
-			   struct iommu_hwpt_pgfault *records, size_t count)
+static bool fault_describe_group(struct iommufd_fault_queue *queue, u32 cookie,
+				 struct iommu_hwpt_pgfault *records,
+				 size_t count)
 {
 	struct iopf_group *group;
 	struct iopf_fault *fault;
@@ -292,20 +295,20 @@ static bool describe_group(struct iommufd_fault_queue *queue, u32 cookie,
 	u32 dev_id;
 
 	xa_lock(&queue->groups);
-	group = first_unread(queue, &dev_id);
+	group = fault_first_unread(queue, &dev_id);
 	if (group && group->fault_count == count) {
 		found = true;
 		group->cookie = cookie;
 		__xa_store(&queue->groups, cookie, group, GFP_NOWAIT);
 		list_for_each_entry(fault, &group->faults, list)
-			describe(group, fault, dev_id, records++);
+			fault_describe(group, fault, dev_id, records++);
 	}
 	xa_unlock(&queue->groups);
 	return found;
 }
 
-/* The group is gone if its device has left since describe_group(). */
-static void mark_read(struct iommufd_fault_queue *queue, u32 cookie)
+/* The group is gone if its device has left since fault_describe_group(). */
+static void fault_mark_read(struct iommufd_fault_queue *queue, u32 cookie)
 {
 	struct iopf_group *group;
 
@@ -316,7 +319,7 @@ static void mark_read(struct iommufd_fault_queue *queue, u32 cookie)
 	xa_unlock(&queue->groups);
 }
 
-static void mark_unread(struct iommufd_fault_queue *queue, u32 cookie)
+static void fault_mark_unread(struct iommufd_fault_queue *queue, u32 cookie)
 {
 	struct iopf_group *group;
 
@@ -327,16 +330,16 @@ static void mark_unread(struct iommufd_fault_queue *queue, u32 cookie)
 	xa_unlock(&queue->groups);
 }
 
-static int copy_group(struct iommufd_fault_queue *queue, u32 cookie,
-		      struct iommu_hwpt_pgfault *records, size_t count,
-		      char __user *user)
+static int fault_copy_group(struct iommufd_fault_queue *queue, u32 cookie,
+			    struct iommu_hwpt_pgfault *records, size_t count,
+			    char __user *user)
 {
 	/* It may have been answered, as its device has left; try another. */
-	if (!describe_group(queue, cookie, records, count))
+	if (!fault_describe_group(queue, cookie, records, count))
 		return -EAGAIN;
 	if (copy_to_user(user, records, count * sizeof(*records)))
 		return -EFAULT;
-	mark_read(queue, cookie);
+	fault_mark_read(queue, cookie);
 	return 0;
 }
 
@@ -356,23 +359,23 @@ static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
 			     GFP_KERNEL_ACCOUNT);
 	if (rc)
 		return rc;
-	rc = copy_group(queue, cookie, records, count, user);
+	rc = fault_copy_group(queue, cookie, records, count, user);
 	if (rc)
-		mark_unread(queue, cookie);
+		fault_mark_unread(queue, cookie);
 	else
 		queue->next_cookie = next_cookie;
 	return rc;
 }
 
 /* Return: the bytes read, 0 if there is nothing to read. */
-static ssize_t read_group(struct iommufd_fault_queue *queue, char __user *user,
-			  size_t room)
+static ssize_t fault_read_group(struct iommufd_fault_queue *queue,
+				char __user *user, size_t room)
 {
 	struct iommu_hwpt_pgfault one, *records = &one;
 	size_t count;
 	int rc;
 
-	count = peek(queue);
+	count = fault_peek(queue);
 	if (!count)
 		return 0;
 	if (count > room / sizeof(one))
@@ -401,7 +404,7 @@ static ssize_t fault_fops_read(struct file *file, char __user *user,
 	if (rc)
 		return rc;
 	do {
-		rc = read_group(queue, user + done, count - done);
+		rc = fault_read_group(queue, user + done, count - done);
 		if (rc > 0)
 			done += rc;
 	} while (rc > 0 || rc == -EAGAIN);
@@ -422,7 +425,7 @@ static ssize_t fault_fops_write(struct file *file, const char __user *user,
 	for (done = 0; done != count; done += sizeof(response)) {
 		rc = -EFAULT;
 		if (!copy_from_user(&response, user + done, sizeof(response)))
-			rc = answer_one(queue, &response);
+			rc = fault_answer_one(queue, &response);
 		if (rc)
 			return done ?: rc;
 	}
@@ -436,7 +439,7 @@ static __poll_t fault_fops_poll(struct file *file,
 	__poll_t events = EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &queue->wait, wait);
-	if (peek(queue))
+	if (fault_peek(queue))
 		events |= EPOLLIN | EPOLLRDNORM;
 	return events;
 }
@@ -449,7 +452,7 @@ static int fault_fops_release(struct inode *inode, struct file *file)
 	xa_lock(&queue->groups);
 	queue->closed = true;
 	xa_unlock(&queue->groups);
-	answer_all(queue, NULL, NULL);
+	fault_answer_all(queue, NULL, NULL);
 	iommufd_object_release(&queue->obj);
 	iommufd_ctx_put(ctx);
 	return 0;
@@ -484,7 +487,7 @@ const struct iommufd_object_ops iommufd_fault_queue_object_ops = {
 	.destroy = fault_queue_destroy,
 };
 
-static struct iommufd_fault_queue *create(struct iommufd_ctx *ctx)
+static struct iommufd_fault_queue *fault_queue_create(struct iommufd_ctx *ctx)
 {
 	struct iommufd_fault_queue *queue;
 	struct iommufd_object *obj;
@@ -502,7 +505,7 @@ static struct iommufd_fault_queue *create(struct iommufd_ctx *ctx)
 	return queue;
 }
 
-static int open_file(struct iommufd_fault_queue *queue, int fd)
+static int fault_queue_open_file(struct iommufd_fault_queue *queue, int fd)
 {
 	struct file *file;
 
@@ -524,7 +527,7 @@ int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	queue = create(call->ctx);
+	queue = fault_queue_create(call->ctx);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
 	call->created = &queue->obj;
@@ -535,7 +538,7 @@ int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call)
 	cmd->out_fault_id = queue->obj.id;
 	cmd->out_fault_fd = fd;
 	/* A file that is open cannot be taken back: it comes last. */
-	rc = iommufd_call_reply(call) ?: open_file(queue, fd);
+	rc = iommufd_call_reply(call) ?: fault_queue_open_file(queue, fd);
 	if (rc)
 		put_unused_fd(fd);
 	return rc;
@@ -556,7 +559,7 @@ int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	hwpt->fault_queue = to_fault_queue(obj);
-	hwpt->domain->iopf_handler = handle_group;
+	hwpt->domain->iopf_handler = fault_handle_group;
 	iommufd_object_hold(obj);
 	iommufd_object_put(hwpt->ctx, obj);
 	return 0;
@@ -636,5 +639,5 @@ void iommufd_fault_end(struct iommufd_attachment *attachment,
 	lockdep_assert_held(&attachment->group->lock);
 
 	if (queue)
-		answer_all(queue, attachment, idev);
+		fault_answer_all(queue, attachment, idev);
 }

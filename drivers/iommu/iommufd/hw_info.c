@@ -20,7 +20,7 @@
 #include "object.h"
 
 /* A PCI device can only use PASIDs when they are switched on in it. */
-static bool describe_pci_pasids(struct pci_dev *pdev, u64 *capabilities)
+static bool hw_info_describe_pci_pasids(struct pci_dev *pdev, u64 *capabilities)
 {
 	int status = pci_pasid_status(pdev);
 
@@ -33,7 +33,8 @@ static bool describe_pci_pasids(struct pci_dev *pdev, u64 *capabilities)
 	return true;
 }
 
-static void describe_pasids(struct device *dev, struct iommu_hw_info *cmd)
+static void hw_info_describe_pasids(struct device *dev,
+				    struct iommu_hw_info *cmd)
 {
 	u32 max_pasids = dev->iommu->max_pasids;
 
@@ -41,23 +42,26 @@ static void describe_pasids(struct device *dev, struct iommu_hw_info *cmd)
 	if (!max_pasids)
 		return;
 	if (dev_is_pci(dev) &&
-	    !describe_pci_pasids(to_pci_dev(dev), &cmd->out_capabilities))
+	    !hw_info_describe_pci_pasids(to_pci_dev(dev),
+					 &cmd->out_capabilities))
 		return;
 	cmd->out_max_pasid_log2 = ilog2(max_pasids);
 }
 
-static void describe_device(struct device *dev, struct iommu_hw_info *cmd)
+static void hw_info_describe_device(struct device *dev,
+				    struct iommu_hw_info *cmd)
 {
 	cmd->out_capabilities = 0;
 	if (device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING))
 		cmd->out_capabilities |= IOMMU_HW_CAP_DIRTY_TRACKING;
 	if (!device_iommu_capable(dev, IOMMU_CAP_PCI_ATS_SUPPORTED))
 		cmd->out_capabilities |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
-	describe_pasids(dev, cmd);
+	hw_info_describe_pasids(dev, cmd);
 }
 
 /* The rest of the buffer says that the kernel knows no more. */
-static int write_data(struct iommu_hw_info *cmd, const void *data, u32 length)
+static int hw_info_write(struct iommu_hw_info *cmd, const void *data,
+			 u32 length)
 {
 	void __user *user = u64_to_user_ptr(cmd->data_uptr);
 	u32 common = min(cmd->data_len, length);
@@ -70,8 +74,8 @@ static int write_data(struct iommu_hw_info *cmd, const void *data, u32 length)
 }
 
 /* Return: @length bytes, for the caller to free; NULL; or an ERR_PTR. */
-static void *describe_hardware(struct device *dev, struct iommu_hw_info *cmd,
-			       u32 *length)
+static void *hw_info_ask_driver(struct device *dev, struct iommu_hw_info *cmd,
+				u32 *length)
 {
 	enum iommu_hw_info_type type = IOMMU_HW_INFO_TYPE_DEFAULT;
 	const struct iommu_ops *ops = dev_iommu_ops(dev);
@@ -93,7 +97,7 @@ static void *describe_hardware(struct device *dev, struct iommu_hw_info *cmd,
 	return data;
 }
 
-static bool is_known(const struct iommu_hw_info *cmd)
+static bool hw_info_is_known(const struct iommu_hw_info *cmd)
 {
 	return !(cmd->flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE) &&
 	       !memchr_inv(cmd->__reserved, 0, sizeof(cmd->__reserved));
@@ -107,20 +111,20 @@ int iommufd_get_hw_info_ioctl(struct iommufd_call *call)
 	void *data;
 	int rc;
 
-	if (!is_known(cmd))
+	if (!hw_info_is_known(cmd))
 		return -EOPNOTSUPP;
 
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	data = describe_hardware(idev->dev, cmd, &length);
-	describe_device(idev->dev, cmd);
+	data = hw_info_ask_driver(idev->dev, cmd, &length);
+	hw_info_describe_device(idev->dev, cmd);
 	iommufd_object_put(call->ctx, &idev->obj);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
 
 	/* User memory may take for ever; the driver must not wait for it. */
-	rc = write_data(cmd, data, length);
+	rc = hw_info_write(cmd, data, length);
 	kfree(data);
 	return rc ?: iommufd_call_reply(call);
 }

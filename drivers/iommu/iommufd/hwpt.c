@@ -36,9 +36,9 @@ const struct iommufd_object_ops iommufd_hwpt_paging_object_ops = {
 	.destroy = hwpt_paging_destroy,
 };
 
-static struct iommu_domain *
-alloc_domain_with(struct iommufd_device *idev, u32 flags,
-		  const struct iommu_user_data *data)
+static struct iommu_domain *hwpt_ask_driver(struct iommufd_device *idev,
+					    u32 flags,
+					    const struct iommu_user_data *data)
 {
 	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
 	struct iommu_domain *domain;
@@ -56,13 +56,13 @@ alloc_domain_with(struct iommufd_device *idev, u32 flags,
 	return domain;
 }
 
-static int alloc_domain(struct iommufd_hwpt_paging *hwpt,
-			struct iommufd_device *idev, u32 flags,
-			const struct iommu_user_data *data)
+static int hwpt_alloc_domain(struct iommufd_hwpt_paging *hwpt,
+			     struct iommufd_device *idev, u32 flags,
+			     const struct iommu_user_data *data)
 {
 	struct iommu_domain *domain;
 
-	domain = alloc_domain_with(idev, flags, data);
+	domain = hwpt_ask_driver(idev, flags, data);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	iommufd_hwpt_set_domain(&hwpt->common, domain);
@@ -70,8 +70,8 @@ static int alloc_domain(struct iommufd_hwpt_paging *hwpt,
 }
 
 /* To be decided before anything is mapped, and never changed. */
-static int enforce_cache_coherency(struct iommufd_hwpt_paging *hwpt,
-				   struct iommufd_device *idev)
+static int hwpt_enforce_cache_coherency(struct iommufd_hwpt_paging *hwpt,
+					struct iommufd_device *idev)
 {
 	struct iommu_domain *domain = hwpt->common.domain;
 
@@ -119,10 +119,10 @@ iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	hwpt->ioas = ioas;
 	iommufd_object_hold(&ioas->obj);
 
-	rc = alloc_domain(hwpt, idev, flags, data);
+	rc = hwpt_alloc_domain(hwpt, idev, flags, data);
 	if (rc)
 		goto err_abort;
-	rc = enforce_cache_coherency(hwpt, idev);
+	rc = hwpt_enforce_cache_coherency(hwpt, idev);
 	if (rc)
 		goto err_abort;
 

@@ -17,7 +17,7 @@
 #include "hwpt_nested.h"
 #include "ioas.h"
 
-static int check_alloc(const struct iommu_hwpt_alloc *cmd)
+static int hwpt_check_alloc(const struct iommu_hwpt_alloc *cmd)
 {
 	if (cmd->__reserved || cmd->__reserved2)
 		return -EOPNOTSUPP;
@@ -26,7 +26,7 @@ static int check_alloc(const struct iommu_hwpt_alloc *cmd)
 	return 0;
 }
 
-static int check_paging_flags(struct iommufd_device *idev, u32 flags)
+static int hwpt_check_paging_flags(struct iommufd_device *idev, u32 flags)
 {
 	const u32 known = IOMMU_HWPT_ALLOC_NEST_PARENT |
 			  IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
@@ -48,13 +48,14 @@ static int check_paging_flags(struct iommufd_device *idev, u32 flags)
 }
 
 static struct iommufd_hw_pagetable *
-alloc_paging(const struct iommu_hwpt_alloc *cmd, struct iommufd_ioas *ioas,
-	     struct iommufd_device *idev, const struct iommu_user_data *data)
+hwpt_alloc_paging(const struct iommu_hwpt_alloc *cmd, struct iommufd_ioas *ioas,
+		  struct iommufd_device *idev,
+		  const struct iommu_user_data *data)
 {
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	rc = check_paging_flags(idev, cmd->flags);
+	rc = hwpt_check_paging_flags(idev, cmd->flags);
 	if (rc)
 		return ERR_PTR(rc);
 	hwpt = iommufd_hwpt_create(ioas, idev,
@@ -64,9 +65,10 @@ alloc_paging(const struct iommu_hwpt_alloc *cmd, struct iommufd_ioas *ioas,
 }
 
 static struct iommufd_hw_pagetable *
-alloc_nested(const struct iommu_hwpt_alloc *cmd,
-	     struct iommufd_hwpt_paging *parent, struct iommufd_device *idev,
-	     const struct iommu_user_data *data)
+hwpt_alloc_nested(const struct iommu_hwpt_alloc *cmd,
+		  struct iommufd_hwpt_paging *parent,
+		  struct iommufd_device *idev,
+		  const struct iommu_user_data *data)
 {
 	struct iommufd_hwpt_nested *hwpt;
 
@@ -80,15 +82,15 @@ alloc_nested(const struct iommu_hwpt_alloc *cmd,
 
 /* @data: for the IOMMU driver, or NULL */
 static struct iommufd_hw_pagetable *
-alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
-	 struct iommufd_device *idev, const struct iommu_user_data *data)
+hwpt_alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
+	      struct iommufd_device *idev, const struct iommu_user_data *data)
 {
 	switch (obj->type) {
 	case IOMMUFD_OBJ_IOAS:
-		return alloc_paging(cmd, to_ioas(obj), idev, data);
+		return hwpt_alloc_paging(cmd, to_ioas(obj), idev, data);
 	case IOMMUFD_OBJ_HWPT_PAGING:
-		return alloc_nested(cmd, to_hwpt_paging(to_hwpt(obj)), idev,
-				    data);
+		return hwpt_alloc_nested(cmd, to_hwpt_paging(to_hwpt(obj)),
+					 idev, data);
 	default:
 		return ERR_PTR(-EINVAL);
 	}
@@ -100,8 +102,8 @@ alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
  * have to be made present: whoever unbinds the device waits for both, as long
  * as they take.
  */
-static int alloc_for_device(struct iommufd_call *call,
-			    struct iommufd_device *idev)
+static int hwpt_alloc_for_device(struct iommufd_call *call,
+				 struct iommufd_device *idev)
 {
 	struct iommu_hwpt_alloc *cmd = call->arg;
 	const struct iommu_user_data data = {
@@ -117,7 +119,7 @@ static int alloc_for_device(struct iommufd_call *call,
 	if (IS_ERR(obj))
 		return -EINVAL;
 
-	hwpt = alloc_on(cmd, obj, idev, cmd->data_len ? &data : NULL);
+	hwpt = hwpt_alloc_on(cmd, obj, idev, cmd->data_len ? &data : NULL);
 	iommufd_object_put(call->ctx, obj);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
@@ -139,13 +141,13 @@ int iommufd_hwpt_alloc_ioctl(struct iommufd_call *call)
 	struct iommufd_device *idev;
 	int rc;
 
-	rc = check_alloc(cmd);
+	rc = hwpt_check_alloc(cmd);
 	if (rc)
 		return rc;
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	rc = alloc_for_device(call, idev);
+	rc = hwpt_alloc_for_device(call, idev);
 	iommufd_object_put(call->ctx, &idev->obj);
 	return rc ?: iommufd_call_reply(call);
 }

@@ -31,17 +31,17 @@ const struct iommufd_object_ops iommufd_hwpt_nested_object_ops = {
 	.destroy = hwpt_nested_destroy,
 };
 
-static int check_parent(const struct iommufd_hwpt_paging *parent,
-			const struct iommu_ops *ops)
+static int hwpt_nested_check_parent(const struct iommufd_hwpt_paging *parent,
+				    const struct iommu_ops *ops)
 {
 	if (!parent->nest_parent || parent->common.domain->owner != ops)
 		return -EINVAL;
 	return 0;
 }
 
-static int alloc_domain(struct iommufd_hwpt_nested *hwpt,
-			struct iommufd_device *idev, u32 flags,
-			const struct iommu_user_data *data)
+static int hwpt_nested_alloc_domain(struct iommufd_hwpt_nested *hwpt,
+				    struct iommufd_device *idev, u32 flags,
+				    const struct iommu_user_data *data)
 {
 	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
 	struct iommu_domain *domain;
@@ -82,7 +82,7 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 
 	if (!data || !ops->domain_alloc_nested)
 		return ERR_PTR(-EOPNOTSUPP);
-	rc = check_parent(parent, ops);
+	rc = hwpt_nested_check_parent(parent, ops);
 	if (rc)
 		return ERR_PTR(rc);
 
@@ -95,7 +95,7 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 	hwpt->parent = parent;
 	iommufd_object_hold(&parent->common.obj);
 
-	rc = alloc_domain(hwpt, idev, flags, data);
+	rc = hwpt_nested_alloc_domain(hwpt, idev, flags, data);
 	if (rc) {
 		iommufd_object_abort(idev->ctx, obj);
 		return ERR_PTR(rc);

@@ -15,7 +15,7 @@
 /* Requests of one call; a driver may copy all of them at once. */
 #define ENTRIES_MAX BIT(19)
 
-static int check(const struct iommu_hwpt_invalidate *cmd)
+static int invalidate_check(const struct iommu_hwpt_invalidate *cmd)
 {
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
@@ -41,7 +41,7 @@ static int invalidate_hwpt(struct iommufd_hw_pagetable *hwpt,
 	return rc;
 }
 
-static int invalidate(struct iommufd_call *call, u32 *nr_done)
+static int invalidate_run(struct iommufd_call *call, u32 *nr_done)
 {
 	struct iommu_hwpt_invalidate *cmd = call->arg;
 	struct iommu_user_data_array array = {
@@ -53,7 +53,7 @@ static int invalidate(struct iommufd_call *call, u32 *nr_done)
 	struct iommufd_object *obj;
 	int rc;
 
-	rc = check(cmd);
+	rc = invalidate_check(cmd);
 	if (rc)
 		return rc;
 	obj = iommufd_object_get(call->ctx, cmd->hwpt_id, IOMMUFD_OBJ_ANY);
@@ -85,7 +85,7 @@ int iommufd_hwpt_invalidate_ioctl(struct iommufd_call *call)
 	rc = iommufd_call_reply(call);
 	if (rc)
 		return rc;
-	rc = invalidate(call, &nr_done);
+	rc = invalidate_run(call, &nr_done);
 	if (cmd->entry_num == nr_done)
 		return rc;
 	cmd->entry_num = nr_done;

@@ -153,8 +153,8 @@ int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call)
 	return cmd->num_iovas > room ? -EMSGSIZE : 0;
 }
 
-static int read_allowed(struct iommu_ioas_allow_iovas *cmd,
-			struct rb_root_cached *allowed)
+static int ioas_read_allowed(struct iommu_ioas_allow_iovas *cmd,
+			     struct rb_root_cached *allowed)
 {
 	struct iommu_iova_range __user *ranges =
 		u64_to_user_ptr(cmd->allowed_iovas);
@@ -191,7 +191,7 @@ int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	rc = read_allowed(cmd, &allowed);
+	rc = ioas_read_allowed(cmd, &allowed);
 	if (!rc)
 		rc = iommufd_iova_space_set_allowed(&ioas->as.space, &allowed);
 	iommufd_iova_free_allowed(&allowed);
@@ -201,7 +201,7 @@ int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call)
 
 #define MAP_ACCESS (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 
-static int map_access(u32 flags)
+static int ioas_map_access(u32 flags)
 {
 	int access = 0;
 
@@ -212,18 +212,18 @@ static int map_access(u32 flags)
 	return access;
 }
 
-static int check_map_flags(u32 flags, u32 reserved)
+static int ioas_check_map_flags(u32 flags, u32 reserved)
 {
 	if (flags & ~(IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS) || reserved)
 		return -EOPNOTSUPP;
 	return 0;
 }
 
-static int check_map(const struct iommu_ioas_map *cmd)
+static int ioas_check_map(const struct iommu_ioas_map *cmd)
 {
 	int rc;
 
-	rc = check_map_flags(cmd->flags, cmd->__reserved);
+	rc = ioas_check_map_flags(cmd->flags, cmd->__reserved);
 	if (rc)
 		return rc;
 	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
@@ -232,7 +232,7 @@ static int check_map(const struct iommu_ioas_map *cmd)
 	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
 }
 
-static int check_user_range(unsigned long va, unsigned long length)
+static int ioas_check_user_range(unsigned long va, unsigned long length)
 {
 	unsigned long end;
 
@@ -251,9 +251,10 @@ static int check_user_range(unsigned long va, unsigned long length)
  * if the structure was taken away in between. Then the map is undone; if that
  * fails, its error says so, which is none of a map: EBUSY or EDEADLOCK.
  */
-static int map_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas,
-			 struct iommufd_area *areas, u32 flags, u64 length,
-			 __u64 *iova)
+static int ioas_map_and_reply(struct iommufd_call *call,
+			      struct iommufd_ioas *ioas,
+			      struct iommufd_area *areas, u32 flags, u64 length,
+			      __u64 *iova)
 {
 	bool fixed = flags & IOMMU_IOAS_MAP_FIXED_IOVA;
 	unsigned long start = *iova, unmapped;
@@ -282,34 +283,33 @@ err_free:
 	return rc;
 }
 
-static struct iommufd_account *caller_account(struct iommufd_ctx *ctx,
-					      enum iommufd_account_kind kind)
+static struct iommufd_account *
+ioas_caller_account(struct iommufd_ctx *ctx, enum iommufd_account_kind kind)
 {
 	return iommufd_account_get(&ctx->accounts, kind,
 				   READ_ONCE(ctx->account_mode));
 }
 
-static struct iommufd_area *user_memory_area(struct iommufd_ctx *ctx,
-					     const struct iommu_ioas_map *cmd)
+static struct iommufd_area *
+ioas_user_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map *cmd)
 {
+	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
 	unsigned long va = cmd->user_va;
 	struct iommufd_account *account;
 	struct iommufd_pinned *pinned;
 	int rc;
 
-	rc = check_user_range(va, cmd->length);
+	rc = ioas_check_user_range(va, cmd->length);
 	if (rc)
 		return ERR_PTR(rc);
-	account = caller_account(ctx, IOMMUFD_ACCOUNT_FIXED);
+	account = ioas_caller_account(ctx, IOMMUFD_ACCOUNT_FIXED);
 	if (!account)
 		return ERR_PTR(-ENOMEM);
-	pinned = iommufd_user_memory_alloc(va & PAGE_MASK,
-					   cmd->flags & IOMMU_IOAS_MAP_WRITEABLE,
-					   account);
+	pinned = iommufd_user_memory_alloc(va & PAGE_MASK, writable, account);
 	if (!pinned)
 		return ERR_PTR(-ENOMEM);
 	return iommufd_area_first_of(pinned, offset_in_page(va), cmd->length,
-				     map_access(cmd->flags) | IOMMU_CACHE);
+				     ioas_map_access(cmd->flags) | IOMMU_CACHE);
 }
 
 int iommufd_ioas_map_ioctl(struct iommufd_call *call)
@@ -318,7 +318,7 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 	struct iommufd_ioas *ioas;
 	int rc;
 
-	rc = check_map(cmd);
+	rc = ioas_check_map(cmd);
 	if (rc)
 		return rc;
 
@@ -326,17 +326,18 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	rc = map_and_reply(call, ioas, user_memory_area(call->ctx, cmd),
-			   cmd->flags, cmd->length, &cmd->iova);
+	rc = ioas_map_and_reply(call, ioas,
+				ioas_user_memory_area(call->ctx, cmd),
+				cmd->flags, cmd->length, &cmd->iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
 }
 
-static int check_map_file(const struct iommu_ioas_map_file *cmd)
+static int ioas_check_map_file(const struct iommu_ioas_map_file *cmd)
 {
 	int rc;
 
-	rc = check_map_flags(cmd->flags, 0);
+	rc = ioas_check_map_flags(cmd->flags, 0);
 	if (rc)
 		return rc;
 	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
@@ -345,7 +346,7 @@ static int check_map_file(const struct iommu_ioas_map_file *cmd)
 }
 
 static struct iommufd_pinned *
-file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
+ioas_file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 {
 	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
 	struct iommufd_account *account;
@@ -364,7 +365,7 @@ file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 	CLASS(fd, f)(cmd->fd);
 	if (fd_empty(f))
 		return ERR_PTR(-EBADF);
-	account = caller_account(ctx, IOMMUFD_ACCOUNT_MOVABLE);
+	account = ioas_caller_account(ctx, IOMMUFD_ACCOUNT_MOVABLE);
 	if (!account)
 		return ERR_PTR(-ENOMEM);
 	return iommufd_file_memory_alloc(fd_file(f), cmd->start & PAGE_MASK,
@@ -372,9 +373,10 @@ file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 }
 
 static struct iommufd_area *
-file_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
+ioas_file_memory_area(struct iommufd_ctx *ctx,
+		      const struct iommu_ioas_map_file *cmd)
 {
-	int prot = map_access(cmd->flags);
+	int prot = ioas_map_access(cmd->flags);
 	struct iommufd_pinned *pinned;
 	u64 end;
 
@@ -384,7 +386,7 @@ file_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 	    end > ULONG_MAX)
 		return ERR_PTR(-EOVERFLOW);
 
-	pinned = file_memory(ctx, cmd);
+	pinned = ioas_file_memory(ctx, cmd);
 	if (IS_ERR(pinned))
 		return ERR_CAST(pinned);
 	/* Memory of a device is reached as such; that of the machine is cached. */
@@ -399,7 +401,7 @@ int iommufd_ioas_map_file_ioctl(struct iommufd_call *call)
 	struct iommufd_ioas *ioas;
 	int rc;
 
-	rc = check_map_file(cmd);
+	rc = ioas_check_map_file(cmd);
 	if (rc)
 		return rc;
 
@@ -407,17 +409,18 @@ int iommufd_ioas_map_file_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	rc = map_and_reply(call, ioas, file_memory_area(call->ctx, cmd),
-			   cmd->flags, cmd->length, &cmd->iova);
+	rc = ioas_map_and_reply(call, ioas,
+				ioas_file_memory_area(call->ctx, cmd),
+				cmd->flags, cmd->length, &cmd->iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
 }
 
-static int check_copy(const struct iommu_ioas_copy *cmd)
+static int ioas_check_copy(const struct iommu_ioas_copy *cmd)
 {
 	int rc;
 
-	rc = check_map_flags(cmd->flags, 0);
+	rc = ioas_check_map_flags(cmd->flags, 0);
 	if (rc)
 		return rc;
 	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX ||
@@ -426,9 +429,10 @@ static int check_copy(const struct iommu_ioas_copy *cmd)
 	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
 }
 
-static struct iommufd_area *copied_areas(struct iommufd_ctx *ctx,
-					 const struct iommu_ioas_copy *cmd)
+static struct iommufd_area *ioas_copied_areas(struct iommufd_ctx *ctx,
+					      const struct iommu_ioas_copy *cmd)
 {
+	int access = ioas_map_access(cmd->flags);
 	struct iommufd_area *areas;
 	struct iommufd_ioas *ioas;
 	unsigned long last;
@@ -443,8 +447,7 @@ static struct iommufd_area *copied_areas(struct iommufd_ctx *ctx,
 		areas = ERR_PTR(rc);
 	else
 		areas = iommufd_address_space_share(&ioas->as, cmd->src_iova,
-						    last,
-						    map_access(cmd->flags));
+						    last, access);
 	iommufd_object_put(ctx, &ioas->obj);
 	return areas;
 }
@@ -458,11 +461,11 @@ int iommufd_ioas_copy_ioctl(struct iommufd_call *call)
 
 	iommufd_test_syz_iova(call->ctx, cmd->src_ioas_id, &cmd->src_iova,
 			      &cmd->flags);
-	rc = check_copy(cmd);
+	rc = ioas_check_copy(cmd);
 	if (rc)
 		return rc;
 
-	areas = copied_areas(call->ctx, cmd);
+	areas = ioas_copied_areas(call->ctx, cmd);
 	if (IS_ERR(areas))
 		return PTR_ERR(areas);
 
@@ -471,14 +474,15 @@ int iommufd_ioas_copy_ioctl(struct iommufd_call *call)
 		iommufd_areas_free(areas);
 		return PTR_ERR(ioas);
 	}
-	rc = map_and_reply(call, ioas, areas, cmd->flags, cmd->length,
-			   &cmd->dst_iova);
+	rc = ioas_map_and_reply(call, ioas, areas, cmd->flags, cmd->length,
+				&cmd->dst_iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
 }
 
 /* The largest length means everything, if it begins at 0. */
-static int check_unmap(const struct iommu_ioas_unmap *cmd, unsigned long *last)
+static int ioas_check_unmap(const struct iommu_ioas_unmap *cmd,
+			    unsigned long *last)
 {
 	if (cmd->iova == 0 && cmd->length == U64_MAX) {
 		*last = ULONG_MAX;
@@ -494,13 +498,14 @@ static int check_unmap(const struct iommu_ioas_unmap *cmd, unsigned long *last)
  * found out before. Mostly that has told it already: that all of the range was
  * mapped.
  */
-static int unmap_and_reply(struct iommufd_call *call, struct iommufd_ioas *ioas)
+static int ioas_unmap_and_reply(struct iommufd_call *call,
+				struct iommufd_ioas *ioas)
 {
 	struct iommu_ioas_unmap *cmd = call->arg;
 	unsigned long last, unmapped;
 	int rc;
 
-	rc = check_unmap(cmd, &last);
+	rc = ioas_check_unmap(cmd, &last);
 	if (rc)
 		return rc;
 	rc = iommufd_call_reply(call);
@@ -527,7 +532,7 @@ int iommufd_ioas_unmap_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	rc = unmap_and_reply(call, ioas);
+	rc = ioas_unmap_and_reply(call, ioas);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;
 }

@@ -136,7 +136,7 @@ static bool window_has(const struct iova_bitmap_window *window,
 	return page - window->first_page < window->npages;
 }
 
-static void unpin_window(struct iova_bitmap_window *window)
+static void iova_bitmap_unpin_window(struct iova_bitmap_window *window)
 {
 	if (!window->npages)
 		return;
@@ -151,15 +151,16 @@ static void unpin_window(struct iova_bitmap_window *window)
  * could be when not all of the user's memory is good; the error comes out when
  * a window is to begin with the bad page.
  */
-static int pin_window(struct iova_bitmap *bitmap,
-		      struct iova_bitmap_window *window,
-		      unsigned long first_page, unsigned long last_page)
+static int iova_bitmap_pin_window(struct iova_bitmap *bitmap,
+				  struct iova_bitmap_window *window,
+				  unsigned long first_page,
+				  unsigned long last_page)
 {
 	unsigned long npages = min(last_page - first_page + 1,
 				   window->max_npages);
 	int pinned;
 
-	unpin_window(window);
+	iova_bitmap_unpin_window(window);
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
@@ -174,8 +175,8 @@ static int pin_window(struct iova_bitmap *bitmap,
 }
 
 /* The window that has @page, or NULL if it cannot be had */
-static struct iova_bitmap_window *find_window(struct iova_bitmap *bitmap,
-					      unsigned long page)
+static struct iova_bitmap_window *
+iova_bitmap_find_window(struct iova_bitmap *bitmap, unsigned long page)
 {
 	int rc;
 
@@ -185,7 +186,8 @@ static struct iova_bitmap_window *find_window(struct iova_bitmap *bitmap,
 		return &bitmap->stray;
 
 	might_sleep();
-	rc = pin_window(bitmap, &bitmap->stray, page, bitmap->last_page);
+	rc = iova_bitmap_pin_window(bitmap, &bitmap->stray, page,
+				    bitmap->last_page);
 	if (!rc)
 		return &bitmap->stray;
 	if (!bitmap->error)
@@ -198,7 +200,8 @@ static struct iova_bitmap_window *find_window(struct iova_bitmap *bitmap,
  * of a bitmap that is not aligned to them are seen shifted: this makes no
  * difference to little-endian CPUs, and others do not get here.
  */
-static void set_bits(u64 *words, unsigned int first, unsigned int last)
+static void iova_bitmap_set_bits(u64 *words, unsigned int first,
+				 unsigned int last)
 {
 	u64 *head = words + first / 64;
 	u64 *tail = words + last / 64;
@@ -214,47 +217,50 @@ static void set_bits(u64 *words, unsigned int first, unsigned int last)
 	*tail |= tail_mask;
 }
 
-static void mark_page(struct iova_bitmap_window *window, unsigned long page,
-		      unsigned int first, unsigned int last)
+static void iova_bitmap_mark_page(struct iova_bitmap_window *window,
+				  unsigned long page, unsigned int first,
+				  unsigned int last)
 {
 	struct page *user_page = window->pages[page - window->first_page];
 	u64 *words = kmap_local_page(user_page);
 
-	set_bits(words, first, last);
+	iova_bitmap_set_bits(words, first, last);
 	flush_dcache_page(user_page);
 	kunmap_local(words);
 	window->written = true;
 }
 
-static void mark_positions(struct iova_bitmap *bitmap, unsigned long first,
-			   unsigned long last)
+static void iova_bitmap_mark_positions(struct iova_bitmap *bitmap,
+				       unsigned long first, unsigned long last)
 {
 	unsigned long page = first / POSITIONS_PER_PAGE;
 	unsigned long final_page = last / POSITIONS_PER_PAGE;
 	unsigned int offset = first % POSITIONS_PER_PAGE;
 
 	for (; page <= final_page; page++, offset = 0) {
-		struct iova_bitmap_window *window = find_window(bitmap, page);
+		struct iova_bitmap_window *window =
+			iova_bitmap_find_window(bitmap, page);
 
 		if (!window)
 			return;
-		mark_page(window, page, offset,
-			  page == final_page ? last % POSITIONS_PER_PAGE :
-					       POSITIONS_PER_PAGE - 1);
+		iova_bitmap_mark_page(window, page, offset,
+				      page == final_page ?
+					      last % POSITIONS_PER_PAGE :
+					      POSITIONS_PER_PAGE - 1);
 	}
 }
 
 /* [@iova, @last] is in the bitmap. */
-static void mark_range(struct iova_bitmap *bitmap, unsigned long iova,
-		       unsigned long last)
+static void iova_bitmap_mark_range(struct iova_bitmap *bitmap,
+				   unsigned long iova, unsigned long last)
 {
-	mark_positions(bitmap, iova_to_position(bitmap, iova),
-		       iova_to_position(bitmap, last));
+	iova_bitmap_mark_positions(bitmap, iova_to_position(bitmap, iova),
+				   iova_to_position(bitmap, last));
 }
 
 /* Cut off what reaches out of the visited window, to be marked later. */
-static void owe_outside(struct iova_bitmap *bitmap, unsigned long *iova,
-			unsigned long *last)
+static void iova_bitmap_owe_outside(struct iova_bitmap *bitmap,
+				    unsigned long *iova, unsigned long *last)
 {
 	if (!bitmap->visited.npages || *iova > bitmap->visited_last ||
 	    *last < bitmap->visited_iova)
@@ -265,15 +271,15 @@ static void owe_outside(struct iova_bitmap *bitmap, unsigned long *iova,
 	*last = min(*last, bitmap->visited_last);
 }
 
-static void mark_owed(struct iova_bitmap *bitmap)
+static void iova_bitmap_mark_owed(struct iova_bitmap *bitmap)
 {
 	unsigned long iova = max(bitmap->owed_iova, bitmap->iova);
 	unsigned long last = min(bitmap->owed_last, bitmap->last);
 
 	if (iova < bitmap->visited_iova)
-		mark_range(bitmap, iova, bitmap->visited_iova - 1);
+		iova_bitmap_mark_range(bitmap, iova, bitmap->visited_iova - 1);
 	if (last > bitmap->visited_last)
-		mark_range(bitmap, bitmap->visited_last + 1, last);
+		iova_bitmap_mark_range(bitmap, bitmap->visited_last + 1, last);
 }
 
 /**
@@ -328,13 +334,14 @@ void iova_bitmap_set(struct iova_bitmap *bitmap, unsigned long iova,
 	if (iova > bitmap->last || last < bitmap->iova)
 		return;
 
-	owe_outside(bitmap, &iova, &last);
-	mark_range(bitmap, max(iova, bitmap->iova), min(last, bitmap->last));
+	iova_bitmap_owe_outside(bitmap, &iova, &last);
+	iova_bitmap_mark_range(bitmap, max(iova, bitmap->iova),
+			       min(last, bitmap->last));
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_set, "IOMMUFD");
 
-static int visit_window(struct iova_bitmap *bitmap, void *opaque,
-			iova_bitmap_fn_t fn)
+static int iova_bitmap_visit_window(struct iova_bitmap *bitmap, void *opaque,
+				    iova_bitmap_fn_t fn)
 {
 	struct iova_bitmap_window *window = &bitmap->visited;
 	unsigned long next_page = window->first_page + window->npages;
@@ -351,7 +358,7 @@ static int visit_window(struct iova_bitmap *bitmap, void *opaque,
 	bitmap->owed_last = last;
 	rc = fn(bitmap, iova, last - iova + 1, opaque);
 	/* Also after a failure: nobody else knows what is owed. */
-	mark_owed(bitmap);
+	iova_bitmap_mark_owed(bitmap);
 	return rc ?: bitmap->error;
 }
 
@@ -383,16 +390,16 @@ int iova_bitmap_visit(struct iova_bitmap *bitmap, unsigned long iova,
 	int rc = bitmap->error;
 
 	while (!rc && page <= last_page) {
-		rc = pin_window(bitmap, window, page, last_page);
+		rc = iova_bitmap_pin_window(bitmap, window, page, last_page);
 		if (rc)
 			break;
-		rc = visit_window(bitmap, opaque, fn);
+		rc = iova_bitmap_visit_window(bitmap, opaque, fn);
 		page += window->npages;
 	}
 
 	/* User space may have other memory there by the next call */
-	unpin_window(window);
-	unpin_window(&bitmap->stray);
+	iova_bitmap_unpin_window(window);
+	iova_bitmap_unpin_window(&bitmap->stray);
 	return rc;
 }
 EXPORT_SYMBOL_FOR_MODULES(iova_bitmap_visit, "iommufd,iova_bitmap_kunit");
@@ -501,7 +508,7 @@ EXPORT_SYMBOL_NS_GPL(iova_bitmap_alloc, "IOMMUFD");
  */
 void iova_bitmap_free(struct iova_bitmap *bitmap)
 {
-	unpin_window(&bitmap->stray);
+	iova_bitmap_unpin_window(&bitmap->stray);
 	kfree(bitmap);
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_free, "IOMMUFD");

@@ -175,8 +175,8 @@ int iommufd_call_reply(struct iommufd_call *call)
 	return copy_to_user(call->user, call->arg, size) ? -EFAULT : 0;
 }
 
-static int run_command(const struct iommufd_command *command,
-		       struct iommufd_call *call)
+static int ioctl_run_command(const struct iommufd_command *command,
+			     struct iommufd_call *call)
 {
 	int rc;
 
@@ -191,7 +191,7 @@ static int run_command(const struct iommufd_command *command,
 }
 
 /* The row of a number, which may be empty, or NULL outside of the tables */
-static const struct iommufd_command *find_row(unsigned int nr)
+static const struct iommufd_command *ioctl_find_row(unsigned int nr)
 {
 	unsigned int index = nr - IOMMUFD_CMD_BASE;
 
@@ -219,7 +219,7 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 	};
 	int rc;
 
-	command = find_row(_IOC_NR(request));
+	command = ioctl_find_row(_IOC_NR(request));
 	if (!command)
 		return -ENOTTY;
 	if (get_user(call.user_size, (u32 __user *)call.user))
@@ -234,7 +234,7 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 				   call.user_size);
 	if (rc)
 		return rc;
-	return run_command(command, &call);
+	return ioctl_run_command(command, &call);
 }
 
 /*

@@ -123,7 +123,7 @@ bool iommufd_object_is_published(struct iommufd_ctx *ctx,
  * Nobody has a long-term reference, and nobody gets one any more.
  * Return: false if somebody has one.
  */
-static bool try_kill(struct iommufd_object *obj)
+static bool object_try_kill(struct iommufd_object *obj)
 {
 	if (!refcount_dec_if_one(&obj->users))
 		return false;
@@ -132,7 +132,7 @@ static bool try_kill(struct iommufd_object *obj)
 }
 
 /* @obj: a dead object that nobody finds */
-static void free_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static void object_free(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	iommufd_object_types[obj->type]->destroy(ctx, obj);
 	kfree(obj);
@@ -146,12 +146,12 @@ static void free_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
  */
 void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
-	WARN_ON(!try_kill(obj));
+	WARN_ON(!object_try_kill(obj));
 	xa_erase(&ctx->objects, obj->id);
-	free_object(ctx, obj);
+	object_free(ctx, obj);
 }
 
-static struct iommufd_object *find_object(struct iommufd_ctx *ctx, u32 id)
+static struct iommufd_object *object_find(struct iommufd_ctx *ctx, u32 id)
 {
 	struct iommufd_object *obj = ctx->recent_object;
 
@@ -166,7 +166,7 @@ static struct iommufd_object *find_object(struct iommufd_ctx *ctx, u32 id)
 	return obj;
 }
 
-static void hide_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static void object_hide(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	lockdep_assert_held(&ctx->objects.xa_lock);
 
@@ -176,7 +176,7 @@ static void hide_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 }
 
 /* Nobody finds the object any more. */
-static void remove_object(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static void object_remove(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	lockdep_assert_held(&ctx->objects.xa_lock);
 
@@ -204,7 +204,7 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 		return ERR_PTR(-ENOENT);
 
 	xa_lock(&ctx->objects);
-	obj = find_object(ctx, id);
+	obj = object_find(ctx, id);
 	if (obj && (type == IOMMUFD_OBJ_ANY || obj->type == type))
 		refcount_inc(&obj->wait_cnt);
 	else
@@ -245,7 +245,7 @@ void iommufd_object_put(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 }
 
 /* Take an object out of the table if nobody has a reference. */
-static int try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static int object_try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	lockdep_assert_held(&ctx->objects.xa_lock);
 
@@ -256,13 +256,13 @@ static int try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	if (refcount_read(&obj->wait_cnt) != 1)
 		return -EAGAIN;
 	smp_rmb(); /* pairs with the release of refcount_dec() in put */
-	if (!try_kill(obj))
+	if (!object_try_kill(obj))
 		return -EBUSY;
-	remove_object(ctx, obj);
+	object_remove(ctx, obj);
 	return 0;
 }
 
-static bool is_in_use(struct iommufd_object *obj)
+static bool object_is_in_use(struct iommufd_object *obj)
 {
 	const struct iommufd_object_ops *ops = iommufd_object_types[obj->type];
 
@@ -284,8 +284,8 @@ void iommufd_object_sync_in_use(struct iommufd_ctx *ctx)
 	xa_unlock(&ctx->objects);
 }
 
-static int try_take_id(struct iommufd_ctx *ctx, u32 id,
-		       struct iommufd_object **obj)
+static int object_try_take_id(struct iommufd_ctx *ctx, u32 id,
+			      struct iommufd_object **obj)
 {
 	int rc;
 
@@ -294,19 +294,27 @@ static int try_take_id(struct iommufd_ctx *ctx, u32 id,
 	*obj = xa_load(&ctx->objects, id);
 	if (!*obj)
 		rc = -ENOENT;
-	else if (is_in_use(*obj))
+	else if (object_is_in_use(*obj))
 		rc = -EBUSY;
 	else
-		rc = try_take(ctx, *obj);
+		rc = object_try_take(ctx, *obj);
 	xa_unlock(&ctx->objects);
 	return rc;
 }
 
-static bool may_take_id(struct iommufd_ctx *ctx, u32 id,
-			struct iommufd_object **obj, int *rc)
+static bool object_may_take_id(struct iommufd_ctx *ctx, u32 id,
+			       struct iommufd_object **obj, int *rc)
 {
-	*rc = try_take_id(ctx, id, obj);
+	*rc = object_try_take_id(ctx, id, obj);
 	return *rc != -EAGAIN;
+}
+
+static long object_wait_until_taken(struct iommufd_ctx *ctx, u32 id,
+				    struct iommufd_object **obj, int *rc)
+{
+	return wait_event_killable_timeout(ctx->object_wait,
+					   object_may_take_id(ctx, id, obj, rc),
+					   NEWCOMER_PATIENCE);
 }
 
 /*
@@ -314,15 +322,15 @@ static bool may_take_id(struct iommufd_ctx *ctx, u32 id,
  * there are no new ones. One object of a file at a time: it is for programs that
  * go on using what they destroy.
  */
-static void refuse_newcomers(struct iommufd_ctx *ctx, u32 id)
+static void object_refuse_newcomers(struct iommufd_ctx *ctx, u32 id)
 {
 	xa_lock(&ctx->objects);
 	if (!ctx->hidden_object)
-		hide_object(ctx, xa_load(&ctx->objects, id));
+		object_hide(ctx, xa_load(&ctx->objects, id));
 	xa_unlock(&ctx->objects);
 }
 
-static void admit_newcomers(struct iommufd_ctx *ctx, u32 id)
+static void object_admit_newcomers(struct iommufd_ctx *ctx, u32 id)
 {
 	xa_lock(&ctx->objects);
 	if (ctx->hidden_object && ctx->hidden_object->id == id)
@@ -330,7 +338,7 @@ static void admit_newcomers(struct iommufd_ctx *ctx, u32 id)
 	xa_unlock(&ctx->objects);
 }
 
-static void report_holder(u32 id)
+static void object_report_holder(u32 id)
 {
 	pr_warn_ratelimited("object %u is held by an ioctl for a long time\n",
 			    id);
@@ -357,23 +365,20 @@ int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id)
 	int rc;
 
 	for (;;) {
-		left = wait_event_killable_timeout(ctx->object_wait,
-						   may_take_id(ctx, id, &obj,
-							       &rc),
-						   NEWCOMER_PATIENCE);
+		left = object_wait_until_taken(ctx, id, &obj, &rc);
 		if (left)
 			break;
-		refuse_newcomers(ctx, id);
+		object_refuse_newcomers(ctx, id);
 		if (time_after(jiffies, report_time)) {
-			report_holder(id);
+			object_report_holder(id);
 			report_time = jiffies + HOLDER_PATIENCE;
 		}
 	}
 	if (left > 0 && !rc) {
-		free_object(ctx, obj);
+		object_free(ctx, obj);
 		return 0;
 	}
-	admit_newcomers(ctx, id);
+	object_admit_newcomers(ctx, id);
 	return left < 0 ? -EINTR : rc;
 }
 
@@ -394,21 +399,21 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 
 	xa_lock(&ctx->objects);
 	refcount_dec(&obj->users);
-	last = try_kill(obj);
+	last = object_try_kill(obj);
 	if (last)
-		remove_object(ctx, obj);
+		object_remove(ctx, obj);
 	xa_unlock(&ctx->objects);
 	return last;
 }
 
 /* Those who found the object before it went out of the table */
-static void wait_for_holders(struct iommufd_ctx *ctx,
-			     struct iommufd_object *obj)
+static void object_wait_for_holders(struct iommufd_ctx *ctx,
+				    struct iommufd_object *obj)
 {
 	while (!wait_event_timeout(ctx->object_wait,
 				   refcount_read(&obj->wait_cnt) == 1,
 				   HOLDER_PATIENCE))
-		report_holder(obj->id);
+		object_report_holder(obj->id);
 	smp_acquire__after_ctrl_dep();
 }
 
@@ -424,8 +429,8 @@ static void wait_for_holders(struct iommufd_ctx *ctx,
 void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj)
 {
-	wait_for_holders(ctx, obj);
-	free_object(ctx, obj);
+	object_wait_for_holders(ctx, obj);
+	object_free(ctx, obj);
 }
 
 /**
@@ -442,11 +447,11 @@ void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj)
 {
 	xa_lock(&ctx->objects);
-	remove_object(ctx, obj);
+	object_remove(ctx, obj);
 	xa_unlock(&ctx->objects);
-	wait_for_holders(ctx, obj);
-	WARN_ON(!try_kill(obj));
-	free_object(ctx, obj);
+	object_wait_for_holders(ctx, obj);
+	WARN_ON(!object_try_kill(obj));
+	object_free(ctx, obj);
 }
 
 /*
@@ -454,7 +459,7 @@ void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
  * a driver goes with the driver's own object, or with its other reference of
  * the file.
  */
-static bool destroy_unused(struct iommufd_ctx *ctx)
+static bool object_destroy_unused(struct iommufd_ctx *ctx)
 {
 	struct iommufd_object *obj;
 	bool destroyed = false;
@@ -462,12 +467,12 @@ static bool destroy_unused(struct iommufd_ctx *ctx)
 
 	xa_for_each(&ctx->objects, id, obj) {
 		if (iommufd_object_types[obj->type]->owned_by_kernel ||
-		    !try_kill(obj))
+		    !object_try_kill(obj))
 			continue;
 		xa_lock(&ctx->objects);
-		remove_object(ctx, obj);
+		object_remove(ctx, obj);
 		xa_unlock(&ctx->objects);
-		free_object(ctx, obj);
+		object_free(ctx, obj);
 		destroyed = true;
 	}
 	return destroyed;
@@ -479,7 +484,7 @@ static bool destroy_unused(struct iommufd_ctx *ctx)
  */
 void iommufd_object_destroy_all(struct iommufd_ctx *ctx)
 {
-	while (destroy_unused(ctx))
+	while (object_destroy_unused(ctx))
 		;
 	WARN_ON(!xa_empty(&ctx->objects));
 	xa_destroy(&ctx->objects);

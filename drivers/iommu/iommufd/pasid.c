@@ -40,7 +40,7 @@ static struct iommufd_pasid *to_pasid(struct iommufd_object *obj)
  * How many there are
  */
 
-static int lower_nr_pasids(struct device *dev, void *data)
+static int pasid_lower_nr(struct device *dev, void *data)
 {
 	u32 max_pasids = dev->iommu->max_pasids;
 	u32 *nr_pasids = data;
@@ -55,13 +55,13 @@ static int lower_nr_pasids(struct device *dev, void *data)
  * without a PASID counts as one: where PASIDs have no bits at all, it is alone.
  * Return: 0 for a device that knows nothing of PASIDs.
  */
-static u32 nr_pasids_of(struct iommufd_device *idev)
+static u32 pasid_nr_of(struct iommufd_device *idev)
 {
 	u32 nr_pasids = idev->dev->iommu->max_pasids;
 
 	if (nr_pasids)
 		iommu_group_for_each_dev(idev->group->group, &nr_pasids,
-					 lower_nr_pasids);
+					 pasid_lower_nr);
 	return nr_pasids;
 }
 
@@ -83,7 +83,7 @@ int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
 
 	if (pasid == IOMMU_NO_PASID)
 		return 0;
-	nr_pasids = nr_pasids_of(idev);
+	nr_pasids = pasid_nr_of(idev);
 	if (!nr_pasids)
 		return -EOPNOTSUPP;
 	return pasid < nr_pasids ? 0 : -EINVAL;
@@ -113,11 +113,12 @@ const struct iommufd_object_ops iommufd_pasid_object_ops = {
  * The ioctl
  */
 
-static int alloc_for_device(struct iommufd_call *call,
-			    struct iommufd_device *idev, u32 first, u32 last)
+static int pasid_alloc_for_device(struct iommufd_call *call,
+				  struct iommufd_device *idev, u32 first,
+				  u32 last)
 {
 	struct iommu_pasid_alloc *cmd = call->arg;
-	u32 nr_pasids = nr_pasids_of(idev);
+	u32 nr_pasids = pasid_nr_of(idev);
 	struct iommufd_object *obj;
 	int rc;
 
@@ -153,7 +154,7 @@ int iommufd_pasid_alloc_ioctl(struct iommufd_call *call)
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	rc = alloc_for_device(call, idev, cmd->first_pasid, last);
+	rc = pasid_alloc_for_device(call, idev, cmd->first_pasid, last);
 	iommufd_object_put(call->ctx, &idev->obj);
 	/* Without the device, whose driver would wait for user memory */
 	return rc ?: iommufd_call_reply(call);

@@ -19,15 +19,15 @@
 #include "test_hooks.h"
 
 /* What the reserved regions of a device say about its MSIs */
-struct msi_regions {
+struct resv_msi {
 	unsigned int nr_hw;
 	unsigned int nr_sw;
 	phys_addr_t sw_start;
 	size_t sw_length;
 };
 
-static void count_msi_region(struct msi_regions *msi,
-			     const struct iommu_resv_region *region)
+static void resv_count_msi_region(struct resv_msi *msi,
+				  const struct iommu_resv_region *region)
 {
 	if (region->type == IOMMU_RESV_MSI)
 		msi->nr_hw++;
@@ -43,25 +43,25 @@ static void count_msi_region(struct msi_regions *msi,
  * devices have been told where.
  */
 static bool suits_msi_window(const struct iommufd_group *group,
-			     const struct msi_regions *msi)
+			     const struct resv_msi *msi)
 {
 	return !msi->nr_sw || group->sw_msi.start == PHYS_ADDR_MAX ||
 	       (group->sw_msi.start == msi->sw_start &&
 		group->sw_msi.length == msi->sw_length);
 }
 
-static struct msi_regions count_msi_regions(const struct list_head *regions)
+static struct resv_msi resv_count_msi(const struct list_head *regions)
 {
 	const struct iommu_resv_region *region;
-	struct msi_regions msi = {};
+	struct resv_msi msi = {};
 
 	list_for_each_entry(region, regions, list)
-		count_msi_region(&msi, region);
+		resv_count_msi_region(&msi, region);
 	return msi;
 }
 
-static int check_msi_regions(const struct iommufd_group *group,
-			     const struct msi_regions *msi)
+static int resv_check_msi(const struct iommufd_group *group,
+			  const struct resv_msi *msi)
 {
 	/* A device cannot have both kinds, nor two windows. */
 	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1 ||
@@ -70,8 +70,8 @@ static int check_msi_regions(const struct iommufd_group *group,
 	return 0;
 }
 
-static void set_msi_window(struct iommufd_group *group,
-			   const struct msi_regions *msi)
+static void resv_set_msi_window(struct iommufd_group *group,
+				const struct resv_msi *msi)
 {
 	mutex_lock(&group->ctx->sw_msi_lock);
 	group->sw_msi.start = msi->sw_start;
@@ -93,7 +93,7 @@ static void set_msi_window(struct iommufd_group *group,
 int iommufd_device_reserve(struct iommufd_device *idev,
 			   struct iommufd_ioas *ioas)
 {
-	struct msi_regions msi;
+	struct resv_msi msi;
 	LIST_HEAD(regions);
 	int rc;
 
@@ -103,15 +103,15 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 		return -EINVAL;
 
 	iommu_get_resv_regions(idev->dev, &regions);
-	msi = count_msi_regions(&regions);
-	rc = check_msi_regions(idev->group, &msi);
+	msi = resv_count_msi(&regions);
+	rc = resv_check_msi(idev->group, &msi);
 	if (!rc)
 		rc = iommufd_iova_space_reserve_regions(&ioas->as.space,
 							&regions, idev);
 	iommu_put_resv_regions(idev->dev, &regions);
 
 	if (!rc && msi.nr_sw)
-		set_msi_window(idev->group, &msi);
+		resv_set_msi_window(idev->group, &msi);
 	return rc;
 }
 

@@ -43,13 +43,13 @@ struct sw_msi_map {
 	unsigned int id;
 };
 
-static unsigned long map_iova(const struct sw_msi_map *map)
+static unsigned long sw_msi_map_iova(const struct sw_msi_map *map)
 {
 	return map->window + (unsigned long)map->slot * PAGE_SIZE;
 }
 
-static struct sw_msi_map *get_map(struct iommufd_group *group,
-				  phys_addr_t msi_addr)
+static struct sw_msi_map *sw_msi_get_map(struct iommufd_group *group,
+					 phys_addr_t msi_addr)
 {
 	const phys_addr_t window = group->sw_msi.start;
 	struct iommufd_ctx *ctx = group->ctx;
@@ -82,14 +82,14 @@ static struct sw_msi_map *get_map(struct iommufd_group *group,
 	return map;
 }
 
-static int install_map(struct iommufd_hwpt_paging *hwpt,
-		       const struct sw_msi_map *map)
+static int sw_msi_install_map(struct iommufd_hwpt_paging *hwpt,
+			      const struct sw_msi_map *map)
 {
 	int rc;
 
 	if (test_bit(map->id, hwpt->sw_msi_present))
 		return 0;
-	rc = iommu_map(hwpt->common.domain, map_iova(map), map->msi_addr,
+	rc = iommu_map(hwpt->common.domain, sw_msi_map_iova(map), map->msi_addr,
 		       PAGE_SIZE, IOMMU_READ | IOMMU_WRITE | IOMMU_MMIO,
 		       GFP_KERNEL_ACCOUNT);
 	if (!rc)
@@ -121,7 +121,7 @@ int iommufd_sw_msi_prepare(struct iommufd_group *group,
 		if (map->window != group->sw_msi.start ||
 		    !test_bit(map->id, group->sw_msi.required))
 			continue;
-		rc = install_map(hwpt, map);
+		rc = sw_msi_install_map(hwpt, map);
 		if (rc)
 			break;
 	}
@@ -215,18 +215,18 @@ int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 	mutex_lock(&ctx->sw_msi_lock);
 	if (group->sw_msi.start == PHYS_ADDR_MAX)
 		goto out_unlock;
-	map = get_map(group, msi_addr & PAGE_MASK);
+	map = sw_msi_get_map(group, msi_addr & PAGE_MASK);
 	if (IS_ERR(map)) {
 		rc = PTR_ERR(map);
 		goto out_unlock;
 	}
-	rc = install_map(hwpt, map);
+	rc = sw_msi_install_map(hwpt, map);
 	if (!rc && group->sw_msi.next)
-		rc = install_map(group->sw_msi.next, map);
+		rc = sw_msi_install_map(group->sw_msi.next, map);
 	if (rc)
 		goto out_unlock;
 	__set_bit(map->id, group->sw_msi.required);
-	msi_desc_set_iommu_msi_iova(desc, map_iova(map), PAGE_SHIFT);
+	msi_desc_set_iommu_msi_iova(desc, sw_msi_map_iova(map), PAGE_SHIFT);
 out_unlock:
 	mutex_unlock(&ctx->sw_msi_lock);
 	return rc;
