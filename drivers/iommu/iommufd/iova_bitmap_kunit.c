@@ -84,7 +84,8 @@ static void model_mark_range(struct kunit *test, unsigned long iova,
 		model_mark(t, bit);
 }
 
-static void mark(struct kunit *test, unsigned long iova, unsigned long last)
+static void mark_both(struct kunit *test, unsigned long iova,
+		      unsigned long last)
 {
 	struct bitmap_test *t = test->priv;
 
@@ -132,13 +133,13 @@ static void mark_assorted_ranges(struct kunit *test)
 	const unsigned long g = t->granule;
 	const unsigned long iova = t->iova;
 
-	mark(test, iova, iova);
-	mark(test, iova + 2 * g, iova + 3 * g - 1);
-	mark(test, iova + 5 * g - 1, iova + 5 * g);
-	mark(test, iova + 63 * g, iova + 64 * g);
-	mark(test, iova + 130 * g + g / 2, iova + 400 * g + g / 2);
-	mark(test, iova + 448 * g, iova + 512 * g - 1);
-	mark(test, t->last, t->last);
+	mark_both(test, iova, iova);
+	mark_both(test, iova + 2 * g, iova + 3 * g - 1);
+	mark_both(test, iova + 5 * g - 1, iova + 5 * g);
+	mark_both(test, iova + 63 * g, iova + 64 * g);
+	mark_both(test, iova + 130 * g + g / 2, iova + 400 * g + g / 2);
+	mark_both(test, iova + 448 * g, iova + 512 * g - 1);
+	mark_both(test, t->last, t->last);
 }
 
 static int fn_assorted_ranges(struct iova_bitmap *bitmap, unsigned long iova,
@@ -175,9 +176,9 @@ static void bits_are_where_the_abi_says(struct kunit *test)
 static void length_need_not_be_whole_granules(struct kunit *test)
 {
 	bitmap_open(test, IOVA + 123, SZ_4K + 1, SZ_4K, 8);
-	mark(test, IOVA + 123 + SZ_4K, IOVA + 123 + SZ_4K);
+	mark_both(test, IOVA + 123 + SZ_4K, IOVA + 123 + SZ_4K);
 	expect_model(test, PAGE_SIZE);
-	mark(test, 0, ULONG_MAX - 1);
+	mark_both(test, 0, ULONG_MAX - 1);
 	expect_model(test, PAGE_SIZE);
 }
 
@@ -186,13 +187,13 @@ static void marks_outside_do_not_count(struct kunit *test)
 	struct bitmap_test *t = test->priv;
 
 	bitmap_open(test, IOVA, 100 * SZ_4K, SZ_4K, 64);
-	mark(test, 0, IOVA - 1);
-	mark(test, IOVA + 100 * SZ_4K, ULONG_MAX);
+	mark_both(test, 0, IOVA - 1);
+	mark_both(test, IOVA + 100 * SZ_4K, ULONG_MAX);
 	iova_bitmap_set(t->bitmap, IOVA, 0);
 	expect_model(test, PAGE_SIZE);
 
-	mark(test, IOVA - SZ_1M, IOVA + SZ_4K);
-	mark(test, t->last - SZ_4K, t->last + SZ_1M);
+	mark_both(test, IOVA - SZ_1M, IOVA + SZ_4K);
+	mark_both(test, t->last - SZ_4K, t->last + SZ_1M);
 	expect_model(test, PAGE_SIZE);
 
 	/* A length that wraps reaches to the end of everything */
@@ -219,7 +220,7 @@ static void iova_ends_at_the_last_byte(struct kunit *test)
 	bitmap_open(test, ULONG_MAX - 600 * SZ_4K + 1, 600 * SZ_4K, SZ_4K, 8);
 	KUNIT_ASSERT_EQ(test, ULONG_MAX, t->last);
 	mark_assorted_ranges(test);
-	mark(test, ULONG_MAX - SZ_64K, ULONG_MAX);
+	mark_both(test, ULONG_MAX - SZ_64K, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, 0, iova_bitmap_for_each(t->bitmap, test,
 						      fn_assorted_ranges));
 	expect_model(test, PAGE_SIZE);
@@ -227,9 +228,9 @@ static void iova_ends_at_the_last_byte(struct kunit *test)
 	/* As much as a length can say, in two bits */
 	clear_both(test, PAGE_SIZE);
 	bitmap_open(test, 1, ULONG_MAX, ULONG_MAX / 2 + 1, 0);
-	mark(test, ULONG_MAX, ULONG_MAX);
+	mark_both(test, ULONG_MAX, ULONG_MAX);
 	expect_model(test, PAGE_SIZE);
-	mark(test, 1, ULONG_MAX);
+	mark_both(test, 1, ULONG_MAX);
 	expect_model(test, PAGE_SIZE);
 }
 
@@ -264,8 +265,8 @@ static int fn_check_order(struct iova_bitmap *bitmap, unsigned long iova,
 	walk->nwindows++;
 
 	/* Ends of windows are where a bit gets lost */
-	mark(test, iova, iova);
-	mark(test, iova + (length - 1), iova + (length - 1));
+	mark_both(test, iova, iova);
+	mark_both(test, iova + (length - 1), iova + (length - 1));
 	return 0;
 }
 
@@ -299,14 +300,14 @@ static int fn_mark_far_and_near(struct iova_bitmap *bitmap, unsigned long iova,
 
 	if (!walk->nwindows++) {
 		/* Across the end of the window, and far behind it */
-		mark(test, last - SZ_1M, last + SZ_1G);
-		mark(test, t->last - SZ_4K, t->last);
+		mark_both(test, last - SZ_1M, last + SZ_1G);
+		mark_both(test, t->last - SZ_4K, t->last);
 	} else {
 		/* Across the start of the window, and far in front of it */
-		mark(test, iova - SZ_1G, iova + SZ_1M);
-		mark(test, t->iova + SZ_2M, t->iova + SZ_2M);
+		mark_both(test, iova - SZ_1G, iova + SZ_1M);
+		mark_both(test, t->iova + SZ_2M, t->iova + SZ_2M);
 	}
-	mark(test, iova + SZ_64K, iova + SZ_64K);
+	mark_both(test, iova + SZ_64K, iova + SZ_64K);
 	return 0;
 }
 
@@ -327,7 +328,7 @@ static int fn_mark_all(struct iova_bitmap *bitmap, unsigned long iova,
 	struct kunit *test = opaque;
 	struct bitmap_test *t = test->priv;
 
-	mark(test, t->iova, t->last);
+	mark_both(test, t->iova, t->last);
 	return 0;
 }
 
@@ -338,10 +339,10 @@ static void marks_need_no_walk(struct kunit *test)
 
 	bitmap_open_large(test, PAGE_SIZE - 8);
 	for (iova = t->iova; iova < t->last - SZ_1G; iova += SZ_1G - SZ_4K)
-		mark(test, iova, iova + SZ_1M);
+		mark_both(test, iova, iova + SZ_1M);
 	expect_model(test, AREA_SIZE);
 
-	mark(test, t->iova, t->last);
+	mark_both(test, t->iova, t->last);
 	expect_model(test, AREA_SIZE);
 
 	clear_both(test, AREA_SIZE);
@@ -356,13 +357,13 @@ static int fn_mark_atomically(struct iova_bitmap *bitmap, unsigned long iova,
 	struct kunit *test = opaque;
 
 	preempt_disable();
-	mark(test, iova, iova + length / 2);
-	mark(test, iova + (length - 1), iova + (length - 1));
+	mark_both(test, iova, iova + length / 2);
+	mark_both(test, iova + (length - 1), iova + (length - 1));
 	/* Out of the window on either side, twice */
-	mark(test, iova - SZ_64K, iova);
-	mark(test, iova - SZ_1M, iova + SZ_4K);
-	mark(test, iova + length - SZ_4K, iova + length + SZ_1M);
-	mark(test, iova + length - SZ_1M, iova + length + SZ_64K);
+	mark_both(test, iova - SZ_64K, iova);
+	mark_both(test, iova - SZ_1M, iova + SZ_4K);
+	mark_both(test, iova + length - SZ_4K, iova + length + SZ_1M);
+	mark_both(test, iova + length - SZ_1M, iova + length + SZ_64K);
 	preempt_enable();
 	return 0;
 }
@@ -404,7 +405,7 @@ static int fn_mark_and_fail(struct iova_bitmap *bitmap, unsigned long iova,
 
 	if (iova == t->iova)
 		return 0;
-	mark(test, iova - SZ_1M, iova + length + SZ_1M);
+	mark_both(test, iova - SZ_1M, iova + length + SZ_1M);
 	return -EXDEV;
 }
 
@@ -426,7 +427,7 @@ static int fn_mark_window(struct iova_bitmap *bitmap, unsigned long iova,
 	if (!walk->nwindows++)
 		walk->next_iova = iova;
 	walk->first_last = iova + (length - 1);
-	mark(walk->test, iova, iova + (length - 1));
+	mark_both(walk->test, iova, iova + (length - 1));
 	return 0;
 }
 

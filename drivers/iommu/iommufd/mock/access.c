@@ -69,7 +69,8 @@ struct mock_access {
  * Items
  */
 
-static void drop_item(struct mock_access *mock, struct mock_access_item *item)
+static void mock_access_drop_item(struct mock_access *mock,
+				  struct mock_access_item *item)
 {
 	lockdep_assert_held(&mock->mutex);
 
@@ -78,32 +79,33 @@ static void drop_item(struct mock_access *mock, struct mock_access_item *item)
 	kfree(item);
 }
 
-static int drop_item_id(struct mock_access *mock, u32 id)
+static int mock_access_drop_item_id(struct mock_access *mock, u32 id)
 {
 	struct mock_access_item *item;
 
 	guard(mutex)(&mock->mutex);
 	list_for_each_entry(item, &mock->items, node) {
 		if (item->id == id) {
-			drop_item(mock, item);
+			mock_access_drop_item(mock, item);
 			return 0;
 		}
 	}
 	return -ENOENT;
 }
 
-static void drop_range(struct mock_access *mock, unsigned long iova,
-		       unsigned long last)
+static void mock_access_drop_range(struct mock_access *mock, unsigned long iova,
+				   unsigned long last)
 {
 	struct mock_access_item *item, *next;
 
 	guard(mutex)(&mock->mutex);
 	list_for_each_entry_safe(item, next, &mock->items, node)
 		if (item->iova <= last && item->iova + item->length - 1 >= iova)
-			drop_item(mock, item);
+			mock_access_drop_item(mock, item);
 }
 
-static u32 add_item(struct mock_access *mock, struct mock_access_item *item)
+static u32 mock_access_add_item(struct mock_access *mock,
+				struct mock_access_item *item)
 {
 	lockdep_assert_held(&mock->mutex);
 
@@ -128,7 +130,7 @@ static struct mock_asked {
 	atomic_t nonsense;
 } mock_asked;
 
-static void count_question(unsigned long iova, unsigned long length)
+static void mock_access_count_question(unsigned long iova, unsigned long length)
 {
 	unsigned long end;
 
@@ -146,8 +148,8 @@ static void count_question(unsigned long iova, unsigned long length)
 static void mock_access_unmap(void *data, unsigned long iova,
 			      unsigned long length)
 {
-	count_question(iova, length);
-	drop_range(data, iova, iova + length - 1);
+	mock_access_count_question(iova, length);
+	mock_access_drop_range(data, iova, iova + length - 1);
 }
 
 static const struct iommufd_access_ops pinning_ops = {
@@ -164,7 +166,7 @@ static int mock_access_release(struct inode *inode, struct file *file)
 	struct mock_access *mock = file->private_data;
 
 	if (mock->access) {
-		drop_range(mock, 0, ULONG_MAX);
+		mock_access_drop_range(mock, 0, ULONG_MAX);
 		iommufd_access_destroy(mock->access);
 	}
 	mutex_destroy(&mock->mutex);
@@ -182,7 +184,7 @@ static struct mock_access *to_mock_access(struct file *file)
 	return file->private_data;
 }
 
-static struct file *get_access(u32 fd)
+static struct file *mock_access_get(u32 fd)
 {
 	struct file *file = fget(fd);
 
@@ -195,8 +197,9 @@ static struct file *get_access(u32 fd)
 	return file;
 }
 
-static struct file *create_file(struct iommufd_ctx *ctx,
-				const struct iommufd_access_ops *ops)
+static struct file *
+mock_access_create_file(struct iommufd_ctx *ctx,
+			const struct iommufd_access_ops *ops)
 {
 	struct mock_access *mock;
 	struct file *file;
@@ -219,7 +222,7 @@ static struct file *create_file(struct iommufd_ctx *ctx,
 }
 
 /* Releasing the file undoes all of it. */
-static int start_access(struct mock_access *mock, u32 ioas_id)
+static int mock_access_start(struct mock_access *mock, u32 ioas_id)
 {
 	struct iommufd_access *access;
 	u32 access_id;
@@ -251,12 +254,12 @@ int mock_op_create_access(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	file = create_file(call->ctx, ops);
+	file = mock_access_create_file(call->ctx, ops);
 	if (IS_ERR(file)) {
 		rc = PTR_ERR(file);
 		goto err_fd;
 	}
-	rc = start_access(to_mock_access(file), cmd->id);
+	rc = mock_access_start(to_mock_access(file), cmd->id);
 	if (rc)
 		goto err_file;
 	cmd->create_access.out_access_fd = fd;
@@ -273,7 +276,7 @@ err_fd:
 	return rc;
 }
 
-static int replace_ioas(struct mock_access *mock, u32 ioas_id)
+static int mock_access_replace(struct mock_access *mock, u32 ioas_id)
 {
 	int rc;
 
@@ -288,18 +291,19 @@ static int replace_ioas(struct mock_access *mock, u32 ioas_id)
 int mock_op_access_replace_ioas(struct iommufd_call *call,
 				struct iommu_test_cmd *cmd)
 {
-	struct file *file = get_access(cmd->id);
+	struct file *file = mock_access_get(cmd->id);
 	int rc;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	rc = replace_ioas(to_mock_access(file),
-			  cmd->access_replace_ioas.ioas_id);
+	rc = mock_access_replace(to_mock_access(file),
+				 cmd->access_replace_ioas.ioas_id);
 	fput(file);
 	return rc;
 }
 
-static void translate_syz(struct mock_access *mock, u64 *iova, u32 *flags)
+static void mock_access_translate_syz(struct mock_access *mock, u64 *iova,
+				      u32 *flags)
 {
 	u32 ioas_id;
 
@@ -313,7 +317,8 @@ static void translate_syz(struct mock_access *mock, u64 *iova, u32 *flags)
  */
 
 /* Are these the pages that the caller has at @uptr now? */
-static int compare_pages(struct page **pages, unsigned long npages, u64 uptr)
+static int mock_access_compare_pages(struct page **pages, unsigned long npages,
+				     u64 uptr)
 {
 	unsigned long i;
 
@@ -332,9 +337,9 @@ static int compare_pages(struct page **pages, unsigned long npages, u64 uptr)
 	return 0;
 }
 
-static int pin_and_compare(struct mock_access *mock,
-			   const struct mock_access_item *item, u64 uptr,
-			   unsigned int flags)
+static int mock_access_pin_and_compare(struct mock_access *mock,
+				       const struct mock_access_item *item,
+				       u64 uptr, unsigned int flags)
 {
 	unsigned long npages;
 	struct page **pages;
@@ -350,7 +355,7 @@ static int pin_and_compare(struct mock_access *mock,
 	if (rc)
 		goto out_free;
 	if (uptr)
-		rc = compare_pages(pages, npages, uptr);
+		rc = mock_access_compare_pages(pages, npages, uptr);
 	if (rc)
 		iommufd_access_unpin_pages(mock->access, item->iova,
 					   item->length);
@@ -359,7 +364,8 @@ out_free:
 	return rc;
 }
 
-static int pin_item(struct mock_access *mock, struct iommu_test_cmd *cmd)
+static int mock_access_pin_item(struct mock_access *mock,
+				struct iommu_test_cmd *cmd)
 {
 	u32 flags = cmd->access_pages.flags;
 	u64 iova = cmd->access_pages.iova;
@@ -368,7 +374,7 @@ static int pin_item(struct mock_access *mock, struct iommu_test_cmd *cmd)
 
 	if (!mock->ops->needs_pin_pages)
 		return -EOPNOTSUPP;
-	translate_syz(mock, &iova, &flags);
+	mock_access_translate_syz(mock, &iova, &flags);
 
 	item = kzalloc_obj(*item, GFP_KERNEL_ACCOUNT);
 	if (!item)
@@ -377,15 +383,16 @@ static int pin_item(struct mock_access *mock, struct iommu_test_cmd *cmd)
 	item->length = cmd->access_pages.length;
 
 	guard(mutex)(&mock->mutex);
-	rc = pin_and_compare(mock, item, cmd->access_pages.uptr,
-			     flags & MOCK_FLAGS_ACCESS_WRITE ?
-				     IOMMUFD_ACCESS_RW_WRITE :
-				     IOMMUFD_ACCESS_RW_READ);
+	rc = mock_access_pin_and_compare(mock, item, cmd->access_pages.uptr,
+					 flags & MOCK_FLAGS_ACCESS_WRITE ?
+						 IOMMUFD_ACCESS_RW_WRITE :
+						 IOMMUFD_ACCESS_RW_READ);
 	if (rc) {
 		kfree(item);
 		return rc;
 	}
-	cmd->access_pages.out_access_pages_id = add_item(mock, item);
+	cmd->access_pages.out_access_pages_id =
+		mock_access_add_item(mock, item);
 	return 0;
 }
 
@@ -400,16 +407,16 @@ int mock_op_access_pages(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	    ~(MOCK_FLAGS_ACCESS_WRITE | MOCK_FLAGS_ACCESS_SYZ))
 		return -EOPNOTSUPP;
 
-	file = get_access(cmd->id);
+	file = mock_access_get(cmd->id);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	rc = pin_item(to_mock_access(file), cmd);
+	rc = mock_access_pin_item(to_mock_access(file), cmd);
 	if (rc)
 		goto out_put;
 	rc = iommufd_call_reply(call);
 	if (rc)
-		drop_item_id(to_mock_access(file),
-			     cmd->access_pages.out_access_pages_id);
+		mock_access_drop_item_id(to_mock_access(file),
+					 cmd->access_pages.out_access_pages_id);
 out_put:
 	fput(file);
 	return rc;
@@ -418,13 +425,13 @@ out_put:
 int mock_op_destroy_access_pages(struct iommufd_call *call,
 				 struct iommu_test_cmd *cmd)
 {
-	struct file *file = get_access(cmd->id);
+	u32 id = cmd->destroy_access_pages.access_pages_id;
+	struct file *file = mock_access_get(cmd->id);
 	int rc;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	rc = drop_item_id(to_mock_access(file),
-			  cmd->destroy_access_pages.access_pages_id);
+	rc = mock_access_drop_item_id(to_mock_access(file), id);
 	fput(file);
 	return rc;
 }
@@ -433,8 +440,8 @@ int mock_op_destroy_access_pages(struct iommufd_call *call,
  * Copying
  */
 
-static int copy(struct mock_access *mock, const struct iommu_test_cmd *cmd,
-		void *buffer)
+static int mock_access_copy(struct mock_access *mock,
+			    const struct iommu_test_cmd *cmd, void *buffer)
 {
 	void __user *user = u64_to_user_ptr(cmd->access_rw.uptr);
 	u64 length = cmd->access_rw.length;
@@ -443,7 +450,7 @@ static int copy(struct mock_access *mock, const struct iommu_test_cmd *cmd,
 	bool write = flags & MOCK_ACCESS_RW_WRITE;
 	int rc;
 
-	translate_syz(mock, &iova, &flags);
+	mock_access_translate_syz(mock, &iova, &flags);
 	if (write && copy_from_user(buffer, user, length))
 		return -EFAULT;
 	rc = iommufd_access_rw(mock->access, iova, buffer, length, flags);
@@ -467,7 +474,7 @@ int mock_op_access_rw(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 				     MOCK_FLAGS_ACCESS_SYZ))
 		return -EOPNOTSUPP;
 
-	file = get_access(cmd->id);
+	file = mock_access_get(cmd->id);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	buffer = kvzalloc(cmd->access_rw.length, GFP_KERNEL_ACCOUNT);
@@ -475,7 +482,7 @@ int mock_op_access_rw(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 		rc = -ENOMEM;
 		goto out_put;
 	}
-	rc = copy(to_mock_access(file), cmd, buffer);
+	rc = mock_access_copy(to_mock_access(file), cmd, buffer);
 	kvfree(buffer);
 out_put:
 	fput(file);

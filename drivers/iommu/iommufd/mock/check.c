@@ -26,7 +26,8 @@
 #define DIRTY_BITS_MAX BIT(27)
 #define DIRTY_BITS_STEP 1024
 
-static struct iommufd_hwpt_paging *get_hwpt(struct iommufd_call *call, u32 id)
+static struct iommufd_hwpt_paging *mock_get_hwpt(struct iommufd_call *call,
+						 u32 id)
 {
 	struct iommufd_object *obj;
 
@@ -40,8 +41,8 @@ static struct iommufd_hwpt_paging *get_hwpt(struct iommufd_call *call, u32 id)
 	return to_hwpt_paging(to_hwpt(obj));
 }
 
-static void put_hwpt(struct iommufd_call *call,
-		     struct iommufd_hwpt_paging *hwpt)
+static void mock_put_hwpt(struct iommufd_call *call,
+			  struct iommufd_hwpt_paging *hwpt)
 {
 	iommufd_object_put(call->ctx, &hwpt->common.obj);
 }
@@ -57,7 +58,7 @@ static bool wraps(u64 start, u64 length)
  * The next of the user pages in [uptr, uptr + length), with a reference each.
  * Returns how many, not 0, or a negative errno.
  */
-static int get_user_batch(u64 uptr, u64 length, struct page **pages)
+static int mock_get_user_batch(u64 uptr, u64 length, struct page **pages)
 {
 	u64 npages = DIV_ROUND_UP_ULL(offset_in_page(uptr) + length, PAGE_SIZE);
 	int nr;
@@ -70,15 +71,16 @@ static int get_user_batch(u64 uptr, u64 length, struct page **pages)
 	return nr ?: -EFAULT;
 }
 
-static void put_batch(struct page **pages, int nr)
+static void mock_put_batch(struct page **pages, int nr)
 {
 	while (nr)
 		put_page(pages[--nr]);
 }
 
 /* @offset is where in the first page the range begins. */
-static int compare_range(struct iommufd_hwpt_paging *hwpt, u64 iova, u64 length,
-			 struct page **pages, unsigned long offset)
+static int mock_compare_range(struct iommufd_hwpt_paging *hwpt, u64 iova,
+			      u64 length, struct page **pages,
+			      unsigned long offset)
 {
 	struct iommu_domain *domain = hwpt->common.domain;
 	unsigned long step = 1UL << __ffs(domain->pgsize_bitmap);
@@ -98,8 +100,8 @@ static int compare_range(struct iommufd_hwpt_paging *hwpt, u64 iova, u64 length,
 	return rc;
 }
 
-static int check_map(struct iommufd_hwpt_paging *hwpt, u64 iova, u64 length,
-		     u64 uptr)
+static int mock_check_map(struct iommufd_hwpt_paging *hwpt, u64 iova,
+			  u64 length, u64 uptr)
 {
 	struct iommu_domain *domain = hwpt->common.domain;
 	unsigned long smallest = 1UL << __ffs(domain->pgsize_bitmap);
@@ -114,12 +116,12 @@ static int check_map(struct iommufd_hwpt_paging *hwpt, u64 iova, u64 length,
 		u64 part;
 		int nr, rc;
 
-		nr = get_user_batch(uptr, length, pages);
+		nr = mock_get_user_batch(uptr, length, pages);
 		if (nr < 0)
 			return nr;
 		part = min(length, ((u64)nr << PAGE_SHIFT) - offset);
-		rc = compare_range(hwpt, iova, part, pages, offset);
-		put_batch(pages, nr);
+		rc = mock_compare_range(hwpt, iova, part, pages, offset);
+		mock_put_batch(pages, nr);
 		if (rc)
 			return rc;
 		iova += part;
@@ -131,14 +133,14 @@ static int check_map(struct iommufd_hwpt_paging *hwpt, u64 iova, u64 length,
 
 int mock_op_check_map(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 {
-	struct iommufd_hwpt_paging *hwpt = get_hwpt(call, cmd->id);
+	struct iommufd_hwpt_paging *hwpt = mock_get_hwpt(call, cmd->id);
 	int rc;
 
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = check_map(hwpt, cmd->check_map.iova, cmd->check_map.length,
-		       cmd->check_map.uptr);
-	put_hwpt(call, hwpt);
+	rc = mock_check_map(hwpt, cmd->check_map.iova, cmd->check_map.length,
+			    cmd->check_map.uptr);
+	mock_put_hwpt(call, hwpt);
 	return rc;
 }
 
@@ -161,13 +163,13 @@ int mock_op_check_refs(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	while (length) {
 		int i, nr, rc = 0;
 
-		nr = get_user_batch(uptr, length, pages);
+		nr = mock_get_user_batch(uptr, length, pages);
 		if (nr < 0)
 			return nr;
 		for (i = 0; i != nr && !rc; i++)
 			if (!has_pins(pages[i], cmd->check_refs.refs))
 				rc = -EIO;
-		put_batch(pages, nr);
+		mock_put_batch(pages, nr);
 		if (rc)
 			return rc;
 		uptr += (u64)nr << PAGE_SHIFT;
@@ -190,7 +192,7 @@ int mock_op_check_iotlb(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	return rc;
 }
 
-static int check_cache(struct device *dev, u32 id, u32 value)
+static int mock_check_cache(struct device *dev, u32 id, u32 value)
 {
 	if (!iommufd_test_is_mock_device(dev) || id > MOCK_DEV_CACHE_ID_MAX)
 		return -EINVAL;
@@ -205,8 +207,8 @@ int mock_op_check_cache(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	idev = iommufd_device_get(call->ctx, cmd->id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	rc = check_cache(idev->dev, cmd->check_dev_cache.id,
-			 cmd->check_dev_cache.cache);
+	rc = mock_check_cache(idev->dev, cmd->check_dev_cache.id,
+			      cmd->check_dev_cache.cache);
 	iommufd_object_put(call->ctx, &idev->obj);
 	return rc;
 }
@@ -215,7 +217,8 @@ int mock_op_check_cache(struct iommufd_call *call, struct iommu_test_cmd *cmd)
  * Dirty pages
  */
 
-static int check_dirty(const struct iommu_test_cmd *cmd, unsigned long *nbits)
+static int mock_check_dirty(const struct iommu_test_cmd *cmd,
+			    unsigned long *nbits)
 {
 	u64 page_size = cmd->dirty.page_size;
 	u64 npages;
@@ -230,7 +233,7 @@ static int check_dirty(const struct iommu_test_cmd *cmd, unsigned long *nbits)
 	return 0;
 }
 
-static unsigned long *read_bitmap(u64 uptr, unsigned long nbits)
+static unsigned long *mock_read_bitmap(u64 uptr, unsigned long nbits)
 {
 	unsigned long *bitmap;
 
@@ -247,10 +250,10 @@ static unsigned long *read_bitmap(u64 uptr, unsigned long nbits)
 }
 
 /* Bits [first, end) of the bitmap. Returns how many pages became dirty. */
-static u64 set_dirty_step(struct iommufd_hwpt_paging *hwpt,
-			  const struct iommu_test_cmd *cmd,
-			  const unsigned long *bitmap, unsigned long first,
-			  unsigned long end)
+static u64 mock_set_dirty_step(struct iommufd_hwpt_paging *hwpt,
+			       const struct iommu_test_cmd *cmd,
+			       const unsigned long *bitmap, unsigned long first,
+			       unsigned long end)
 {
 	unsigned long bit = first;
 	u64 nr_dirty = 0;
@@ -265,8 +268,8 @@ static u64 set_dirty_step(struct iommufd_hwpt_paging *hwpt,
 	return nr_dirty;
 }
 
-static int set_dirty(struct iommufd_hwpt_paging *hwpt,
-		     struct iommu_test_cmd *cmd, unsigned long nbits)
+static int mock_set_dirty(struct iommufd_hwpt_paging *hwpt,
+			  struct iommu_test_cmd *cmd, unsigned long nbits)
 {
 	unsigned long *bitmap, first = 0;
 	u64 nr_dirty = 0;
@@ -274,14 +277,14 @@ static int set_dirty(struct iommufd_hwpt_paging *hwpt,
 
 	if (!mock_domain_is_tracking(hwpt->common.domain))
 		return -EINVAL;
-	bitmap = read_bitmap(cmd->dirty.uptr, nbits);
+	bitmap = mock_read_bitmap(cmd->dirty.uptr, nbits);
 	if (IS_ERR(bitmap))
 		return PTR_ERR(bitmap);
 
 	while (!rc && first != nbits) {
 		unsigned long end = min(first + DIRTY_BITS_STEP, nbits);
 
-		nr_dirty += set_dirty_step(hwpt, cmd, bitmap, first, end);
+		nr_dirty += mock_set_dirty_step(hwpt, cmd, bitmap, first, end);
 		first = end;
 		cond_resched();
 		if (fatal_signal_pending(current))
@@ -298,13 +301,13 @@ int mock_op_dirty(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	unsigned long nbits;
 	int rc;
 
-	rc = check_dirty(cmd, &nbits);
+	rc = mock_check_dirty(cmd, &nbits);
 	if (rc)
 		return rc;
-	hwpt = get_hwpt(call, cmd->id);
+	hwpt = mock_get_hwpt(call, cmd->id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = set_dirty(hwpt, cmd, nbits);
-	put_hwpt(call, hwpt);
+	rc = mock_set_dirty(hwpt, cmd, nbits);
+	mock_put_hwpt(call, hwpt);
 	return rc ?: iommufd_call_reply(call);
 }

@@ -97,7 +97,7 @@ static struct iommu_device *mock_iommu_probe_device(struct device *dev)
 	return &mock_iommu.iommu;
 }
 
-static int has_group(struct device *dev, const void *data)
+static int mock_device_has_group(struct device *dev, const void *data)
 {
 	return !!dev->iommu_group;
 }
@@ -109,7 +109,8 @@ static struct iommu_group *mock_iommu_device_group(struct device *dev)
 	struct device *other = NULL;
 
 	if (READ_ONCE(mock_join_group))
-		other = bus_find_device(&mock_bus, NULL, NULL, has_group);
+		other = bus_find_device(&mock_bus, NULL, NULL,
+					mock_device_has_group);
 	if (other) {
 		group = iommu_group_get(other);
 		put_device(other);
@@ -185,7 +186,7 @@ static void mock_device_release(struct device *dev)
 	kfree(to_mock_device(dev));
 }
 
-static int add_properties(struct mock_device *mdev)
+static int mock_device_add_properties(struct mock_device *mdev)
 {
 	const struct property_entry properties[] = {
 		PROPERTY_ENTRY_U32("pasid-num-bits",
@@ -198,14 +199,14 @@ static int add_properties(struct mock_device *mdev)
 						   NULL);
 }
 
-static int add_device(struct mock_device *mdev)
+static int mock_device_add(struct mock_device *mdev)
 {
 	int rc;
 
 	rc = dev_set_name(&mdev->dev, "iommufd_mock%d", mdev->index);
 	if (rc)
 		return rc;
-	rc = add_properties(mdev);
+	rc = mock_device_add_properties(mdev);
 	if (rc)
 		return rc;
 	rc = iommu_mock_device_add(&mdev->dev, &mock_iommu.iommu);
@@ -254,7 +255,7 @@ struct mock_device *mock_device_create(u32 flags)
 		rc = mdev->index;
 		goto err_put;
 	}
-	rc = add_device(mdev);
+	rc = mock_device_add(mdev);
 	if (rc)
 		goto err_index;
 	return mdev;

@@ -116,7 +116,7 @@ int iommufd_test_dma_buf_iommufd_map(struct dma_buf_attachment *attachment,
 	return 0;
 }
 
-static struct mock_dmabuf *alloc_memory(size_t length)
+static struct mock_dmabuf *mock_dmabuf_alloc(size_t length)
 {
 	struct mock_dmabuf *mock;
 
@@ -133,13 +133,13 @@ static struct mock_dmabuf *alloc_memory(size_t length)
 	return mock;
 }
 
-static struct dma_buf *export(size_t length, u32 open_flags)
+static struct dma_buf *mock_dmabuf_export(size_t length, u32 open_flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct mock_dmabuf *mock;
 	struct dma_buf *dmabuf;
 
-	mock = alloc_memory(length);
+	mock = mock_dmabuf_alloc(length);
 	if (!mock)
 		return ERR_PTR(-ENOMEM);
 	info.ops = &mock_dmabuf_ops;
@@ -163,7 +163,7 @@ int mock_op_dmabuf_get(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 
 	if (!length || length > MOCK_DMABUF_MAX_PAGES * PAGE_SIZE)
 		return -EINVAL;
-	dmabuf = export(length, open_flags);
+	dmabuf = mock_dmabuf_export(length, open_flags);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	fd = dma_buf_fd(dmabuf, open_flags);

@@ -25,8 +25,8 @@ static struct dentry *debugfs_dir;
  * Attach
  */
 
-static int switch_domain(struct iommu_domain *domain, struct device *dev,
-			 struct iommu_domain *old)
+static int mock_domain_switch(struct iommu_domain *domain, struct device *dev,
+			      struct iommu_domain *old)
 {
 	int rc;
 
@@ -41,8 +41,9 @@ static int switch_domain(struct iommu_domain *domain, struct device *dev,
  * Every second attach to one PASID fails, for the sake of those who have to
  * undo the first.
  */
-static int switch_pasid(struct iommu_domain *domain, struct device *dev,
-			ioasid_t pasid, struct iommu_domain *old)
+static int mock_domain_switch_pasid(struct iommu_domain *domain,
+				    struct device *dev, ioasid_t pasid,
+				    struct iommu_domain *old)
 {
 	bool *armed = &to_mock_device(dev)->reserved_pasid_armed;
 	int rc;
@@ -51,7 +52,7 @@ static int switch_pasid(struct iommu_domain *domain, struct device *dev,
 		*armed = false;
 		return -ENOMEM;
 	}
-	rc = switch_domain(domain, dev, old);
+	rc = mock_domain_switch(domain, dev, old);
 	if (!rc && pasid == IOMMU_TEST_PASID_RESERVED)
 		*armed = true;
 	return rc;
@@ -61,29 +62,30 @@ static int switch_pasid(struct iommu_domain *domain, struct device *dev,
  * Blocking
  */
 
-static int blocking_attach_dev(struct iommu_domain *domain, struct device *dev,
-			       struct iommu_domain *old)
+static int mock_blocking_attach_dev(struct iommu_domain *domain,
+				    struct device *dev,
+				    struct iommu_domain *old)
 {
-	return switch_domain(domain, dev, old);
+	return mock_domain_switch(domain, dev, old);
 }
 
-static int blocking_set_dev_pasid(struct iommu_domain *domain,
-				  struct device *dev, ioasid_t pasid,
-				  struct iommu_domain *old)
+static int mock_blocking_set_dev_pasid(struct iommu_domain *domain,
+				       struct device *dev, ioasid_t pasid,
+				       struct iommu_domain *old)
 {
 	if (pasid == IOMMU_TEST_PASID_RESERVED)
 		to_mock_device(dev)->reserved_pasid_armed = false;
-	return switch_domain(domain, dev, old);
+	return mock_domain_switch(domain, dev, old);
 }
 
-static const struct iommu_domain_ops blocking_ops = {
-	.attach_dev = blocking_attach_dev,
-	.set_dev_pasid = blocking_set_dev_pasid,
+static const struct iommu_domain_ops mock_blocking_ops = {
+	.attach_dev = mock_blocking_attach_dev,
+	.set_dev_pasid = mock_blocking_set_dev_pasid,
 };
 
 struct iommu_domain mock_blocking_domain = {
 	.type = IOMMU_DOMAIN_BLOCKED,
-	.ops = &blocking_ops,
+	.ops = &mock_blocking_ops,
 };
 
 /*
@@ -91,13 +93,13 @@ struct iommu_domain mock_blocking_domain = {
  */
 
 /**
- * struct paging_domain - a page table that the kernel fills
+ * struct mock_paging_domain - a page table that the kernel fills
  * @domain: the domain
  * @pt: likewise
  * @table: the page table
  * @tracking: dirty tracking is on
  */
-struct paging_domain {
+struct mock_paging_domain {
 	union {
 		struct iommu_domain domain;
 		struct pt_iommu pt;
@@ -106,71 +108,74 @@ struct paging_domain {
 	bool tracking;
 };
 
-PT_IOMMU_CHECK_DOMAIN(struct paging_domain, pt, domain);
-PT_IOMMU_CHECK_DOMAIN(struct paging_domain, table.iommu, domain);
+PT_IOMMU_CHECK_DOMAIN(struct mock_paging_domain, pt, domain);
+PT_IOMMU_CHECK_DOMAIN(struct mock_paging_domain, table.iommu, domain);
 
-static struct paging_domain *to_paging(struct iommu_domain *domain)
+static struct mock_paging_domain *to_mock_paging(struct iommu_domain *domain)
 {
-	return container_of(domain, struct paging_domain, domain);
+	return container_of(domain, struct mock_paging_domain, domain);
 }
 
-static int paging_set_dirty_tracking(struct iommu_domain *domain, bool enabled)
+static int mock_paging_set_dirty_tracking(struct iommu_domain *domain,
+					  bool enabled)
 {
-	WRITE_ONCE(to_paging(domain)->tracking, enabled);
+	WRITE_ONCE(to_mock_paging(domain)->tracking, enabled);
 	return 0;
 }
 
-static const struct iommu_dirty_ops paging_dirty_ops = {
-	.set_dirty_tracking = paging_set_dirty_tracking,
+static const struct iommu_dirty_ops mock_paging_dirty_ops = {
+	.set_dirty_tracking = mock_paging_set_dirty_tracking,
 	IOMMU_PT_DIRTY_OPS(amdv1_mock),
 };
 
-static bool suits_device(struct iommu_domain *domain, struct device *dev)
+static bool mock_domain_suits(struct iommu_domain *domain, struct device *dev)
 {
 	return !domain->dirty_ops ||
 	       !(to_mock_device(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
 }
 
-static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
-			     struct iommu_domain *old)
+static int mock_paging_attach_dev(struct iommu_domain *domain,
+				  struct device *dev, struct iommu_domain *old)
 {
-	if (!suits_device(domain, dev))
+	if (!mock_domain_suits(domain, dev))
 		return -EINVAL;
-	return switch_domain(domain, dev, old);
+	return mock_domain_switch(domain, dev, old);
 }
 
-static int paging_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
-				ioasid_t pasid, struct iommu_domain *old)
+static int mock_paging_set_dev_pasid(struct iommu_domain *domain,
+				     struct device *dev, ioasid_t pasid,
+				     struct iommu_domain *old)
 {
-	if (!suits_device(domain, dev))
+	if (!mock_domain_suits(domain, dev))
 		return -EINVAL;
-	return switch_pasid(domain, dev, pasid, old);
+	return mock_domain_switch_pasid(domain, dev, pasid, old);
 }
 
-static void paging_iotlb_sync(struct iommu_domain *domain,
-			      struct iommu_iotlb_gather *gather)
+static void mock_paging_iotlb_sync(struct iommu_domain *domain,
+				   struct iommu_iotlb_gather *gather)
 {
 	atomic_inc(&nr_iotlb_syncs);
 	iommu_put_pages_list(&gather->freelist);
 }
 
-static void paging_free(struct iommu_domain *domain)
+static void mock_paging_free(struct iommu_domain *domain)
 {
-	struct paging_domain *paging = to_paging(domain);
+	struct mock_paging_domain *paging = to_mock_paging(domain);
 
 	pt_iommu_deinit(&paging->pt);
 	kfree(paging);
 }
 
-static const struct iommu_domain_ops paging_ops = {
+static const struct iommu_domain_ops mock_paging_ops = {
 	IOMMU_PT_DOMAIN_OPS(amdv1_mock),
-	.attach_dev = paging_attach_dev,
-	.set_dev_pasid = paging_set_dev_pasid,
-	.iotlb_sync = paging_iotlb_sync,
-	.free = paging_free,
+	.attach_dev = mock_paging_attach_dev,
+	.set_dev_pasid = mock_paging_set_dev_pasid,
+	.iotlb_sync = mock_paging_iotlb_sync,
+	.free = mock_paging_free,
 };
 
-static int init_table(struct paging_domain *paging, u32 pagetable_type)
+static int mock_paging_init_table(struct mock_paging_domain *paging,
+				  u32 pagetable_type)
 {
 	const struct pt_iommu_amdv1_cfg cfg = {
 		.common.hw_max_vasz_lg2 = 56,
@@ -185,7 +190,7 @@ static int init_table(struct paging_domain *paging, u32 pagetable_type)
 	if (rc)
 		return rc;
 
-	domain->ops = &paging_ops;
+	domain->ops = &mock_paging_ops;
 	if (pagetable_type == MOCK_IOMMUPT_HUGE) {
 		domain->pgsize_bitmap = MOCK_HUGE_PAGE_SIZE | PAGE_SIZE;
 	} else {
@@ -195,8 +200,8 @@ static int init_table(struct paging_domain *paging, u32 pagetable_type)
 	return 0;
 }
 
-static int read_hwpt_data(const struct iommu_user_data *user_data,
-			  struct iommu_test_hwpt *data)
+static int mock_domain_read_data(const struct iommu_user_data *user_data,
+				 struct iommu_test_hwpt *data)
 {
 	*data = (struct iommu_test_hwpt){
 		.pagetable_type = MOCK_IOMMUPT_DEFAULT,
@@ -214,7 +219,7 @@ mock_domain_alloc_paging(struct device *dev, u32 flags,
 			 const struct iommu_user_data *user_data)
 {
 	bool has_dirty_ops = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
-	struct paging_domain *paging;
+	struct mock_paging_domain *paging;
 	struct iommu_test_hwpt data;
 	int rc;
 
@@ -224,7 +229,7 @@ mock_domain_alloc_paging(struct device *dev, u32 flags,
 	if (has_dirty_ops &&
 	    to_mock_device(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		return ERR_PTR(-EOPNOTSUPP);
-	rc = read_hwpt_data(user_data, &data);
+	rc = mock_domain_read_data(user_data, &data);
 	if (rc)
 		return ERR_PTR(rc);
 	if (data.pagetable_type != MOCK_IOMMUPT_DEFAULT &&
@@ -234,24 +239,24 @@ mock_domain_alloc_paging(struct device *dev, u32 flags,
 	paging = kzalloc_obj(*paging, GFP_KERNEL_ACCOUNT);
 	if (!paging)
 		return ERR_PTR(-ENOMEM);
-	rc = init_table(paging, data.pagetable_type);
+	rc = mock_paging_init_table(paging, data.pagetable_type);
 	if (rc) {
 		kfree(paging);
 		return ERR_PTR(rc);
 	}
 	if (has_dirty_ops)
-		paging->domain.dirty_ops = &paging_dirty_ops;
+		paging->domain.dirty_ops = &mock_paging_dirty_ops;
 	return &paging->domain;
 }
 
 bool mock_domain_is_paging(struct iommu_domain *domain)
 {
-	return domain->ops == &paging_ops;
+	return domain->ops == &mock_paging_ops;
 }
 
 bool mock_domain_is_tracking(struct iommu_domain *domain)
 {
-	return READ_ONCE(to_paging(domain)->tracking);
+	return READ_ONCE(to_mock_paging(domain)->tracking);
 }
 
 /**
@@ -264,7 +269,7 @@ bool mock_domain_is_tracking(struct iommu_domain *domain)
  */
 int mock_domain_set_dirty(struct iommu_domain *domain, unsigned long iova)
 {
-	struct pt_iommu *pt = &to_paging(domain)->pt;
+	struct pt_iommu *pt = &to_mock_paging(domain)->pt;
 	int rc;
 
 	do {
@@ -278,34 +283,36 @@ int mock_domain_set_dirty(struct iommu_domain *domain, unsigned long iova)
  */
 
 /**
- * struct nested_domain - a page table that user space fills, on a parent
+ * struct mock_nested_domain - a page table that user space fills, on a parent
  * @domain: the domain
  * @iotlb: stands for what the IOMMU has cached of it
  */
-struct nested_domain {
+struct mock_nested_domain {
 	struct iommu_domain domain;
 	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];
 };
 
-static struct nested_domain *to_nested(struct iommu_domain *domain)
+static struct mock_nested_domain *to_mock_nested(struct iommu_domain *domain)
 {
-	return container_of(domain, struct nested_domain, domain);
+	return container_of(domain, struct mock_nested_domain, domain);
 }
 
-static int nested_attach_dev(struct iommu_domain *domain, struct device *dev,
-			     struct iommu_domain *old)
+static int mock_nested_attach_dev(struct iommu_domain *domain,
+				  struct device *dev, struct iommu_domain *old)
 {
-	return switch_domain(domain, dev, old);
+	return mock_domain_switch(domain, dev, old);
 }
 
-static int nested_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
-				ioasid_t pasid, struct iommu_domain *old)
+static int mock_nested_set_dev_pasid(struct iommu_domain *domain,
+				     struct device *dev, ioasid_t pasid,
+				     struct iommu_domain *old)
 {
-	return switch_pasid(domain, dev, pasid, old);
+	return mock_domain_switch_pasid(domain, dev, pasid, old);
 }
 
-static int invalidate_entry(struct nested_domain *nested,
-			    struct iommu_user_data_array *array, u32 index)
+static int mock_nested_invalidate_entry(struct mock_nested_domain *nested,
+					struct iommu_user_data_array *array,
+					u32 index)
 {
 	struct iommu_test_hwpt_invalidate entry;
 	unsigned int i;
@@ -328,8 +335,9 @@ static int invalidate_entry(struct nested_domain *nested,
 	return 0;
 }
 
-static int nested_cache_invalidate_user(struct iommu_domain *domain,
-					struct iommu_user_data_array *array)
+static int
+mock_nested_cache_invalidate_user(struct iommu_domain *domain,
+				  struct iommu_user_data_array *array)
 {
 	u32 nr_done = 0;
 	int rc = 0;
@@ -337,7 +345,8 @@ static int nested_cache_invalidate_user(struct iommu_domain *domain,
 	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_SELFTEST)
 		rc = -EINVAL;
 	while (!rc && nr_done != array->entry_num) {
-		rc = invalidate_entry(to_nested(domain), array, nr_done);
+		rc = mock_nested_invalidate_entry(to_mock_nested(domain), array,
+						  nr_done);
 		if (!rc)
 			nr_done++;
 	}
@@ -345,23 +354,23 @@ static int nested_cache_invalidate_user(struct iommu_domain *domain,
 	return rc;
 }
 
-static void nested_free(struct iommu_domain *domain)
+static void mock_nested_free(struct iommu_domain *domain)
 {
-	kfree(to_nested(domain));
+	kfree(to_mock_nested(domain));
 }
 
-static const struct iommu_domain_ops nested_ops = {
-	.attach_dev = nested_attach_dev,
-	.set_dev_pasid = nested_set_dev_pasid,
-	.cache_invalidate_user = nested_cache_invalidate_user,
-	.free = nested_free,
+static const struct iommu_domain_ops mock_nested_ops = {
+	.attach_dev = mock_nested_attach_dev,
+	.set_dev_pasid = mock_nested_set_dev_pasid,
+	.cache_invalidate_user = mock_nested_cache_invalidate_user,
+	.free = mock_nested_free,
 };
 
 struct iommu_domain *
 mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
 			 u32 flags, const struct iommu_user_data *user_data)
 {
-	struct nested_domain *nested;
+	struct mock_nested_domain *nested;
 	struct iommu_test_hwpt data;
 	unsigned int i;
 	int rc;
@@ -371,7 +380,7 @@ mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!parent || !mock_domain_is_paging(parent))
 		return ERR_PTR(-EINVAL);
-	rc = read_hwpt_data(user_data, &data);
+	rc = mock_domain_read_data(user_data, &data);
 	if (rc)
 		return ERR_PTR(rc);
 
@@ -379,7 +388,7 @@ mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
 	if (!nested)
 		return ERR_PTR(-ENOMEM);
 	nested->domain.type = IOMMU_DOMAIN_NESTED;
-	nested->domain.ops = &nested_ops;
+	nested->domain.ops = &mock_nested_ops;
 	for (i = 0; i != MOCK_NESTED_DOMAIN_IOTLB_NUM; i++)
 		nested->iotlb[i] = data.iotlb;
 	return &nested->domain;
@@ -396,9 +405,12 @@ mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
  */
 int mock_domain_check_iotlb(struct iommu_domain *domain, u32 id, u32 value)
 {
-	if (domain->ops != &nested_ops || id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
+	if (domain->ops != &mock_nested_ops ||
+	    id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
 		return -EINVAL;
-	return READ_ONCE(to_nested(domain)->iotlb[id]) == value ? 0 : -EINVAL;
+	if (READ_ONCE(to_mock_nested(domain)->iotlb[id]) != value)
+		return -EINVAL;
+	return 0;
 }
 
 void mock_domain_init(void)

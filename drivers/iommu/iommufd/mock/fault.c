@@ -37,8 +37,9 @@ void mock_page_response(struct device *dev, struct iopf_fault *fault,
 	atomic_inc(&nr_answers[response->code]);
 }
 
-static void request_page(struct mock_device *mdev,
-			 const struct iommu_test_cmd *cmd, u32 page, bool last)
+static void mock_request_page(struct mock_device *mdev,
+			      const struct iommu_test_cmd *cmd, u32 page,
+			      bool last)
 {
 	struct iopf_fault fault = {
 		.fault = {
@@ -67,14 +68,14 @@ static void request_page(struct mock_device *mdev,
  */
 static DEFINE_MUTEX(report_lock);
 
-static void request_pages(struct mock_device *mdev,
-			  const struct iommu_test_cmd *cmd)
+static void mock_request_pages(struct mock_device *mdev,
+			       const struct iommu_test_cmd *cmd)
 {
 	u32 page, count = clamp(READ_ONCE(group_size), 1, GROUP_SIZE_MAX);
 
 	guard(mutex)(&report_lock);
 	for (page = 0; page != count; page++)
-		request_page(mdev, cmd, page, page == count - 1);
+		mock_request_page(mdev, cmd, page, page == count - 1);
 }
 
 int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
@@ -86,7 +87,7 @@ int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
 	if (iommufd_test_is_mock_device(idev->dev)) {
-		request_pages(to_mock_device(idev->dev), cmd);
+		mock_request_pages(to_mock_device(idev->dev), cmd);
 		rc = 0;
 	}
 	iommufd_object_put(call->ctx, &idev->obj);

@@ -21,8 +21,8 @@ static struct mock_test_object *to_test_object(struct iommufd_object *obj)
 	return container_of(obj, struct mock_test_object, obj);
 }
 
-static struct mock_test_object *get_test_object(struct iommufd_call *call,
-						u32 id)
+static struct mock_test_object *mock_get_test_object(struct iommufd_call *call,
+						     u32 id)
 {
 	struct iommufd_object *obj = iommufd_object_get(call->ctx, id,
 							IOMMUFD_OBJ_SELFTEST);
@@ -30,13 +30,14 @@ static struct mock_test_object *get_test_object(struct iommufd_call *call,
 	return IS_ERR(obj) ? ERR_CAST(obj) : to_test_object(obj);
 }
 
-static void put_test_object(struct iommufd_call *call,
-			    struct mock_test_object *tobj)
+static void mock_put_test_object(struct iommufd_call *call,
+				 struct mock_test_object *tobj)
 {
 	iommufd_object_put(call->ctx, &tobj->obj);
 }
 
-static int attach(struct mock_test_object *tobj, ioasid_t pasid, u32 *pt_id)
+static int mock_attach(struct mock_test_object *tobj, ioasid_t pasid,
+		       u32 *pt_id)
 {
 	int rc;
 
@@ -53,7 +54,8 @@ out_unlock:
 	return rc;
 }
 
-static int replace(struct mock_test_object *tobj, ioasid_t pasid, u32 *pt_id)
+static int mock_replace(struct mock_test_object *tobj, ioasid_t pasid,
+			u32 *pt_id)
 {
 	int rc;
 
@@ -64,7 +66,7 @@ static int replace(struct mock_test_object *tobj, ioasid_t pasid, u32 *pt_id)
 }
 
 /* User space may ask for it twice, a driver must not. */
-static void detach(struct mock_test_object *tobj, ioasid_t pasid)
+static void mock_detach(struct mock_test_object *tobj, ioasid_t pasid)
 {
 	down_write(&tobj->mdev->attach_lock);
 	if (xa_erase(&tobj->pasids, pasid))
@@ -80,7 +82,7 @@ static void mock_test_object_destroy(struct iommufd_ctx *ctx,
 	void *value;
 
 	xa_for_each(&tobj->pasids, pasid, value)
-		detach(tobj, pasid);
+		mock_detach(tobj, pasid);
 	xa_destroy(&tobj->pasids);
 	if (tobj->idev)
 		iommufd_device_unbind(tobj->idev);
@@ -93,8 +95,9 @@ const struct iommufd_object_ops iommufd_test_object_ops = {
 	.destroy = mock_test_object_destroy,
 };
 
-static int start_device(struct iommufd_ctx *ctx, struct mock_test_object *tobj,
-			u32 flags, u32 *idev_id)
+static int mock_start_device(struct iommufd_ctx *ctx,
+			     struct mock_test_object *tobj, u32 flags,
+			     u32 *idev_id)
 {
 	struct iommufd_device *idev;
 	struct mock_device *mdev;
@@ -111,8 +114,8 @@ static int start_device(struct iommufd_ctx *ctx, struct mock_test_object *tobj,
 	return 0;
 }
 
-static int create(struct iommufd_call *call, struct iommu_test_cmd *cmd,
-		  u32 flags)
+static int mock_create_test_object(struct iommufd_call *call,
+				   struct iommu_test_cmd *cmd, u32 flags)
 {
 	struct mock_test_object *tobj;
 	struct iommufd_object *obj;
@@ -127,10 +130,10 @@ static int create(struct iommufd_call *call, struct iommu_test_cmd *cmd,
 	xa_init(&tobj->pasids);
 	call->created = obj;
 
-	rc = start_device(call->ctx, tobj, flags, &idev_id);
+	rc = mock_start_device(call->ctx, tobj, flags, &idev_id);
 	if (rc)
 		return rc;
-	rc = attach(tobj, IOMMU_NO_PASID, &pt_id);
+	rc = mock_attach(tobj, IOMMU_NO_PASID, &pt_id);
 	if (rc)
 		return rc;
 
@@ -142,76 +145,80 @@ static int create(struct iommufd_call *call, struct iommu_test_cmd *cmd,
 
 int mock_op_domain(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 {
-	return create(call, cmd, 0);
+	return mock_create_test_object(call, cmd, 0);
 }
 
 int mock_op_domain_flags(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 {
-	return create(call, cmd, cmd->mock_domain.dev_flags);
+	return mock_create_test_object(call, cmd, cmd->mock_domain.dev_flags);
 }
 
 int mock_op_domain_replace(struct iommufd_call *call,
 			   struct iommu_test_cmd *cmd)
 {
-	struct mock_test_object *tobj = get_test_object(call, cmd->id);
+	struct mock_test_object *tobj = mock_get_test_object(call, cmd->id);
 	int rc;
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
 	/* The old page table may be gone afterwards. */
-	rc = iommufd_call_reply(call) ?:
-	     replace(tobj, IOMMU_NO_PASID, &cmd->mock_domain_replace.pt_id);
-	put_test_object(call, tobj);
+	rc = iommufd_call_reply(call);
+	if (!rc)
+		rc = mock_replace(tobj, IOMMU_NO_PASID,
+				  &cmd->mock_domain_replace.pt_id);
+	mock_put_test_object(call, tobj);
 	return rc ?: iommufd_call_reply(call);
 }
 
 int mock_op_pasid_attach(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 {
-	struct mock_test_object *tobj = get_test_object(call, cmd->id);
+	struct mock_test_object *tobj = mock_get_test_object(call, cmd->id);
 	u32 pasid = cmd->pasid_attach.pasid;
 	int rc;
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
-	rc = attach(tobj, pasid, &cmd->pasid_attach.pt_id);
+	rc = mock_attach(tobj, pasid, &cmd->pasid_attach.pt_id);
 	if (rc)
 		goto out_put;
 	rc = iommufd_call_reply(call);
 	if (rc)
-		detach(tobj, pasid);
+		mock_detach(tobj, pasid);
 out_put:
-	put_test_object(call, tobj);
+	mock_put_test_object(call, tobj);
 	return rc;
 }
 
 int mock_op_pasid_replace(struct iommufd_call *call,
 			  struct iommu_test_cmd *cmd)
 {
-	struct mock_test_object *tobj = get_test_object(call, cmd->id);
+	struct mock_test_object *tobj = mock_get_test_object(call, cmd->id);
 	int rc;
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
-	rc = iommufd_call_reply(call) ?:
-	     replace(tobj, cmd->pasid_replace.pasid, &cmd->pasid_replace.pt_id);
-	put_test_object(call, tobj);
+	rc = iommufd_call_reply(call);
+	if (!rc)
+		rc = mock_replace(tobj, cmd->pasid_replace.pasid,
+				  &cmd->pasid_replace.pt_id);
+	mock_put_test_object(call, tobj);
 	return rc ?: iommufd_call_reply(call);
 }
 
 int mock_op_pasid_detach(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 {
-	struct mock_test_object *tobj = get_test_object(call, cmd->id);
+	struct mock_test_object *tobj = mock_get_test_object(call, cmd->id);
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
-	detach(tobj, cmd->pasid_detach.pasid);
-	put_test_object(call, tobj);
+	mock_detach(tobj, cmd->pasid_detach.pasid);
+	mock_put_test_object(call, tobj);
 	return 0;
 }
 
 /* Is the PASID attached to @domain, or to nothing if that is NULL? */
-static int check_attached(struct mock_test_object *tobj, ioasid_t pasid,
-			  struct iommu_domain *domain)
+static int mock_check_attached(struct mock_test_object *tobj, ioasid_t pasid,
+			       struct iommu_domain *domain)
 {
 	struct iommu_group *group = tobj->idev->group->group;
 	struct iommu_domain *attached = NULL;
@@ -225,21 +232,22 @@ static int check_attached(struct mock_test_object *tobj, ioasid_t pasid,
 	return attached == domain ? 0 : -EINVAL;
 }
 
-static int check_hwpt(struct iommufd_call *call, struct mock_test_object *tobj,
-		      ioasid_t pasid, u32 hwpt_id)
+static int mock_check_hwpt(struct iommufd_call *call,
+			   struct mock_test_object *tobj, ioasid_t pasid,
+			   u32 hwpt_id)
 {
 	struct iommufd_object *obj;
 	int rc = -ENOENT;
 
 	if (!hwpt_id)
-		return check_attached(tobj, pasid, NULL);
+		return mock_check_attached(tobj, pasid, NULL);
 
 	obj = iommufd_object_get(call->ctx, hwpt_id, IOMMUFD_OBJ_ANY);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	if (obj->type == IOMMUFD_OBJ_HWPT_PAGING ||
 	    obj->type == IOMMUFD_OBJ_HWPT_NESTED)
-		rc = check_attached(tobj, pasid, to_hwpt(obj)->domain);
+		rc = mock_check_attached(tobj, pasid, to_hwpt(obj)->domain);
 	iommufd_object_put(call->ctx, obj);
 	return rc;
 }
@@ -247,13 +255,13 @@ static int check_hwpt(struct iommufd_call *call, struct mock_test_object *tobj,
 int mock_op_pasid_check_hwpt(struct iommufd_call *call,
 			     struct iommu_test_cmd *cmd)
 {
-	struct mock_test_object *tobj = get_test_object(call, cmd->id);
+	struct mock_test_object *tobj = mock_get_test_object(call, cmd->id);
 	int rc;
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
-	rc = check_hwpt(call, tobj, cmd->pasid_check.pasid,
-			cmd->pasid_check.hwpt_id);
-	put_test_object(call, tobj);
+	rc = mock_check_hwpt(call, tobj, cmd->pasid_check.pasid,
+			     cmd->pasid_check.hwpt_id);
+	mock_put_test_object(call, tobj);
 	return rc;
 }
