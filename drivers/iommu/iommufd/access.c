@@ -85,7 +85,10 @@ static void access_set_ioas(struct iommufd_access *access,
 	spin_unlock(&access->ops_lock);
 }
 
-/* With the lock: whoever has made it 0 has finished with the access. */
+/*
+ * Takes the lock, so that who has made the count 0 no longer touches the
+ * access.
+ */
 static bool access_is_done(struct iommufd_access *access,
 			   const unsigned int *count)
 {
@@ -94,9 +97,10 @@ static bool access_is_done(struct iommufd_access *access,
 }
 
 /*
- * Nothing is pinned and no callback runs on return. Pins that are under way
- * through this access are waited for, since the driver has to unpin these,
- * too. Callbacks are, as long as the driver can unpin.
+ * On return nothing is pinned and no callback runs. Pins that are under way
+ * through this access are waited for before the driver is asked to unpin, since
+ * it has to unpin these, too. Callbacks are waited for while the driver can
+ * still unpin, as they do that.
  */
 static void access_leave_ioas(struct iommufd_access *access)
 {
@@ -258,7 +262,11 @@ void iommufd_access_destroy(struct iommufd_access *access)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
 
-/* The IOAS to pin or copy in, or to unpin in; who leaves it waits for that. */
+/*
+ * Counts an operation that is about to use *@ioas, for which whoever leaves
+ * that IOAS waits.
+ * Return: the IOAS, NULL if the access is not attached.
+ */
 static struct iommufd_ioas *access_begin_op(struct iommufd_access *access,
 					    struct iommufd_ioas **ioas,
 					    unsigned int *count)

@@ -67,9 +67,9 @@ static bool has_pasids_attached(struct iommufd_group *group)
 }
 
 /*
- * The driver of an IOMMU takes a page table for one of its own. The IOMMU core
- * compares them where a device is attached, and not all versions of it where a
- * device is moved.
+ * The driver of an IOMMU believes that each page table it is given is one of
+ * its own. The IOMMU core checks that where a device is attached, but not all
+ * versions of it do where a device is moved.
  */
 static bool is_of_same_driver(struct iommufd_device *idev,
 			      struct iommufd_hw_pagetable *hwpt)
@@ -78,8 +78,9 @@ static bool is_of_same_driver(struct iommufd_device *idev,
 }
 
 /*
- * An IOMMU that has been told of PASIDs walks the page tables of a device in
- * another way, which they have to be made for: all that the group uses.
+ * With a PASID attached, an IOMMU walks all page tables of the device in
+ * another format, that without a PASID as well: all page tables that the group
+ * uses must have been made for it.
  */
 static bool suits_pasids(const struct attach_change *change, bool pasid_capable)
 {
@@ -95,8 +96,8 @@ static bool suits_pasids(const struct attach_change *change, bool pasid_capable)
 }
 
 /*
- * Reserved regions of the devices of an attachment. They are about DMA without
- * a PASID.
+ * Reserved regions of the devices of an attachment. They concern DMA without a
+ * PASID only.
  */
 
 static int attachment_reserve_device(struct iommufd_attachment *attachment,
@@ -140,8 +141,8 @@ static int attachment_reserve(struct iommufd_attachment *attachment)
 }
 
 /*
- * The IOMMU core. Of a group it wants to know one device, any of them, where it
- * is about a PASID.
+ * The IOMMU core. It works on groups; where it is about a PASID it takes any
+ * device of the group to find it.
  */
 
 static int attach_switch_on(struct iommufd_attachment *attachment,
@@ -230,7 +231,7 @@ static int attach_start(struct attach_change *change,
 	if (rc)
 		goto err_release_window;
 	iommufd_object_hold(&hwpt->obj);
-	/* There is memory for it. */
+	/* Cannot fail: xa_reserve() has allocated the memory. */
 	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
 	return 0;
 
@@ -263,7 +264,7 @@ static int attach_join(struct attach_change *change,
 	rc = attachment_reserve_device(attachment, idev);
 	if (rc)
 		goto err_erase;
-	/* In case it is the first device of the group that has a window. */
+	/* The device may be the first of its group that has a window. */
 	rc = iommufd_msi_window_reserve(attachment);
 	if (rc)
 		goto err_unreserve;
@@ -306,7 +307,7 @@ static int attach_move(struct attach_change *change,
 	if (rc)
 		goto err_release_window;
 	iommufd_object_hold(&hwpt->obj);
-	/* No memory is needed to store in the place of another. */
+	/* Cannot fail: the entry exists, so that no memory is needed. */
 	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
 	iommufd_msi_window_release(old);
 	if (other_ioas)
@@ -366,8 +367,10 @@ static bool is_auto_of(struct iommufd_hw_pagetable *hwpt,
 }
 
 /*
- * What can be told without looking at page tables, or filling one.
- * Return: 1 if it takes another page table than that of the group.
+ * Tries the page table that the group uses, without looking at others or
+ * filling one.
+ * Return: 0 if the device uses it now; 1 if the device needs another one; a
+ * negative errno if neither will do.
  */
 static int attach_pick_group_auto_locked(struct attach_change *change,
 					 struct iommufd_ioas *ioas)
@@ -403,7 +406,11 @@ static int attach_pick_group_auto(struct attach_change *change,
 	return rc;
 }
 
-/* Return: 1 if it takes a new page table. */
+/*
+ * Tries the automatic page tables that there are.
+ * Return: 0 if the device uses one of them now; 1 if the device needs a new
+ * one; or a negative errno.
+ */
 static int attach_pick_present_auto(struct attach_change *change,
 				    struct iommufd_ioas *ioas, u32 *pt_id)
 {
@@ -427,9 +434,9 @@ static int attach_pick_present_auto(struct attach_change *change,
 }
 
 /*
- * The page table is filled before the lock is taken: memory may have to be
- * pinned, which can take long, and others attach and detach meanwhile. So one
- * that suits may have come, and this one be superfluous.
+ * The page table is filled before the lock is taken: that pins memory, which
+ * can take long, and others attach and detach meanwhile. By then somebody may
+ * have made one that suits, and this one is freed.
  */
 static int attach_make_auto(struct attach_change *change,
 			    struct iommufd_ioas *ioas, u32 *pt_id)
@@ -529,24 +536,25 @@ static int attach_by_id(struct attach_change *change, u32 *pt_id)
 /**
  * iommufd_device_attach - let the DMA of a device go through a page table
  * @idev: the device
- * @pasid: which DMA of the device: that with a PASID, or IOMMU_NO_PASID for what
- *         has none
+ * @pasid: which DMA of the device: that with a PASID, or IOMMU_NO_PASID for
+ *         what has none
  * @pt_id: ID of an IOAS, for which a page table is found or made, or of a page
  *         table; receives the ID of the page table
  *
  * Context: process context, may sleep.
  *
  * Page tables on a PASID, and that of a device any PASID of which is attached,
- * are to be PASID capable. Automatic ones are when the group has PASIDs that the
- * kernel has chosen, and else are not.
+ * are to be PASID capable. Automatic ones are when the group has PASIDs that
+ * the kernel has chosen, and else are not.
  *
  * Return: 0; -ENOENT without such an object; -EINVAL for one of another type,
  * for a page table of another IOMMU driver, for a PASID beyond those of the
  * device, for page tables that are not PASID capable, or if the group uses
- * another page table; -EOPNOTSUPP for a PASID of a device without any, or if the
- * IOMMU driver knows none; -EBUSY if the device is attached, or just being reset;
- * -EADDRINUSE if what is mapped or allowed does not suit the device; errors of
- * pinning and of the IOMMU driver; -ENOMEM. On an error nothing has changed.
+ * another page table; -EOPNOTSUPP for a PASID of a device without any, or if
+ * the IOMMU driver knows none; -EBUSY if the device is attached, or just being
+ * reset; -EADDRINUSE if what is mapped or allowed does not suit the device;
+ * errors of pinning and of the IOMMU driver; -ENOMEM. On an error nothing has
+ * changed.
  */
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)
@@ -588,7 +596,10 @@ int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
 
-/* Return: the page table, if it is left by the last device of the group. */
+/*
+ * Return: the page table if @idev was the last device of the group on it, for
+ * the caller to drop the reference; else NULL.
+ */
 static struct iommufd_hw_pagetable *attach_leave(struct iommufd_device *idev,
 						 ioasid_t pasid)
 {

@@ -20,7 +20,7 @@ static int change_process_check_ioas(struct iommufd_ctx *ctx, u32 id)
 	struct iommufd_ioas *ioas;
 	int rc;
 
-	/* It is of another type, or has just been destroyed. */
+	/* An object of another type, or one that was destroyed meanwhile */
 	ioas = iommufd_ioas_get(ctx, id);
 	if (IS_ERR(ioas))
 		return 0;
@@ -54,7 +54,7 @@ int iommufd_ioas_change_process_ioctl(struct iommufd_call *call)
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
-	/* What comes or goes meanwhile does not slip past the accounts. */
+	/* What is mapped after that makes iommufd_accounts_move() fail. */
 	rc = change_process_check(ctx);
 	if (rc)
 		return rc;

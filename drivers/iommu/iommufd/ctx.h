@@ -35,8 +35,8 @@ struct iommufd_object;
  * @objects: all objects by ID; see object.h
  * @recent_object: what was looked up last, or NULL; guarded by the lock of
  *                 @objects. Most ioctls are about the same object as the last.
- * @hidden_object: what DESTROY is waiting for since too long, or NULL: lookups do
- *                 not find it; guarded by the lock of @objects
+ * @hidden_object: what DESTROY is waiting for since too long, or NULL: lookups
+ *                 do not find it; guarded by the lock of @objects
  * @object_wait: woken when a short-term reference is dropped
  * @groups: struct iommufd_group by the ID of the iommu_group
  * @groups_lock: guards @groups against changes of its members, and the PASIDs

@@ -33,7 +33,7 @@ static int device_check_msi_isolation(struct device *dev,
 		return 0;
 	if (!READ_ONCE(allow_unsafe_interrupts))
 		return -EPERM;
-	/* At each bind, which user space can repeat */
+	/* Rate limited: user space can bind as often as it likes. */
 	dev_warn_ratelimited(dev, "MSIs are not isolated by the platform: the device can raise interrupts of others\n");
 	return 0;
 }
@@ -91,7 +91,10 @@ device_bind_in_group(struct iommufd_ctx *ctx, struct device *dev,
 	if (rc)
 		return ERR_PTR(rc);
 
-	/* A group that the context is seen to have is one that it owns. */
+	/*
+	 * Before the group is made: who sees a group in the context may rely on
+	 * the context owning its DMA.
+	 */
 	rc = iommu_device_claim_dma_owner(dev, ctx);
 	if (rc)
 		return ERR_PTR(rc == -EPERM ? -EBUSY : rc);

@@ -8,8 +8,8 @@
  * ioctl table.
  *
  * The promise: what a device has written to is reported at least once
- * afterwards, to whoever asks for it, however the range of each call is cut, and
- * also after calls that failed.
+ * afterwards, to whoever asks for it, however the range of each call is cut,
+ * and also after calls that failed.
  *
  * Only what is mapped is looked at, neither IOVA nor memory of the bitmap in
  * between. The page table stands still while it is read, but no lock is held
@@ -72,16 +72,19 @@ static bool dirty_reader_clears(const struct dirty_reader *reader)
 }
 
 /*
- * For what was cleaned, also when the rest failed, before anybody is told of
- * it: who copies the memory then has all that was written to it without a
- * trace. Drivers may have flushed some of it already.
+ * Flush the entries that were cleaned, also when the rest failed, and before
+ * user space learns of them: until then hardware may write without setting the
+ * dirty bit. What it writes so is in the copy that user space makes afterwards.
+ * Drivers may have flushed some of it already.
  */
 static void dirty_reader_flush(struct dirty_reader *reader)
 {
-	/* Drivers may note down what they leave alone, too. */
+	/*
+	 * Without clearing nothing needs a flush, although drivers may gather.
+	 */
 	if (!dirty_reader_clears(reader))
 		return;
-	/* To flush nothing is to flush everything for some drivers. */
+	/* Some drivers flush everything when they are given an empty range. */
 	if (reader->gather.start <= reader->gather.end)
 		iommu_iotlb_sync(reader->domain, &reader->gather);
 }
@@ -144,7 +147,7 @@ static int dirty_set_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
 
 	if (!domain->dirty_ops)
 		return -EOPNOTSUPP;
-	/* First, so that a failure leaves it off. */
+	/* Before it is enabled, so that it stays disabled when this fails. */
 	if (enable) {
 		rc = dirty_clear_all(hwpt);
 		if (rc)
@@ -159,7 +162,10 @@ int iommufd_hwpt_set_dirty_tracking_ioctl(struct iommufd_call *call)
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	/* @__reserved was never looked at: it may be anything in a program. */
+	/*
+	 * @__reserved is not checked: the ABI never has, and programs may leave
+	 * anything in it.
+	 */
 	if (cmd->flags & ~IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
 		return -EOPNOTSUPP;
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
@@ -180,7 +186,9 @@ static int dirty_check_alignment(struct iommufd_iova_space *space,
 {
 	if (!iommufd_iova_space_is_aligned(space, cmd->iova, cmd->length))
 		return -EINVAL;
-	/* The range is not larger than a long, so neither is its divisor. */
+	/*
+	 * A page_size of no more than the length fits in a long, as that does.
+	 */
 	if (cmd->page_size > cmd->length || !is_power_of_2(cmd->page_size) ||
 	    !IS_ALIGNED(cmd->iova | cmd->length, cmd->page_size))
 		return -EINVAL;
@@ -203,9 +211,9 @@ static int dirty_prepare_window(struct dirty_reader *reader)
 }
 
 /*
- * All from @iova up to @next was read and marked. What the entries at the ends
- * of the window have outside of it goes to those who read that, which may be
- * this call.
+ * All from @iova up to @next was read and marked. The entries at the ends of
+ * the window may reach beyond it: that part is owed to whoever reads it, which
+ * may be this call with its next window.
  */
 static void dirty_settle_window(struct dirty_reader *reader, unsigned long iova,
 				unsigned long next, unsigned long window_iova,
@@ -214,18 +222,21 @@ static void dirty_settle_window(struct dirty_reader *reader, unsigned long iova,
 	unsigned long owed_iova, owed_last;
 
 	iova_bitmap_take_owed(reader->dirty.bitmap, &owed_iova, &owed_last);
-	/* It is still in the page table. */
+	/* Nothing was cleaned, so that nothing is owed. */
 	if (!dirty_reader_clears(reader))
 		return;
 
-	/* Also what is not mapped, or about to be unmapped: nobody asks again. */
+	/* What was not mapped goes as well, as nobody will ask for it. */
 	if (next != iova)
 		iommufd_owed_settle(reader->owed, iova, next - 1);
 	if (owed_iova < window_iova)
 		iommufd_owed_add(reader->owed, owed_iova, window_iova - 1);
 	if (owed_last > window_last)
 		iommufd_owed_add(reader->owed, window_last + 1, owed_last);
-	/* Somebody else may report this before our call ends. */
+	/*
+	 * Another reader may report what is owed before this call ends, so that
+	 * the flush must not wait until then.
+	 */
 	if (owed_iova < window_iova || owed_last > window_last)
 		dirty_reader_flush(reader);
 }
@@ -255,7 +266,10 @@ out_unlock:
 	return rc;
 }
 
-/* A hole that may have a page of the bitmap for itself is left out. */
+/*
+ * The longest hole that need not be skipped: a longer one may have a page of
+ * the bitmap for itself, which would be touched for nothing.
+ */
 static unsigned long dirty_longest_hole(u64 page_size)
 {
 	unsigned long span;

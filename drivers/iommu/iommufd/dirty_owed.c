@@ -12,7 +12,7 @@
 
 #include "dirty_owed.h"
 
-/* Not worth a look for what is not mapped any more */
+/* Up to this many ranges nobody looks which are not mapped any more. */
 #define SWEEP_MIN 64UL
 
 /**
@@ -111,7 +111,7 @@ void iommufd_owed_add(struct iommufd_owed *owed, unsigned long first,
 
 	lockdep_assert_held(&owed->mutex);
 
-	/* Take in what it overlaps, and its neighbours. */
+	/* Merge with ranges that it overlaps or touches. */
 	while ((node = interval_tree_iter_first(&owed->ranges,
 						first ? first - 1 : first,
 						last < ULONG_MAX ? last + 1 :

@@ -68,7 +68,7 @@ bool __iommufd_owed_next(struct iommufd_owed *owed, unsigned long *first,
 static inline bool iommufd_owed_next(struct iommufd_owed *owed,
 				     unsigned long *first, unsigned long *last)
 {
-	/* The usual page table, whose readers keep to its entries */
+	/* Nothing is owed as long as readers ask for whole entries. */
 	return !RB_EMPTY_ROOT(&owed->ranges.rb_root) &&
 	       __iommufd_owed_next(owed, first, last);
 }

@@ -19,10 +19,10 @@
  * attachment. No handler that has found it before may be running then. Drivers
  * are to drain their page requests when a device leaves a page table, but not
  * all do, nor does it help with a device that moves from one page table with a
- * queue to another: the core has to wait for the handlers. A base kernel without
- * the patch that makes it wait leaves a gap, in which a handler may use an
- * attachment that is being freed; as the handler never sleeps for long, the gap
- * is as short as it can be made from here.
+ * queue to another: the core has to wait for the handlers. A base kernel
+ * without the patch that makes it wait leaves a gap, in which a handler may use
+ * an attachment that is being freed; as the handler never sleeps for long, the
+ * gap is as short as it can be made from here.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -42,8 +42,8 @@
 #include "hw_pagetable.h"
 
 /*
- * Groups that a queue takes. A PCI function has at most 512 that wait for an
- * answer, a broken one any number.
+ * Groups that a queue takes. A PCI function has at most 512 requests that wait
+ * for an answer, but a broken one may send any number.
  */
 #define GROUPS_MAX BIT(16)
 
@@ -72,8 +72,8 @@ static struct device *fault_device(const struct iopf_group *group)
 }
 
 /*
- * By which ID does user space know the device? Members of the group that are
- * not attached have none: 0.
+ * The ID by which user space knows the device, 0 for members of the iommu_group
+ * that are not attached
  */
 static u32 fault_device_id(const struct iopf_group *group)
 {
@@ -82,7 +82,7 @@ static u32 fault_device_id(const struct iopf_group *group)
 	unsigned long id;
 	u32 found = 0;
 
-	/* A device cannot leave meanwhile, and so not be freed. */
+	/* A device leaves under this lock, and is not freed before. */
 	xa_lock(devices);
 	xa_for_each(devices, id, idev) {
 		if (idev->dev == fault_device(group)) {
@@ -98,13 +98,19 @@ static u32 fault_device_id(const struct iopf_group *group)
  * Groups come
  */
 
-/* On an error the group is not in the queue: -ENODEV if nobody is there. */
+/*
+ * Return: 0; -ENODEV if there is nobody to answer the group, -ENOSPC if the
+ * queue is full: it is not in the queue then.
+ */
 static int fault_enqueue(struct iommufd_fault_queue *queue,
 			 struct iopf_group *group)
 {
 	lockdep_assert_held(&queue->groups.xa_lock);
 
-	/* Whoever leaves from now on finds the group in the queue. */
+	/*
+	 * In this order under the lock: a device that leaves later finds the
+	 * group in the queue, one that has left is seen here.
+	 */
 	if (!fault_device_id(group) || queue->closed)
 		return -ENODEV;
 	if (queue->nr_groups >= GROUPS_MAX)
@@ -123,8 +129,8 @@ static void fault_answer(struct iopf_group *group,
 }
 
 /*
- * Called by the IOMMU core, which answers the group if this fails. Sleeps for no
- * more than an answer takes that the device is being given.
+ * Called by the IOMMU core, which answers the group if this fails. Sleeps only
+ * as long as the device takes an answer.
  */
 static int fault_handle_group(struct iopf_group *group)
 {
@@ -132,7 +138,9 @@ static int fault_handle_group(struct iopf_group *group)
 		fault_attachment(group)->hwpt->fault_queue;
 	int rc;
 
-	/* From here on it is not the core's to free when the device goes. */
+	/*
+	 * From here on the core does not free the group when the device goes.
+	 */
 	iopf_group_dequeue(group);
 
 	xa_lock(&queue->groups);
@@ -170,7 +178,7 @@ static bool fault_concerns(const struct iopf_group *group,
 	       (!idev || idev->dev == fault_device(group));
 }
 
-/* What waits for an answer, of @attachment and @idev or, if NULL, of all */
+/* Answer all groups of @attachment and @idev, or of all where they are NULL. */
 static void fault_answer_all(struct iommufd_fault_queue *queue,
 			     const struct iommufd_attachment *attachment,
 			     const struct iommufd_device *idev)
@@ -179,7 +187,10 @@ static void fault_answer_all(struct iommufd_fault_queue *queue,
 	unsigned long cookie;
 	LIST_HEAD(dequeued);
 
-	/* Somebody else's answer may be under way, and needs the device. */
+	/*
+	 * With the mutex, so that answers that somebody else is giving are
+	 * over: they need the device.
+	 */
 	mutex_lock(&queue->answer_lock);
 	xa_lock(&queue->groups);
 	list_for_each_entry_safe(group, next, &queue->unread, node) {
@@ -212,7 +223,7 @@ static int fault_answer_one(struct iommufd_fault_queue *queue,
 	guard(mutex)(&queue->answer_lock);
 	xa_lock(&queue->groups);
 	group = xa_load(&queue->groups, response->cookie);
-	/* User space has yet to be told the cookie: the group is being read. */
+	/* A group that is being read: user space cannot know the cookie yet. */
 	if (group && !list_empty(&group->node))
 		group = NULL;
 	if (group)
@@ -249,8 +260,8 @@ static void fault_describe(const struct iopf_group *group,
 }
 
 /*
- * The oldest group to be read, if any. What a device has left that is no longer
- * attached is about to be answered.
+ * The oldest group to be read, if any. Groups of a device that is no longer
+ * attached are passed over: fault_answer_all() is about to take them.
  */
 static struct iopf_group *fault_first_unread(struct iommufd_fault_queue *queue,
 					     u32 *dev_id)
@@ -282,8 +293,9 @@ static size_t fault_peek(struct iommufd_fault_queue *queue)
 }
 
 /*
- * Gives the oldest group its cookie, for which there is memory.
- * Return: false if it is no longer one of @count records.
+ * Give the oldest group its cookie, for which xa_alloc_cyclic() has reserved an
+ * entry.
+ * Return: false if the oldest group does not have @count records any more.
  */
 static bool fault_describe_group(struct iommufd_fault_queue *queue, u32 cookie,
 				 struct iommu_hwpt_pgfault *records,
@@ -334,7 +346,10 @@ static int fault_copy_group(struct iommufd_fault_queue *queue, u32 cookie,
 			    struct iommu_hwpt_pgfault *records, size_t count,
 			    char __user *user)
 {
-	/* It may have been answered, as its device has left; try another. */
+	/*
+	 * The group was answered meanwhile, as its device has left: try the
+	 * next.
+	 */
 	if (!fault_describe_group(queue, cookie, records, count))
 		return -EAGAIN;
 	if (copy_to_user(user, records, count * sizeof(*records)))
@@ -343,7 +358,7 @@ static int fault_copy_group(struct iommufd_fault_queue *queue, u32 cookie,
 	return 0;
 }
 
-/* What has not become known is the cookie of the next group that is read. */
+/* A cookie that user space has not been told is used for the next group. */
 static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
 				  struct iommu_hwpt_pgfault *records,
 				  size_t count, char __user *user)
@@ -353,7 +368,7 @@ static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
 
 	lockdep_assert_held(&queue->read_lock);
 
-	/* Reserves the place. */
+	/* Only reserves an entry: a cookie is looked up as NULL until then. */
 	rc = xa_alloc_cyclic(&queue->groups, &cookie, NULL,
 			     XA_LIMIT(1, U32_MAX), &next_cookie,
 			     GFP_KERNEL_ACCOUNT);
@@ -537,7 +552,7 @@ int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call)
 		return fd;
 	cmd->out_fault_id = queue->obj.id;
 	cmd->out_fault_fd = fd;
-	/* A file that is open cannot be taken back: it comes last. */
+	/* The file comes last, as it cannot be closed again for user space. */
 	rc = iommufd_call_reply(call) ?: fault_queue_open_file(queue, fd);
 	if (rc)
 		put_unused_fd(fd);

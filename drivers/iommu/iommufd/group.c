@@ -105,7 +105,7 @@ bool iommufd_ctx_has_group(struct iommufd_ctx *ctx, struct iommu_group *group)
 {
 	if (!ctx || !group)
 		return false;
-	/* A group of the same ID is the same as long as it is held here. */
+	/* The caller keeps the group alive, so that no other has got its ID. */
 	return xa_load(&ctx->groups, iommu_group_id(group));
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_has_group, "IOMMUFD");
@@ -130,7 +130,10 @@ static int group_choose_pasid_locked(struct iommufd_group *group,
 			return rc == -EBUSY ? -ENOSPC : rc;
 		if (!xa_load(&group->attachments, pasid->pasid))
 			return 0;
-		/* Chosen by the program, and attached */
+		/*
+		 * User space has attached something on this PASID by itself:
+		 * skip it.
+		 */
 		xa_erase(&group->pasids, pasid->pasid);
 		first = pasid->pasid + 1;
 	}
@@ -154,7 +157,7 @@ int iommufd_group_choose_pasid(struct iommufd_group *group,
 {
 	int rc;
 
-	/* Nothing is attached meanwhile. */
+	/* With the lock of the group, so that nothing is attached meanwhile. */
 	mutex_lock(&group->lock);
 	mutex_lock(&group->ctx->groups_lock);
 	rc = group_choose_pasid_locked(group, pasid, first, last);
@@ -223,7 +226,7 @@ void iommufd_group_return_pasids_of(struct iommufd_group *group,
 		found = true;
 	}
 	mutex_unlock(&ctx->groups_lock);
-	/* Somebody may be looking at the group because of one of them. */
+	/* iommufd_group_pasid_is_attached() may be looking at the group. */
 	if (found)
 		iommufd_object_sync_in_use(ctx);
 }

@@ -22,8 +22,8 @@ struct iommufd_device;
  * @group: the group
  * @lock: guards @attachments and their members
  * @attachments: struct iommufd_attachment by PASID
- * @pasids: struct iommufd_group_pasid by PASID, those that the kernel has chosen;
- *          guarded by iommufd_ctx::groups_lock
+ * @pasids: struct iommufd_group_pasid by PASID, those that the kernel has
+ *          chosen; guarded by iommufd_ctx::groups_lock
  * @sw_msi: where its MSI doorbells are
  */
 struct iommufd_group {
@@ -38,8 +38,8 @@ struct iommufd_group {
 
 /**
  * struct iommufd_group_pasid - a PASID that the kernel has chosen
- * @group: the group that it was chosen in, NULL when the device has gone; guarded
- *         by iommufd_ctx::groups_lock
+ * @group: the group that it was chosen in, NULL when the device has gone;
+ *         guarded by iommufd_ctx::groups_lock
  * @idev: the device that it was chosen for
  * @pasid: the PASID
  */

@@ -59,7 +59,7 @@ static void hw_info_describe_device(struct device *dev,
 	hw_info_describe_pasids(dev, cmd);
 }
 
-/* The rest of the buffer says that the kernel knows no more. */
+/* What the kernel does not fill of the buffer is zeroed. */
 static int hw_info_write(struct iommu_hw_info *cmd, const void *data,
 			 u32 length)
 {
@@ -123,7 +123,10 @@ int iommufd_get_hw_info_ioctl(struct iommufd_call *call)
 	if (IS_ERR(data))
 		return PTR_ERR(data);
 
-	/* User memory may take for ever; the driver must not wait for it. */
+	/*
+	 * After the device was put: to touch user memory may take for ever, and
+	 * unbind waits for the device to be put.
+	 */
 	rc = hw_info_write(cmd, data, length);
 	kfree(data);
 	return rc ?: iommufd_call_reply(call);

@@ -2,8 +2,8 @@
 /*
  * The HWPT objects: IO page tables of all kinds
  *
- * struct iommu_domain points to struct iommufd_hw_pagetable: its name is the base
- * kernel's.
+ * struct iommu_domain points to struct iommufd_hw_pagetable: its name is the
+ * base kernel's.
  */
 #ifndef __IOMMUFD_HW_PAGETABLE_H
 #define __IOMMUFD_HW_PAGETABLE_H

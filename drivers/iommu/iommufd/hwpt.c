@@ -2,8 +2,8 @@
 /*
  * Page tables that follow an IOAS
  *
- * Owns the iommu_domain. Called by HWPT_ALLOC, and by attach, which decides when
- * an automatic page table is made and when it goes.
+ * Owns the iommu_domain. Called by HWPT_ALLOC, and by attach, which decides
+ * when an automatic page table is made and when it goes.
  */
 #include <linux/iommu.h>
 
@@ -69,7 +69,9 @@ static int hwpt_alloc_domain(struct iommufd_hwpt_paging *hwpt,
 	return 0;
 }
 
-/* To be decided before anything is mapped, and never changed. */
+/*
+ * Decided before anything is mapped, as it is in the entries; it never changes.
+ */
 static int hwpt_enforce_cache_coherency(struct iommufd_hwpt_paging *hwpt,
 					struct iommufd_device *idev)
 {
@@ -160,8 +162,9 @@ void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt)
 	ioas = paging->ioas;
 
 	/*
-	 * Once the reference is dropped, somebody else may drop the last one,
-	 * and then destroy the IOAS: not before the mutex is left for good.
+	 * Once the reference is dropped, somebody else may drop the last one
+	 * and destroy the IOAS, with the mutex in it. DESTROY waits for a
+	 * short-term reference.
 	 */
 	iommufd_object_get_held(&ioas->obj);
 	mutex_lock(&ioas->hwpts_lock);

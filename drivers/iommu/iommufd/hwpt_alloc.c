@@ -32,12 +32,12 @@ static int hwpt_check_paging_flags(struct iommufd_device *idev, u32 flags)
 			  IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
 			  IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
 
-	/* A driver that takes no flags at all has not heard of faults either. */
+	/* A driver that takes no flags does not know of faults either. */
 	if (flags && !dev_iommu_ops(idev->dev)->domain_alloc_paging_flags)
 		return -EOPNOTSUPP;
 	if (flags & ~known)
 		return -EOPNOTSUPP;
-	/* Faults are those of the nested page tables. */
+	/* Devices are attached to nested page tables, which get the faults. */
 	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT &&
 	    flags & IOMMU_HWPT_FAULT_ID_VALID)
 		return -EOPNOTSUPP;
@@ -97,10 +97,9 @@ hwpt_alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
 }
 
 /*
- * The device is held all the time, as its IOMMU driver needs it. The driver
- * copies @data of user space, and the page table is filled with memory that may
- * have to be made present: whoever unbinds the device waits for both, as long
- * as they take.
+ * The device is held all the time, as the IOMMU driver needs it. Meanwhile the
+ * driver copies @data from user space, and the page table is filled, for which
+ * user memory may have to be faulted in. Who unbinds the device waits for both.
  */
 static int hwpt_alloc_for_device(struct iommufd_call *call,
 				 struct iommufd_device *idev)

@@ -2,8 +2,9 @@
 /*
  * Nested page tables: filled by a guest, on a parent that the kernel fills
  *
- * Called by HWPT_ALLOC. What a nested page table yields is translated once more by
- * its parent, so that a guest reaches no more than what the parent's IOAS maps.
+ * Called by HWPT_ALLOC. What a nested page table yields is translated once more
+ * by its parent, so that a guest reaches no more than what the parent's IOAS
+ * maps.
  */
 #include <linux/iommu.h>
 

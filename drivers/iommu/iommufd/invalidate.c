@@ -12,14 +12,14 @@
 #include "invalidate.h"
 #include "object.h"
 
-/* Requests of one call; a driver may copy all of them at once. */
+/* The most requests of one call: drivers may copy all of them at once. */
 #define ENTRIES_MAX BIT(19)
 
 static int invalidate_check(const struct iommu_hwpt_invalidate *cmd)
 {
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
-	/* The question whether a type is known needs no array. */
+	/* Without requests it only asks whether the type is known. */
 	if (!cmd->entry_num)
 		return 0;
 	if (!cmd->data_uptr || !cmd->entry_len || cmd->entry_len > PAGE_SIZE ||
@@ -73,8 +73,9 @@ static int invalidate_run(struct iommufd_call *call, u32 *nr_done)
 }
 
 /*
- * An invalidation cannot be undone, so whether user space can be told is found
- * out before. Mostly that has told it already: that all of it was done.
+ * An invalidation cannot be undone. So before it, the structure is written back
+ * as user space has given it, which says that all requests were done: if that
+ * fails nothing has happened. It is written again only if fewer were done.
  */
 int iommufd_hwpt_invalidate_ioctl(struct iommufd_call *call)
 {

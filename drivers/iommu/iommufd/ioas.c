@@ -95,8 +95,8 @@ static void ioas_add_range(void *data, unsigned long first, unsigned long last)
 }
 
 /*
- * A snapshot of the ranges, at most @room of them, for the caller to free.
- * User memory is not touched with the lock held: it may take its time.
+ * A snapshot of the ranges, at most @room of them, for the caller to free. User
+ * memory is not touched with the lock held, since that can take for ever.
  */
 static struct iommu_iova_range *
 ioas_snapshot_ranges(struct iommufd_ioas *ioas, u32 room, u32 *total,
@@ -238,18 +238,19 @@ static int ioas_check_user_range(unsigned long va, unsigned long length)
 
 	if (check_add_overflow(va, length, &end))
 		return -EOVERFLOW;
-	/* The pages that the range touches must be countable. */
+	/* The number of pages that the range touches must fit in a long. */
 	if (!length || length > SIZE_MAX - PAGE_SIZE)
 		return -EINVAL;
 	return 0;
 }
 
 /*
- * Whether user space can be told is found out before anything is mapped, since
- * to undo it may fail: a driver may have pinned what it found there. An IOVA
- * that user space has chosen is told by that. Another one cannot be told only
- * if the structure was taken away in between. Then the map is undone; if that
- * fails, its error says so, which is none of a map: EBUSY or EDEADLOCK.
+ * A map cannot always be undone, as a driver may have pinned something of it.
+ * So before it, the structure is written back as it is: if that fails nothing
+ * has happened. With an IOVA of its own user space has been told all by that.
+ * An IOVA that was chosen here is written afterwards, which fails only if the
+ * structure was taken away in between. Then the map is undone; if that fails
+ * too, the caller gets an error that no map has: EBUSY or EDEADLOCK.
  */
 static int ioas_map_and_reply(struct iommufd_call *call,
 			      struct iommufd_ioas *ioas,
@@ -353,9 +354,9 @@ ioas_file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 	struct iommufd_pinned *pinned;
 
 	/*
-	 * Each kind of memory is of the file that was found when it was looked
-	 * for. If the descriptor has become a dma-buf's after the first look,
-	 * that is a file as any that cannot be pinned.
+	 * The descriptor is looked up by both, and may have become that of
+	 * another file in between. If it is a dma-buf by then, it is refused as
+	 * any file that cannot be pinned.
 	 */
 	pinned = iommufd_dma_buf_alloc(iommufd_device_node(), cmd->fd,
 				       cmd->start, cmd->length, writable);
@@ -389,7 +390,7 @@ ioas_file_memory_area(struct iommufd_ctx *ctx,
 	pinned = ioas_file_memory(ctx, cmd);
 	if (IS_ERR(pinned))
 		return ERR_CAST(pinned);
-	/* Memory of a device is reached as such; that of the machine is cached. */
+	/* A dma-buf may be memory of a device, which is not cached. */
 	prot |= pinned->revocable ? IOMMU_MMIO : IOMMU_CACHE;
 	return iommufd_area_first_of(pinned, offset_in_page(cmd->start),
 				     cmd->length, prot);
@@ -480,7 +481,7 @@ int iommufd_ioas_copy_ioctl(struct iommufd_call *call)
 	return rc;
 }
 
-/* The largest length means everything, if it begins at 0. */
+/* A length of U64_MAX from IOVA 0 on means everything. */
 static int ioas_check_unmap(const struct iommu_ioas_unmap *cmd,
 			    unsigned long *last)
 {
@@ -494,9 +495,9 @@ static int ioas_check_unmap(const struct iommu_ioas_unmap *cmd,
 }
 
 /*
- * What is unmapped cannot be brought back, so whether user space can be told is
- * found out before. Mostly that has told it already: that all of the range was
- * mapped.
+ * An unmap cannot be undone. So before it, the structure is written back as
+ * user space has given it, which says that all of the range was unmapped: if
+ * that fails nothing has happened. It is written again only if it was not all.
  */
 static int ioas_unmap_and_reply(struct iommufd_call *call,
 				struct iommufd_ioas *ioas)

@@ -357,7 +357,7 @@ static int iova_bitmap_visit_window(struct iova_bitmap *bitmap, void *opaque,
 	bitmap->owed_iova = iova;
 	bitmap->owed_last = last;
 	rc = fn(bitmap, iova, last - iova + 1, opaque);
-	/* Also after a failure: nobody else knows what is owed. */
+	/* Also after a failure, as the callback has cleaned the entries. */
 	iova_bitmap_mark_owed(bitmap);
 	return rc ?: bitmap->error;
 }

@@ -2,8 +2,8 @@
 /*
  * /dev/iommu: the character device, its ioctls, the module
  *
- * Owns struct iommufd_ctx. A type of object is a row of iommufd_object_types[], a
- * command is a row of commands[].
+ * Owns struct iommufd_ctx. A type of object is a row of iommufd_object_types[],
+ * and a command is a row of commands[].
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 

@@ -16,10 +16,10 @@
 #include "object.h"
 #include "test_hooks.h"
 
-/* How long an ioctl may hold an object before somebody should look */
+/* How long an ioctl may hold an object before that is reported */
 #define HOLDER_PATIENCE (60 * HZ)
 
-/* How long DESTROY lets new ioctls have the object that it waits for */
+/* How long DESTROY waits before new ioctls no longer find the object */
 #define NEWCOMER_PATIENCE HZ
 
 /**
@@ -98,7 +98,7 @@ void iommufd_object_publish(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	void *old = xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL);
 
-	/* The ID is taken, so there is memory for it. */
+	/* Cannot fail: the entry was allocated when the ID was taken. */
 	WARN_ON(old);
 }
 
@@ -115,12 +115,12 @@ void iommufd_object_publish(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 bool iommufd_object_is_published(struct iommufd_ctx *ctx,
 				 struct iommufd_object *obj)
 {
-	/* Another object may have got the ID. */
+	/* The ID may be that of another object by now. */
 	return xa_load(&ctx->objects, obj->id) == obj;
 }
 
 /*
- * Nobody has a long-term reference, and nobody gets one any more.
+ * Make an object dead, so that nobody gets a long-term reference any more.
  * Return: false if somebody has one.
  */
 static bool object_try_kill(struct iommufd_object *obj)
@@ -131,7 +131,7 @@ static bool object_try_kill(struct iommufd_object *obj)
 	return true;
 }
 
-/* @obj: a dead object that nobody finds */
+/* @obj: dead, and out of the table */
 static void object_free(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	iommufd_object_types[obj->type]->destroy(ctx, obj);
@@ -250,8 +250,8 @@ static int object_try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	lockdep_assert_held(&ctx->objects.xa_lock);
 
 	/*
-	 * In this order: a long-term reference is taken before the short-term
-	 * one, by whose grace it was taken, is dropped.
+	 * In this order: who takes a long-term reference has a short-term one,
+	 * and drops that afterwards.
 	 */
 	if (refcount_read(&obj->wait_cnt) != 1)
 		return -EAGAIN;
@@ -271,15 +271,17 @@ static bool object_is_in_use(struct iommufd_object *obj)
 }
 
 /**
- * iommufd_object_sync_in_use - wait for those who ask whether objects are in use
+ * iommufd_object_sync_in_use - wait for calls of iommufd_object_ops::in_use()
  * @ctx: the context
  *
- * On return each iommufd_object_ops::in_use() that runs sees what the caller has
- * changed before, and may free what those who did not see it could look at.
+ * Later calls see what the caller has changed before this one. What only earlier
+ * calls could look at may be freed.
+ *
+ * Context: any.
  */
 void iommufd_object_sync_in_use(struct iommufd_ctx *ctx)
 {
-	/* They hold it. */
+	/* in_use() is called with the lock held. */
 	xa_lock(&ctx->objects);
 	xa_unlock(&ctx->objects);
 }
@@ -290,7 +292,7 @@ static int object_try_take_id(struct iommufd_ctx *ctx, u32 id,
 	int rc;
 
 	xa_lock(&ctx->objects);
-	/* It may be hidden. */
+	/* Not object_find(): it may be hidden. */
 	*obj = xa_load(&ctx->objects, id);
 	if (!*obj)
 		rc = -ENOENT;
@@ -318,9 +320,9 @@ static long object_wait_until_taken(struct iommufd_ctx *ctx, u32 id,
 }
 
 /*
- * Threads whose ioctls overlap could keep an object for ever, so at some time
- * there are no new ones. One object of a file at a time: it is for programs that
- * go on using what they destroy.
+ * Threads whose ioctls overlap could keep an object for ever. So after some
+ * time new ioctls do not find it. At most one object of a context is hidden;
+ * another DESTROY that waits goes on without.
  */
 static void object_refuse_newcomers(struct iommufd_ctx *ctx, u32 id)
 {
@@ -389,8 +391,8 @@ int iommufd_object_destroy_id(struct iommufd_ctx *ctx, u32 id)
  *
  * The caller makes sure that nobody takes a new long-term reference meanwhile.
  *
- * Return: true if it was the last: the object is dead, out of the table, and the
- * caller's to destroy by iommufd_object_destroy_taken().
+ * Return: true if it was the last: the object is dead, out of the table, and
+ * the caller's to destroy by iommufd_object_destroy_taken().
  */
 bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 				     struct iommufd_object *obj)
@@ -406,7 +408,7 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 	return last;
 }
 
-/* Those who found the object before it went out of the table */
+/* Wait for ioctls that found the object before it was out of the table. */
 static void object_wait_for_holders(struct iommufd_ctx *ctx,
 				    struct iommufd_object *obj)
 {
@@ -455,9 +457,9 @@ void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
 }
 
 /*
- * One pass over the table; leaves of the tree of references go. What belongs to
- * a driver goes with the driver's own object, or with its other reference of
- * the file.
+ * One pass over the table, which destroys what nobody else needs. Objects of
+ * drivers are left to them: a test object unbinds its device when it goes, and
+ * other drivers hold the file, which is not closed before they let go.
  */
 static bool object_destroy_unused(struct iommufd_ctx *ctx)
 {

@@ -47,7 +47,7 @@ struct iommufd_object_ops {
 	bool owned_by_kernel;
 };
 
-/* By type, NULL for those that there are not */
+/* By type, NULL where there is none */
 extern const struct iommufd_object_ops *const
 iommufd_object_types[IOMMUFD_NR_OBJ_TYPES];
 
@@ -80,7 +80,7 @@ static inline void iommufd_object_hold(struct iommufd_object *obj)
 	refcount_inc(&obj->users);
 }
 
-/* For who has no short-term reference; false if the object is being destroyed */
+/* Without a short-term reference; false if the object is being destroyed */
 static inline bool iommufd_object_hold_alive(struct iommufd_object *obj)
 {
 	return refcount_inc_not_zero(&obj->users);

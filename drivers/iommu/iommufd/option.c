@@ -22,7 +22,10 @@ static int option_write_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
 	return 0;
 }
 
-/* Nothing is charged in one mode and given back in another. */
+/*
+ * Before there are objects: what is charged in one mode must not be given back
+ * in another.
+ */
 static int option_set_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
 {
 	if (!capable(CAP_SYS_RESOURCE))
@@ -97,7 +100,10 @@ int iommufd_option_ioctl(struct iommufd_call *call)
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
-	/* A set changes nothing in the reply, so that it may come first. */
+	/*
+	 * SET writes nothing new into the structure, so that it is written back
+	 * first: if that fails nothing has happened.
+	 */
 	if (set && cmd->option_id <= IOMMU_OPTION_HUGE_PAGES) {
 		rc = iommufd_call_reply(call);
 		if (rc)

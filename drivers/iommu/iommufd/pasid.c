@@ -3,7 +3,7 @@
  * The PASID objects: PASIDs that the kernel has chosen
  *
  * Owns the objects; the group has the PASIDs. A program that chooses PASIDs
- * itself needs none of this: attach does not look at it, and it looks at what is
+ * itself needs none of this: attach takes any PASID, and none is chosen that is
  * attached.
  *
  * PASIDs are a matter of a group, as their page tables are. They are not taken
@@ -51,9 +51,9 @@ static int pasid_lower_nr(struct device *dev, void *data)
 }
 
 /*
- * PASIDs below that are the device's, and its whole group can be attached. DMA
- * without a PASID counts as one: where PASIDs have no bits at all, it is alone.
- * Return: 0 for a device that knows nothing of PASIDs.
+ * How many PASIDs the device has with which its whole group can be attached.
+ * The one without a PASID counts: with PASIDs of no bits it is the only one.
+ * Return: 0 for a device that knows no PASIDs.
  */
 static u32 pasid_nr_of(struct iommufd_device *idev)
 {
@@ -74,8 +74,8 @@ static u32 pasid_nr_of(struct iommufd_device *idev)
  * it and keeps it in memory that is charged to nobody.
  *
  * Context: process context, may sleep; no group lock is held.
- * Return: 0; -EOPNOTSUPP if the device has no PASIDs; -EINVAL if it has, and not
- * this one.
+ * Return: 0; -EOPNOTSUPP if the device has no PASIDs; -EINVAL if it has, and
+ * not this one.
  */
 int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
 {
@@ -156,6 +156,6 @@ int iommufd_pasid_alloc_ioctl(struct iommufd_call *call)
 		return PTR_ERR(idev);
 	rc = pasid_alloc_for_device(call, idev, cmd->first_pasid, last);
 	iommufd_object_put(call->ctx, &idev->obj);
-	/* Without the device, whose driver would wait for user memory */
+	/* After the device was put: unbind would wait for user memory. */
 	return rc ?: iommufd_call_reply(call);
 }

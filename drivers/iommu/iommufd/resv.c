@@ -39,8 +39,8 @@ static void resv_count_msi_region(struct resv_msi *msi,
 }
 
 /*
- * A group has one window, and keeps it: doorbells are in page tables there, and
- * devices have been told where.
+ * A group keeps the window that it has: page tables have doorbells there, and
+ * devices have been told these addresses.
  */
 static bool suits_msi_window(const struct iommufd_group *group,
 			     const struct resv_msi *msi)
@@ -63,7 +63,7 @@ static struct resv_msi resv_count_msi(const struct list_head *regions)
 static int resv_check_msi(const struct iommufd_group *group,
 			  const struct resv_msi *msi)
 {
-	/* A device cannot have both kinds, nor two windows. */
+	/* A device cannot have both kinds of regions, nor two windows. */
 	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1 ||
 	    !suits_msi_window(group, msi))
 		return -EINVAL;
@@ -131,19 +131,20 @@ void iommufd_device_unreserve(struct iommufd_device *idev,
 }
 
 /*
- * The window for MSI doorbells. The devices of an attachment reserve it as long
- * as they are attached. But no doorbell is taken out of a page table that it has
- * been put into, and a page table may outlive all its attachments: then nothing
- * else may be mapped in the place of the doorbell. So an attachment reserves the
- * window for itself too, while there is somebody to be told that it failed, and
- * leaves that to the page table if doorbells are in there at the end.
+ * The window for MSI doorbells. Devices reserve it as long as they are
+ * attached. But a doorbell is never taken out of a page table again, and a page
+ * table that user space has made may outlive its attachments: nothing else may
+ * be mapped in place of the doorbell even then. The page table cannot reserve
+ * the window when the last attachment ends, as that may fail. So each
+ * attachment reserves it in its own name when it begins, and at its end hands
+ * that over to the page table if there are doorbells in it.
  */
 
 static bool has_msi_window(const struct iommufd_attachment *attachment)
 {
 	lockdep_assert_held(&attachment->group->lock);
 
-	/* What has a PASID is no interrupt. */
+	/* Interrupts are DMA without a PASID. */
 	return attachment->pasid == IOMMU_NO_PASID &&
 	       attachment->group->sw_msi.start != PHYS_ADDR_MAX;
 }
@@ -174,8 +175,8 @@ int iommufd_msi_window_reserve(struct iommufd_attachment *attachment)
  * iommufd_msi_window_release - when no more doorbells come into a page table
  * @attachment: the attachment, which hardware does not use, or no longer
  *
- * The window stays reserved in the name of the page table if there are doorbells
- * in it, until the page table leaves the address space.
+ * The window stays reserved in the name of the page table if there are
+ * doorbells in it, until the page table leaves the address space.
  *
  * Context: caller holds the lock of the group; may sleep. Cannot fail.
  */

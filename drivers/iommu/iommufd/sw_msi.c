@@ -66,7 +66,7 @@ static struct sw_msi_map *sw_msi_get_map(struct iommufd_group *group,
 			return map;
 		slot++;
 	}
-	/* Nobody keeps user space off what lies behind the window. */
+	/* IOVA behind the window is not reserved, and may be mapped. */
 	if (id == IOMMUFD_SW_MSI_MAX ||
 	    slot >= group->sw_msi.length / PAGE_SIZE)
 		return ERR_PTR(-EOVERFLOW);

@@ -15,9 +15,9 @@ struct iommufd_hwpt_paging;
 
 /**
  * struct iommufd_sw_msi_window - where the doorbells of a group are
- * @start: first IOVA of the window, PHYS_ADDR_MAX as long as the group has none;
- *         written under iommufd_ctx::sw_msi_lock and iommufd_group::lock, either
- *         is enough to read
+ * @start: first IOVA of the window, PHYS_ADDR_MAX as long as the group has
+ *         none; written under iommufd_ctx::sw_msi_lock and iommufd_group::lock,
+ *         either is enough to read
  * @length: how many bytes the window has; likewise
  * @required: doorbells that the group's interrupts use; guarded by
  *            iommufd_ctx::sw_msi_lock

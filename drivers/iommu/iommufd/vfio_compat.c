@@ -2,7 +2,7 @@
 /*
  * What VFIO containers need: an IOAS that stands for one
  *
- * Owns nothing: which IOAS it is, vfio_ioas.c knows. VFIO has one made, and user
+ * Owns nothing: vfio_ioas.c knows which IOAS it is. VFIO has one made, and user
  * space may choose another by VFIO_IOAS.
  */
 #include <linux/iommufd.h>

@@ -13,8 +13,8 @@
 #include "vfio_ioas.h"
 
 /*
- * The IOAS, if there is one that nobody has begun to destroy. One that somebody
- * has is still there: it is not freed before iommufd_vfio_ioas_forget().
+ * The IOAS, unless it is being destroyed: it is out of the table then, but not
+ * freed before iommufd_vfio_ioas_forget(), which takes the lock.
  */
 static struct iommufd_object *vfio_ioas_find(struct iommufd_ctx *ctx)
 {

@@ -134,7 +134,7 @@ static void mock_access_count_question(unsigned long iova, unsigned long length)
 {
 	unsigned long end;
 
-	/* Drivers add the two up. */
+	/* Drivers compute iova + length. */
 	if (!length || check_add_overflow(iova, length, &end))
 		atomic_inc(&mock_asked.nonsense);
 	/* An access that leaves its IOAS is asked for everything. */

@@ -144,7 +144,7 @@ int mock_op_check_map(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	return rc;
 }
 
-/* Of a part of a folio it cannot be said how often it is pinned. */
+/* The pins of a large folio are counted for all of it together. */
 static bool has_pins(struct page *page, u32 refs)
 {
 	return PageCompound(page) ||

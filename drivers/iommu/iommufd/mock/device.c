@@ -2,10 +2,10 @@
 /*
  * The test device: mock devices, their bus, the IOMMU in front of them
  *
- * Owns struct mock_device, and the directory iommufd_mock_devices of debugfs, to
- * which others add what they count of devices. The IOMMU core calls the operations of the IOMMU,
- * with the lock of the device's iommu_group held where it is about what the
- * device is attached to; test_object.c makes devices.
+ * Owns struct mock_device, and the directory iommufd_mock_devices of debugfs,
+ * to which other files add what they count. The IOMMU core calls the operations
+ * of the IOMMU, with the lock of the device's iommu_group held where it is
+ * about what the device is attached to; test_object.c makes devices.
  */
 #include <linux/debugfs.h>
 #include <linux/device/bus.h>
@@ -26,7 +26,7 @@ static struct iopf_queue *mock_iopf_queue;
 /* Where debugfs shows what is about devices */
 struct dentry *mock_devices_dir;
 
-/* New devices are not in groups of their own. */
+/* New devices join the group of another, rather than have one each. */
 static bool mock_join_group;
 
 static struct mock_iommu {
@@ -181,7 +181,7 @@ void mock_device_disable_faults(struct device *dev, struct iommu_domain *domain)
 
 static void mock_device_release(struct device *dev)
 {
-	/* Left over if the IOMMU core had no memory for all of it. */
+	/* The IOMMU core leaves it when it runs out of memory in between. */
 	kfree(dev->iommu);
 	kfree(to_mock_device(dev));
 }
@@ -214,7 +214,9 @@ static int mock_device_add(struct mock_device *mdev)
 		device_remove_software_node(&mdev->dev);
 		return rc;
 	}
-	/* The bus does not tell why, and nothing but memory can be missing. */
+	/*
+	 * The bus does not report why the probe failed: it can only be memory.
+	 */
 	if (!mdev->dev.iommu_group) {
 		device_del(&mdev->dev);
 		return -ENOMEM;

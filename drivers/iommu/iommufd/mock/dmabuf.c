@@ -64,7 +64,7 @@ static int mock_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	unsigned long addr;
 	int rc;
 
-	/* What is written to a private mapping would be a copy. */
+	/* A private mapping would copy what is written. */
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
 	for (addr = vma->vm_start; addr != vma->vm_end; addr += PAGE_SIZE) {

@@ -38,8 +38,8 @@ static int mock_domain_switch(struct iommu_domain *domain, struct device *dev,
 }
 
 /*
- * Every second attach to one PASID fails, for the sake of those who have to
- * undo the first.
+ * Every second attach to IOMMU_TEST_PASID_RESERVED fails, so that tests see the
+ * first one undone.
  */
 static int mock_domain_switch_pasid(struct iommu_domain *domain,
 				    struct device *dev, ioasid_t pasid,

@@ -17,7 +17,7 @@
 #include "../test_hooks.h"
 #include "mock.h"
 
-/* A test that wants more does not know what it is doing. */
+/* Bounds how long report_lock is held */
 #define GROUP_SIZE_MAX 1024
 
 static atomic_t nr_answers[IOMMU_PAGE_RESP_FAILURE + 1];
@@ -32,7 +32,7 @@ static u32 group_size = 1;
 void mock_page_response(struct device *dev, struct iopf_fault *fault,
 			struct iommu_page_response *response)
 {
-	/* It is still one of ours, and not freed. */
+	/* It fails, or KASAN reports it, if the device was freed. */
 	WARN_ON(!iommufd_test_is_mock_device(dev));
 	atomic_inc(&nr_answers[response->code]);
 }
@@ -62,9 +62,9 @@ static void mock_request_page(struct mock_device *mdev,
 }
 
 /*
- * One thread at a time reports for all devices of the IOMMU. Nobody waits for it
- * when a device leaves a page table, as there are drivers that do not: it is the
- * IOMMU core that sees to it that requests on their way do no harm.
+ * One thread at a time reports for all devices of the IOMMU. It is not waited
+ * for when a device leaves a page table, like in some drivers: the IOMMU core
+ * has to cope with requests that are on their way.
  */
 static DEFINE_MUTEX(report_lock);
 

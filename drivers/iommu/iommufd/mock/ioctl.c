@@ -12,8 +12,8 @@
 #include "mock.h"
 
 /*
- * Programs that know nothing of this file rely on these. The structure ends
- * where its alignment says, its last member is the last of the minimum.
+ * The layout is ABI of the tests. The structure ends where its alignment says,
+ * and @last is the last member that a caller must know.
  */
 static_assert(sizeof(struct iommu_test_cmd) == 72);
 static_assert(offsetofend(struct iommu_test_cmd, last) == 68);

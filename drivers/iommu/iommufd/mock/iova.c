@@ -42,7 +42,7 @@ int mock_op_add_reserved(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	ioas = iommufd_ioas_get(call->ctx, cmd->id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	/* The IOAS never gives up what it owns itself. */
+	/* Owned by the IOAS, and so never dropped */
 	rc = iommufd_iova_space_reserve(&ioas->as.space, start, last, ioas);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	return rc;

@@ -65,7 +65,7 @@ static int mock_replace(struct mock_test_object *tobj, ioasid_t pasid,
 	return rc;
 }
 
-/* User space may ask for it twice, a driver must not. */
+/* User space may ask to detach what is not attached, a driver must not. */
 static void mock_detach(struct mock_test_object *tobj, ioasid_t pasid)
 {
 	down_write(&tobj->mdev->attach_lock);
@@ -161,7 +161,10 @@ int mock_op_domain_replace(struct iommufd_call *call,
 
 	if (IS_ERR(tobj))
 		return PTR_ERR(tobj);
-	/* The old page table may be gone afterwards. */
+	/*
+	 * Before the replace, which cannot be undone: the old page table may be
+	 * gone afterwards.
+	 */
 	rc = iommufd_call_reply(call);
 	if (!rc)
 		rc = mock_replace(tobj, IOMMU_NO_PASID,
