@@ -119,7 +119,7 @@ static u32 mock_access_add_item(struct mock_access *mock,
  */
 
 /**
- * struct mock_asked - what accesses were asked to let go of, all together
+ * struct mock_asked - what accesses were asked to unpin, all together
  * @calls: how often
  * @pages: how many pages that were
  * @nonsense: how often it was a range that is empty, or ends beyond ULONG_MAX
