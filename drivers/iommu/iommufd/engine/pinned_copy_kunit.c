@@ -11,11 +11,6 @@
 
 #define NBYTES (MODEL_NPAGES * PAGE_SIZE)
 
-static struct fake_memory *to_fake(struct iommufd_pinned *pinned)
-{
-	return container_of(pinned, struct fake_memory, pinned);
-}
-
 static u8 *byte_of(struct fake_memory *mem, unsigned long offset)
 {
 	unsigned long pfn = fake_memory_pfn(mem, offset >> PAGE_SHIFT);
@@ -26,7 +21,7 @@ static u8 *byte_of(struct fake_memory *mem, unsigned long offset)
 static int fake_copy(struct iommufd_pinned *pinned, unsigned long offset,
 		     void *data, size_t length, bool write, bool kthread)
 {
-	struct fake_memory *mem = to_fake(pinned);
+	struct fake_memory *mem = fake_memory_of(pinned);
 	u8 *bytes = data;
 	size_t i;
 

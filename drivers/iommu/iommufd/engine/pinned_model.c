@@ -11,11 +11,6 @@
 /* The pages and the gaps between them */
 #define MEMORY_ORDER 7
 
-static struct fake_memory *to_fake(struct iommufd_pinned *pinned)
-{
-	return container_of(pinned, struct fake_memory, pinned);
-}
-
 /* Every third page is not contiguous with the one before. */
 unsigned long fake_memory_pfn(struct fake_memory *mem, unsigned long page)
 {
@@ -36,7 +31,7 @@ static void fake_unpin(struct iommufd_pinned *pinned,
 		       const struct iommufd_run_slice *runs,
 		       unsigned long npages)
 {
-	struct fake_memory *mem = to_fake(pinned);
+	struct fake_memory *mem = fake_memory_of(pinned);
 	struct iommufd_run_cursor cursor;
 	struct iommufd_run run;
 	unsigned long i;
@@ -51,7 +46,7 @@ static void fake_unpin(struct iommufd_pinned *pinned,
 static int fake_pin(struct iommufd_pinned *pinned, unsigned long first,
 		    unsigned long last, struct iommufd_run_builder *runs)
 {
-	struct fake_memory *mem = to_fake(pinned);
+	struct fake_memory *mem = fake_memory_of(pinned);
 	unsigned long page;
 	int rc;
 
@@ -70,7 +65,7 @@ static int fake_pin(struct iommufd_pinned *pinned, unsigned long first,
 
 static int fake_charge(struct iommufd_pinned *pinned, unsigned long npages)
 {
-	struct fake_memory *mem = to_fake(pinned);
+	struct fake_memory *mem = fake_memory_of(pinned);
 
 	if (mem->charged + npages > mem->limit)
 		return -ENOMEM;
@@ -80,12 +75,12 @@ static int fake_charge(struct iommufd_pinned *pinned, unsigned long npages)
 
 static void fake_uncharge(struct iommufd_pinned *pinned, unsigned long npages)
 {
-	to_fake(pinned)->charged -= npages;
+	fake_memory_of(pinned)->charged -= npages;
 }
 
 static void fake_release(struct iommufd_pinned *pinned)
 {
-	to_fake(pinned)->released = true;
+	fake_memory_of(pinned)->released = true;
 }
 
 static const struct iommufd_source_ops fake_ops = {

@@ -42,6 +42,11 @@ struct fake_memory {
 	int copy_rc;
 };
 
+static inline struct fake_memory *fake_memory_of(struct iommufd_pinned *pinned)
+{
+	return container_of(pinned, struct fake_memory, pinned);
+}
+
 struct pinned_model {
 	struct fake_memory mem;
 	int nr_pins[MODEL_NPAGES];

@@ -62,8 +62,8 @@ static void visit_exit(struct kunit *test)
 	iommufd_address_space_destroy(&fix->as);
 }
 
-static void insert(struct visit_fixture *fix, unsigned long iova,
-		   unsigned long length)
+static void visit_insert(struct visit_fixture *fix, unsigned long iova,
+			 unsigned long length)
 {
 	struct iommufd_area *area = &fix->areas[fix->nr_areas++];
 
@@ -159,10 +159,10 @@ static void parts_are_cut_only_where_entries_end(struct kunit *test)
 {
 	struct visit_fixture *fix = test->priv;
 
-	insert(fix, SZ_4K, SZ_4K);
-	insert(fix, SZ_2M, 3UL * SZ_1G);
-	insert(fix, SZ_2M + 3UL * SZ_1G, SZ_8K);
-	insert(fix, 8UL * SZ_1G, SZ_1G);
+	visit_insert(fix, SZ_4K, SZ_4K);
+	visit_insert(fix, SZ_2M, 3UL * SZ_1G);
+	visit_insert(fix, SZ_2M + 3UL * SZ_1G, SZ_8K);
+	visit_insert(fix, 8UL * SZ_1G, SZ_1G);
 	expect_parts(test, 0, ULONG_MAX);
 	expect_parts(test, SZ_4K, 9UL * SZ_1G - 1);
 	expect_parts(test, SZ_2M + SZ_4K, SZ_2M + SZ_1G + SZ_4K - 1);
@@ -173,7 +173,7 @@ static void iova_may_end_at_the_last_byte(struct kunit *test)
 {
 	struct visit_fixture *fix = test->priv;
 
-	insert(fix, -3UL * SZ_1G - SZ_4K, 3UL * SZ_1G + SZ_4K);
+	visit_insert(fix, -3UL * SZ_1G - SZ_4K, 3UL * SZ_1G + SZ_4K);
 	expect_parts(test, 0, ULONG_MAX);
 	expect_parts(test, -2UL * SZ_1G - SZ_4K, ULONG_MAX);
 }
@@ -184,9 +184,9 @@ static void areas_without_a_hole_come_together(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i != 20; i++)
-		insert(fix, SZ_1G + i * SZ_4K, SZ_4K);
+		visit_insert(fix, SZ_1G + i * SZ_4K, SZ_4K);
 	for (i = 21; i != 30; i++)
-		insert(fix, SZ_1G + i * SZ_4K, SZ_4K);
+		visit_insert(fix, SZ_1G + i * SZ_4K, SZ_4K);
 	expect_parts(test, 0, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, fix->nr_parts, 2);
 }
@@ -220,7 +220,7 @@ static void random_areas_are_visited_whole(struct kunit *test)
 
 			if (prandom_u32_state(&rnd) % 3)
 				iova += random_length(&rnd);
-			insert(fix, iova, length);
+			visit_insert(fix, iova, length);
 			iova += length;
 		}
 		expect_parts(test, 0, ULONG_MAX);
@@ -257,7 +257,7 @@ static void owners_that_are_busy_are_not_waited_for(struct kunit *test)
 	dma_resv_init(&resv);
 	iommufd_revocable_init(&revocable, &resv);
 	fix->pinned.revocable = &revocable;
-	insert(fix, SZ_1M, SZ_1M);
+	visit_insert(fix, SZ_1M, SZ_1M);
 	init_completion(&visit.done);
 	INIT_WORK_ONSTACK(&visit.work, visit_in_work);
 
