@@ -30,5 +30,6 @@ struct iommufd_call {
 };
 
 int iommufd_call_reply(struct iommufd_call *call);
+int iommufd_call_reply_u64(struct iommufd_call *call, const __u64 *field);
 
 #endif

@@ -246,8 +246,8 @@ static int ioas_check_user_range(unsigned long va, unsigned long length)
 
 /*
  * A map cannot always be undone, as a driver may have pinned something of it.
- * So before it, the structure is written back as it is: if that fails nothing
- * has happened. With an IOVA of its own user space has been told all by that.
+ * So before it, the IOVA is written back as it is: if that fails nothing has
+ * happened. With an IOVA of its own user space has been told all by that.
  * An IOVA that was chosen here is written afterwards, which fails only if the
  * structure was taken away in between. Then the map is undone; if that fails
  * too, the caller gets an error that no map has: EBUSY or EDEADLOCK.
@@ -263,7 +263,7 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 
 	if (IS_ERR(areas))
 		return PTR_ERR(areas);
-	rc = iommufd_call_reply(call);
+	rc = iommufd_call_reply_u64(call, iova);
 	if (rc)
 		goto err_free;
 	rc = iommufd_address_space_map(&ioas->as, areas, fixed, &start);
@@ -273,7 +273,7 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 		return 0;
 
 	*iova = start;
-	rc = iommufd_call_reply(call);
+	rc = iommufd_call_reply_u64(call, iova);
 	if (!rc)
 		return 0;
 	return iommufd_address_space_unmap(&ioas->as, start, start + length - 1,
@@ -495,9 +495,9 @@ static int ioas_check_unmap(const struct iommu_ioas_unmap *cmd,
 }
 
 /*
- * An unmap cannot be undone. So before it, the structure is written back as
- * user space has given it, which says that all of the range was unmapped: if
- * that fails nothing has happened. It is written again only if it was not all.
+ * An unmap cannot be undone. So before it, the length is written back as user
+ * space has given it, which says that all of the range was unmapped: if that
+ * fails nothing has happened. It is written again only if it was not all.
  */
 static int ioas_unmap_and_reply(struct iommufd_call *call,
 				struct iommufd_ioas *ioas)
@@ -509,7 +509,7 @@ static int ioas_unmap_and_reply(struct iommufd_call *call,
 	rc = ioas_check_unmap(cmd, &last);
 	if (rc)
 		return rc;
-	rc = iommufd_call_reply(call);
+	rc = iommufd_call_reply_u64(call, &cmd->length);
 	if (rc)
 		return rc;
 	rc = iommufd_address_space_unmap(&ioas->as, cmd->iova, last, &unmapped);
@@ -520,7 +520,7 @@ static int ioas_unmap_and_reply(struct iommufd_call *call,
 	if (!unmapped && cmd->length != U64_MAX)
 		return -ENOENT;
 	cmd->length = unmapped;
-	return iommufd_call_reply(call);
+	return iommufd_call_reply_u64(call, &cmd->length);
 }
 
 int iommufd_ioas_unmap_ioctl(struct iommufd_call *call)

@@ -175,6 +175,23 @@ int iommufd_call_reply(struct iommufd_call *call)
 	return copy_to_user(call->user, call->arg, size) ? -EFAULT : 0;
 }
 
+/**
+ * iommufd_call_reply_u64 - give one field of the structure back to user space
+ * @call: the ioctl
+ * @field: the only one that differs from what user space has written; in what
+ *         every version of the structure has
+ *
+ * As iommufd_call_reply(), in less time.
+ *
+ * Return: 0 or -EFAULT.
+ */
+int iommufd_call_reply_u64(struct iommufd_call *call, const __u64 *field)
+{
+	void __user *user = call->user + ((const void *)field - call->arg);
+
+	return put_user(*field, (__u64 __user *)user);
+}
+
 static int ioctl_run_command(const struct iommufd_command *command,
 			     struct iommufd_call *call)
 {
