@@ -96,31 +96,26 @@ static void batch_cut_run(const struct phys_batch *batch, struct phys_vec *vec,
 }
 
 /*
- * Take the runs that lie ready, up to the last one that fits. Scattered memory
- * is a lot of them, and next to nothing else.
+ * Take the runs that lie ready, up to the last one that fits; the one where the
+ * walk ends is for stretches_next_run(), which cuts it to the area. Scattered
+ * memory is a lot of runs that lie ready, and next to nothing else.
  */
 static __always_inline struct phys_vec *
 batch_take_ready_runs(struct iommufd_run_cursor *cursor, struct phys_vec *vec,
 		      const struct phys_vec *end, unsigned long *left)
 {
-	/* stretches_next_run() takes the last one, and cuts it to the area. */
-	const unsigned long max = min(cursor->left - 1, *left >> PAGE_SHIFT);
-	const struct iommufd_run *run, *end_of_runs;
+	const unsigned long max = min(cursor->left, (*left >> PAGE_SHIFT) + 1);
 	unsigned long room = max;
+	struct iommufd_run run;
 
-	if (!cursor->left)
-		return vec;
-	for (run = iommufd_run_cursor_ready(cursor, &end_of_runs);
-	     run != end_of_runs && vec != end; run++, vec++) {
-		unsigned long npages = iommufd_run_npages(*run);
-
-		if (npages > room)
-			break;
-		room -= npages;
-		vec->paddr = PFN_PHYS(iommufd_run_pfn(*run));
-		vec->len = npages << PAGE_SHIFT;
+	while (vec != end &&
+	       iommufd_run_cursor_next_ready(cursor, room, &run)) {
+		room -= iommufd_run_npages(run);
+		vec->paddr = PFN_PHYS(iommufd_run_pfn(run));
+		vec->len = iommufd_run_npages(run) << PAGE_SHIFT;
+		vec++;
 	}
-	iommufd_run_cursor_skip(cursor, run, max - room);
+	cursor->left -= max - room;
 	*left -= (max - room) << PAGE_SHIFT;
 	return vec;
 }
@@ -311,6 +306,21 @@ static void domain_unmap_step(struct iommu_domain *domain, unsigned long iova,
 	WARN_ON(iommu_unmap_fast(domain, iova, length, gather) != length);
 }
 
+/* Of a large range, all but the rest whose first IOVA is returned */
+static noinline unsigned long
+domain_unmap_steps(struct iommu_domain *domain, unsigned long iova,
+		   unsigned long last, struct iommu_iotlb_gather *gather)
+{
+	while (last - iova >= BATCH_BYTES) {
+		unsigned long end = iova | (BATCH_BYTES - 1);
+
+		domain_unmap_step(domain, iova, end - iova + 1, gather);
+		iova = end + 1;
+		cond_resched();
+	}
+	return iova;
+}
+
 /**
  * iommufd_domain_unmap_range - empty a range of a page table
  * @domain: the domain, which has all of the range mapped
@@ -325,12 +335,7 @@ void iommufd_domain_unmap_range(struct iommu_domain *domain,
 				struct iommu_iotlb_gather *gather)
 {
 	/* So much can be done without a look at the scheduler. */
-	while (last - iova >= BATCH_BYTES) {
-		unsigned long end = iova | (BATCH_BYTES - 1);
-
-		domain_unmap_step(domain, iova, end - iova + 1, gather);
-		iova = end + 1;
-		cond_resched();
-	}
+	if (unlikely(last - iova >= BATCH_BYTES))
+		iova = domain_unmap_steps(domain, iova, last, gather);
 	domain_unmap_step(domain, iova, last - iova + 1, gather);
 }

@@ -284,6 +284,32 @@ iommufd_run_cursor_turn(struct iommufd_run_cursor *cursor,
 }
 
 /**
+ * iommufd_run_cursor_next_ready - take the run at the cursor if it lies ready
+ * @cursor: the cursor
+ * @end: the run has less pages than this, which is at most what is left to walk
+ * @run: receives the run
+ *
+ * What lies ready is a whole run in which the walk does not end, in the chunk
+ * where the cursor is. It does not continue the run before, unless that is as
+ * long as a run can be.
+ *
+ * The caller takes its pages off iommufd_run_cursor::left, perhaps those of
+ * several runs at once.
+ *
+ * Return: false if the next run, if there is one, does not lie ready.
+ */
+static __always_inline bool
+iommufd_run_cursor_next_ready(struct iommufd_run_cursor *cursor,
+			      unsigned long end, struct iommufd_run *run)
+{
+	if (unlikely(cursor->next == cursor->end) ||
+	    unlikely(iommufd_run_npages(*cursor->next) >= end))
+		return false;
+	*run = *cursor->next++;
+	return true;
+}
+
+/**
  * iommufd_run_cursor_next - take the run at the cursor and step on
  * @cursor: the cursor
  * @run: receives the run
@@ -294,49 +320,10 @@ static __always_inline bool
 iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
 			struct iommufd_run *run)
 {
-	if (likely(cursor->next != cursor->end)) {
-		struct iommufd_run next = *cursor->next;
-
-		if (likely(iommufd_run_npages(next) < cursor->left)) {
-			cursor->left -= iommufd_run_npages(next);
-			cursor->next++;
-			*run = next;
-			return true;
-		}
-	}
-	return iommufd_run_cursor_turn(cursor, run);
-}
-
-/**
- * iommufd_run_cursor_ready - runs that lie ready at the cursor, to be read there
- * @cursor: the cursor
- * @end: receives their end
- *
- * They are whole, if their pages together are less than what is left to walk,
- * and none continues the one before but where that is as long as a run can be.
- *
- * Return: the first of them.
- */
-static __always_inline const struct iommufd_run *
-iommufd_run_cursor_ready(const struct iommufd_run_cursor *cursor,
-			 const struct iommufd_run **end)
-{
-	*end = cursor->end;
-	return cursor->next;
-}
-
-/**
- * iommufd_run_cursor_skip - step over runs that were read where they are
- * @cursor: the cursor
- * @next: the first that was not read, of iommufd_run_cursor_ready()
- * @npages: pages of those that were read
- */
-static __always_inline void
-iommufd_run_cursor_skip(struct iommufd_run_cursor *cursor,
-			const struct iommufd_run *next, unsigned long npages)
-{
-	cursor->next = next;
-	cursor->left -= npages;
+	if (unlikely(!iommufd_run_cursor_next_ready(cursor, cursor->left, run)))
+		return iommufd_run_cursor_turn(cursor, run);
+	cursor->left -= iommufd_run_npages(*run);
+	return true;
 }
 
 #endif

@@ -105,24 +105,13 @@ static __always_inline void source_unpin_run(struct iommufd_run run, bool dirty)
 static noinline void source_unpin_runs(const struct iommufd_run_slice *runs,
 				       unsigned long npages, bool dirty)
 {
-	struct iommufd_run_cursor cursor;
+	struct iommufd_run_cursor start, cursor;
 	struct iommufd_run run;
 
-	iommufd_run_slice_walk(runs, 0, npages, &cursor);
-	while (iommufd_run_cursor_next(&cursor, &run)) {
-		const struct iommufd_run *ready, *end;
-		unsigned long left = cursor.left;
-
+	iommufd_run_slice_walk(runs, 0, npages, &start);
+	cursor = start;
+	while (iommufd_run_cursor_next(&cursor, &run))
 		source_unpin_run(run, dirty);
-		for (ready = iommufd_run_cursor_ready(&cursor, &end);
-		     ready != end && iommufd_run_npages(*ready) < left;
-		     ready++) {
-			left -= iommufd_run_npages(*ready);
-			source_unpin_run(*ready, dirty);
-		}
-		iommufd_run_cursor_skip(&cursor, ready, cursor.left - left);
-		cond_resched();
-	}
 }
 
 /**
