@@ -8,7 +8,6 @@
 #include <linux/iommu.h>
 
 #include "attachment.h"
-#include "ctx.h"
 #include "device.h"
 #include "group.h"
 #include "hwpt.h"
@@ -70,15 +69,6 @@ static int resv_check_msi(const struct iommufd_group *group,
 	return 0;
 }
 
-static void resv_set_msi_window(struct iommufd_group *group,
-				const struct resv_msi *msi)
-{
-	mutex_lock(&group->ctx->sw_msi_lock);
-	group->sw_msi.start = msi->sw_start;
-	group->sw_msi.length = msi->sw_length;
-	mutex_unlock(&group->ctx->sw_msi_lock);
-}
-
 /**
  * iommufd_device_reserve - keep user space off what a device cannot have
  * @idev: the device
@@ -111,7 +101,8 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 	iommu_put_resv_regions(idev->dev, &regions);
 
 	if (!rc && msi.nr_sw)
-		resv_set_msi_window(idev->group, &msi);
+		iommufd_sw_msi_set_window(idev->group, msi.sw_start,
+					  msi.sw_length);
 	return rc;
 }
 

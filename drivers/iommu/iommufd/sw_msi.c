@@ -98,6 +98,26 @@ static int sw_msi_install_map(struct iommufd_hwpt_paging *hwpt,
 }
 
 /**
+ * iommufd_sw_msi_set_window - place the doorbells of a group
+ * @group: the group, which has no window yet, or this one
+ * @start: first IOVA of the window
+ * @length: in bytes
+ *
+ * Context: caller holds the lock of the group; may sleep.
+ */
+void iommufd_sw_msi_set_window(struct iommufd_group *group, phys_addr_t start,
+			       size_t length)
+{
+	lockdep_assert_held(&group->lock);
+
+	mutex_lock(&group->ctx->sw_msi_lock);
+	group->sw_msi.start = start;
+	group->sw_msi.length = length;
+	mutex_unlock(&group->ctx->sw_msi_lock);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi_set_window, "IOMMUFD_INTERNAL");
+
+/**
  * iommufd_sw_msi_prepare - install the doorbells that a group uses
  * @group: the group
  * @hwpt: the page table that it is about to use
