@@ -49,7 +49,7 @@ struct iommufd_object;
  * @vfio_ioas: the object of the IOAS that stands for a VFIO container, or NULL
  * @no_iommu: VFIO no-IOMMU groups use the file
  * @sw_msi_lock: guards @sw_msi_maps
- * @sw_msi_maps: struct iommufd_sw_msi_map, MSI doorbells that have an IOVA
+ * @sw_msi_maps: struct sw_msi_map, MSI doorbells that have an IOVA
  */
 struct iommufd_ctx {
 	struct file *file;
