@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Cases: the kernel's memory. */
+#include "bench.h"
+
+long all_memory;
+
+__u64 slab_of(const struct kernel_memory *memory)
+{
+	return memory->slab;
+}
+
+__u64 charged(const struct kernel_memory *memory)
+{
+	return memory->charged;
+}
+
+/* The former counts pages, the latter bytes, and not all is in slabs. */
+__u64 beyond_tables(const struct kernel_memory *memory)
+{
+	long pages = memory->charged - memory->tables;
+
+	return pages > memory->slab ? pages : memory->slab;
+}
+
+static int map_areas(const struct test_case *test,
+		     const struct backend *backend, const struct source *source)
+{
+	__u64 cost;
+
+	if (test->unit == PERCENT)
+		return backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	return map_many(test, backend, source);
+}
+
+static struct kernel_memory difference(const struct kernel_memory *before,
+				       const struct kernel_memory *after)
+{
+	return (struct kernel_memory){
+		.slab = after->slab - before->slab,
+		.tables = after->tables - before->tables,
+		.charged = after->charged - before->charged,
+		.taken = after->taken - before->taken,
+	};
+}
+
+/* What maps add to the memory of this process's control group. */
+int run_memory(const struct test_case *test, const struct backend *backend,
+	       const struct source *source)
+{
+	struct kernel_memory before, after, added;
+	__u64 cost;
+	int i, rc;
+
+	rc = memory_group_enter();
+	if (rc)
+		return rc;
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = kernel_memory_get(&before);
+		if (!rc)
+			rc = map_areas(test, backend, source);
+		if (!rc)
+			rc = kernel_memory_get(&after);
+		if (!rc)
+			rc = backend->unmap_all(&cost);
+		if (rc)
+			break;
+		added = difference(&before, &after);
+		/* later rounds live on what the first one left in caches */
+		if (!i)
+			all_memory = added.taken;
+		add_sample(0, test->unit == PERCENT_OF_ALL ? !i : i,
+			   test->usage(&added));
+	}
+	memory_group_leave();
+	return rc;
+}
