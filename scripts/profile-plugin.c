@@ -5,7 +5,7 @@
  *
  * The program in the machine marks stretches with the instructions that
  * tools/testing/selftests/iommufd/profile_mark.h has: begin, end, and, when it
- * knows that the last stretch is wanted, keep, of one of two kinds. Nothing
+ * knows that the last stretch is wanted, keep, of one of a few kinds. Nothing
  * else is counted. One CPU only.
  *
  * Arguments: out=FILE, functions=FILE; the latter has the address of each
@@ -72,7 +72,6 @@ int qemu_plugin_version = 4;
 
 /* -- what is known of each instruction -- */
 
-#define KINDS 2
 
 enum flow {
 	FLOW_NEXT,
@@ -88,7 +87,7 @@ struct insn {
 	enum flow flow;
 	const struct function *function;	/* that begins here */
 	uint64_t count;		/* in the present stretch */
-	uint64_t kept[KINDS];
+	uint64_t kept[PROFILE_KINDS];
 	struct insn *same_hash;
 	struct insn *counted;	/* the next that has a count */
 };
@@ -208,8 +207,8 @@ static struct frame stack[DEPTH];
 static int top;
 
 static struct node stretch;
-static struct node kept[KINDS];
-static uint64_t stretches[KINDS];
+static struct node kept[PROFILE_KINDS];
+static uint64_t stretches[PROFILE_KINDS];
 static const struct insn *previous;
 
 static struct node *find_child(struct node *node, uint64_t function)
@@ -387,12 +386,12 @@ static void on_translation(uint64_t id, struct qemu_plugin_tb *tb)
 		else if (mark == PROFILE_MARK_END)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end,
 					QEMU_PLUGIN_CB_NO_REGS, NULL);
-		else if (mark == PROFILE_MARK_KEEP_0 ||
-			 mark == PROFILE_MARK_KEEP_1)
+		else if (mark >= PROFILE_MARK_KEEP(0) &&
+			 mark < PROFILE_MARK_KEEP(PROFILE_KINDS))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_keep,
 					QEMU_PLUGIN_CB_NO_REGS,
 					(void *)(uintptr_t)(mark -
-						PROFILE_MARK_KEEP_0));
+						PROFILE_MARK_KEEP(0)));
 		else
 			qemu_plugin_register_vcpu_insn_exec_cond_cb(insn,
 					on_insn, QEMU_PLUGIN_CB_NO_REGS,
@@ -421,7 +420,7 @@ static void on_end_of_run(uint64_t id, void *data)
 	int kind;
 	size_t i;
 
-	for (kind = 0; kind < KINDS; kind++) {
+	for (kind = 0; kind < PROFILE_KINDS; kind++) {
 		fprintf(out, "kind %d %" PRIu64 "\n", kind, stretches[kind]);
 		write_tree(&kept[kind], kind, 0);
 		for (i = 0; i < 1 << HASH_BITS; i++)

@@ -68,19 +68,21 @@ enum unit {
 	PERCENT_OF_ALL,		/* of what else a sample says */
 };
 
+/* Of one case */
+#define MAX_OPS 4
+
 struct test_case {
 	const char *name;
 	const char *text;
 	int (*run)(const struct test_case *test, const struct backend *backend,
 		   const struct source *source);
-	const char *ops[2];
+	const char *ops[MAX_OPS];
 	__u64 (*usage)(const struct kernel_memory *memory);
 	enum unit unit;
 	int rounds;
 	enum page_kind kind;
 	bool file;
 	bool mock;		/* for backends with the test device */
-	bool after_pins;	/* of each page */
 	size_t length;
 	size_t part;		/* of it, that is copied */
 	size_t areas;		/* 0: one for each page */
@@ -96,7 +98,7 @@ struct samples {
 	int count;
 };
 
-extern struct samples results[2];
+extern struct samples results[MAX_OPS];
 
 /* To be called first. */
 void calibrate(void);

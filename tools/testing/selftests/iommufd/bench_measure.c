@@ -12,7 +12,7 @@
 #include "bench.h"
 #include "profile_mark.h"
 
-struct samples results[2];
+struct samples results[MAX_OPS];
 int rounds_wanted;
 
 static const struct test_case *running_case;
@@ -97,6 +97,25 @@ static void keep_log(int op)
 	log_mark(LOG_KEEP);
 }
 
+/* The number of a mark is a part of an instruction. */
+static void profile_keep(int op)
+{
+	switch (op) {
+	case 0:
+		profile_mark(PROFILE_MARK_KEEP(0));
+		break;
+	case 1:
+		profile_mark(PROFILE_MARK_KEEP(1));
+		break;
+	case 2:
+		profile_mark(PROFILE_MARK_KEEP(2));
+		break;
+	case 3:
+		profile_mark(PROFILE_MARK_KEEP(3));
+		break;
+	}
+}
+
 void add_sample(int op, int round, __u64 cost)
 {
 	struct samples *samples = &results[op];
@@ -106,10 +125,7 @@ void add_sample(int op, int round, __u64 cost)
 	samples->value[samples->count++] = cost;
 	if (config_space >= 0)
 		keep_log(op);
-	if (!op)
-		profile_mark(PROFILE_MARK_KEEP_0);
-	else
-		profile_mark(PROFILE_MARK_KEEP_1);
+	profile_keep(op);
 }
 
 int rounds_of(const struct test_case *test)

@@ -35,7 +35,8 @@ static const char *bdf;
 #define MAP_UNMAP .run = run_map_unmap, .ops = { "map", "unmap" }
 #define SECOND_TABLE .run = run_second_table, .ops = { "fill", "clear" }
 #define READ_DIRTY .run = run_read_dirty, .ops = { "read" }, .mock = true
-#define COPY .run = run_copy, .ops = { "copy", "unmap" }
+#define COPY .run = run_copy, .ops = { "copy", "unmap", "copy-after-pins", \
+				      "unmap-after-pins" }
 #define GUEST .kind = PAGES_THP, .length = GUEST_MEMORY
 #define BULK .unit = PER_4K, .rounds = 3
 #define CALL .unit = PER_CALL, .rounds = 31
@@ -79,12 +80,8 @@ static const struct test_case cases[] = {
 	  .length = MANY_AREAS * SMALL_PAGE },
 	{ "copy-page", "copy of a page out of 2 GiB of huge pages",
 	  COPY, CALL, GUEST, .part = SMALL_PAGE },
-	{ "copy-page-after-pins", "the same after each page was copied once",
-	  COPY, CALL, GUEST, .part = SMALL_PAGE, .after_pins = true },
 	{ "copy-all", "copy of all of 2 GiB of huge pages",
 	  COPY, BULK, GUEST, .part = GUEST_MEMORY },
-	{ "copy-all-after-pins", "the same after each page was copied once",
-	  COPY, BULK, GUEST, .part = GUEST_MEMORY, .after_pins = true },
 	{ "access-rw", "4 KiB that a driver reads or writes",
 	  .run = run_access_rw, .ops = { "read", "write" }, .mock = true, CALL,
 	  .kind = PAGES_THP, .length = HUGE_PAGE },

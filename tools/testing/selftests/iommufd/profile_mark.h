@@ -8,9 +8,9 @@
 
 #define PROFILE_MARK_BEGIN 0x1dea7000
 #define PROFILE_MARK_END 0x1dea7001
-/* The stretch that ended last counts, as one of the first or second kind. */
-#define PROFILE_MARK_KEEP_0 0x1dea7010
-#define PROFILE_MARK_KEEP_1 0x1dea7011
+/* The stretch that ended last counts, as one of this kind. */
+#define PROFILE_MARK_KEEP(kind) (0x1dea7010 + (kind))
+#define PROFILE_KINDS 4
 
 #ifdef __x86_64__
 #define profile_mark(mark) \
