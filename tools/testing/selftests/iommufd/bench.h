@@ -82,6 +82,7 @@ struct test_case {
 	int rounds;
 	enum page_kind kind;
 	bool file;
+	bool by_address;	/* though it is a file's */
 	bool mock;		/* for backends with the test device */
 	size_t length;
 	size_t part;		/* of it, that is copied */
@@ -144,8 +145,8 @@ typedef int run_case_t(const struct test_case *test,
 		       const struct backend *backend,
 		       const struct source *source);
 
-run_case_t run_map_unmap, run_second_table, run_among_many, run_unmap_all;
-run_case_t run_copy, run_change_process, run_idle;
+run_case_t run_map_unmap, run_zero_page, run_second_table, run_among_many;
+run_case_t run_unmap_all, run_copy, run_change_process, run_idle;
 run_case_t run_access_rw, run_access_pin, run_unmap_all_dmabuf;
 run_case_t run_read_dirty, run_read_dirty_of_many;
 run_case_t run_memory;

@@ -28,6 +28,40 @@ int run_map_unmap(const struct test_case *test, const struct backend *backend,
 	return 0;
 }
 
+/* Memory that was read and never written to, before each round */
+static int read_only_zeroes(const struct source *source)
+{
+	volatile const char *va = source->mem.va;
+	size_t offset;
+
+	if (madvise(source->mem.va, source->mem.length, MADV_DONTNEED))
+		return -errno;
+	for (offset = 0; offset < source->mem.length; offset += SMALL_PAGE)
+		(void)va[offset];
+	return memory_is_zero_page(source->mem.va, source->mem.length) ?
+	       0 : -ENOMEM;
+}
+
+int run_zero_page(const struct test_case *test, const struct backend *backend,
+		  const struct source *source)
+{
+	__u64 cost;
+	int i, rc = 0;
+
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = read_only_zeroes(source);
+		if (!rc)
+			rc = backend->map(source, 0, test->length, BENCH_IOVA,
+					  &cost);
+		if (rc)
+			break;
+		add_sample(0, i, cost);
+		rc = backend->unmap(BENCH_IOVA, test->length, &cost);
+		add_sample(1, i, cost);
+	}
+	return rc;
+}
+
 /* Fills a second page table with what the first one has. */
 int run_second_table(const struct test_case *test,
 		     const struct backend *backend,

@@ -53,8 +53,14 @@ int source_alloc(struct source *source, const struct test_case *test)
 	if (rc)
 		return rc;
 	if (test->file)
-		return memory_alloc_file(&source->mem, test->kind,
-					 test->length, &source->fd);
+		rc = memory_alloc_file(&source->mem, test->kind, test->length,
+				       &source->fd);
+	if (test->by_address && !rc) {
+		close(source->fd);
+		source->fd = -1;
+	}
+	if (test->file)
+		return rc;
 	if (test->kind == PAGES_SMALL)
 		return alloc_in_order(&source->mem, test->length);
 	return memory_alloc(&source->mem, test->kind, test->length);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/fs.h>
+#include <linux/kernel-page-flags.h>
 #include <linux/kernel.h>
 #include <linux/memfd.h>
 #include <linux/mman.h>
@@ -51,9 +53,9 @@ static void shuffle(size_t *order, size_t count)
 			swap(&order[i], &order[(i + count / 2) % count]);
 }
 
-static int touch_in_random_order(char *va, size_t length)
+static int touch_in_random_order(char *va, size_t length, size_t step)
 {
-	size_t count = length / SMALL_PAGE, i;
+	size_t count = length / step, i;
 	size_t *order;
 
 	order = malloc(count * sizeof(*order));
@@ -61,7 +63,7 @@ static int touch_in_random_order(char *va, size_t length)
 		return -ENOMEM;
 	shuffle(order, count);
 	for (i = 0; i < count; i++)
-		WRITE_ONCE(va[order[i] * SMALL_PAGE], 0);
+		WRITE_ONCE(va[order[i] * step], 0);
 	free(order);
 	return 0;
 }
@@ -91,13 +93,129 @@ static char *reserve_aligned(size_t length, size_t alignment)
 	return start;
 }
 
+#define PAGEMAP_PRESENT BIT_ULL(63)
+#define PAGEMAP_FRAME GENMASK_ULL(54, 0)
+
+/* Of a file in /proc that has eight bytes for each page */
+static int read_words(const char *path, __u64 first, __u64 *words, size_t count)
+{
+	ssize_t size = count * sizeof(*words), done;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	done = pread(fd, words, size, first * sizeof(*words));
+	close(fd);
+	return done == size ? 0 : -EIO;
+}
+
+static int page_frames(const void *va, __u64 *frames, size_t count)
+{
+	size_t i;
+	int rc;
+
+	rc = read_words("/proc/self/pagemap", (uintptr_t)va / SMALL_PAGE,
+			frames, count);
+	for (i = 0; i < count && !rc; i++) {
+		if (!(frames[i] & PAGEMAP_PRESENT))
+			rc = -EFAULT;
+		frames[i] &= PAGEMAP_FRAME;
+	}
+	return rc;
+}
+
+bool memory_is_zero_page(const void *va, size_t length)
+{
+	__u64 frame, flags;
+	size_t offset;
+
+	for (offset = 0; offset < length; offset += SMALL_PAGE) {
+		if (page_frames(va + offset, &frame, 1) ||
+		    read_words("/proc/kpageflags", frame, &flags, 1) ||
+		    !(flags & BIT_ULL(KPF_ZERO_PAGE)))
+			return false;
+	}
+	return true;
+}
+
+#define FOLIO_PAGES (FOLIO_64K / SMALL_PAGE)
+
+/* Is what is mapped here a folio of this size, all of it in its order? */
+static bool is_folio_64k(const char *va)
+{
+	__u64 frames[FOLIO_PAGES], flags[FOLIO_PAGES];
+	size_t i;
+
+	if (page_frames(va, frames, FOLIO_PAGES) ||
+	    read_words("/proc/kpageflags", frames[0], flags, FOLIO_PAGES))
+		return false;
+	for (i = 0; i < FOLIO_PAGES; i++) {
+		int kind = i ? KPF_COMPOUND_TAIL : KPF_COMPOUND_HEAD;
+
+		if (frames[i] != frames[0] + i || !(flags[i] & BIT_ULL(kind)))
+			return false;
+	}
+	return true;
+}
+
 static int check_page_size(const struct memory *mem)
 {
 	long huge = memory_huge_bytes(mem->va, mem->length);
+	size_t offset;
 
 	if (huge < 0)
 		return huge;
-	return huge == (mem->kind < PAGES_THP ? 0 : mem->length) ? 0 : -ENOMEM;
+	if (huge != (mem->kind < PAGES_THP ? 0 : mem->length))
+		return -ENOMEM;
+	if (mem->kind != PAGES_64K)
+		return 0;
+	for (offset = 0; offset < mem->length; offset += FOLIO_64K)
+		if (!is_folio_64k(mem->va + offset))
+			return -ENOMEM;
+	return 0;
+}
+
+/* Which sizes of transparent huge pages the kernel makes */
+#define THP_SETTING(size) \
+	"/sys/kernel/mm/transparent_hugepage/hugepages-" size "kB/enabled"
+
+/* @before receives what was chosen; it is the word in brackets. */
+static int choose(const char *path, const char *word, char before[16])
+{
+	char text[64], *start, *end;
+	int rc;
+
+	rc = file_read(path, text, sizeof(text));
+	if (rc)
+		return rc;
+	start = strchr(text, '[');
+	end = strchr(text, ']');
+	if (!start || !end || end - start > 16)
+		return -EIO;
+	*end = 0;
+	strcpy(before, start + 1);
+	return file_write(path, word);
+}
+
+/* Of larger ones there are none meanwhile. */
+static int touch_folios_64k(char *va, size_t length)
+{
+	char small[16], huge[16];
+	int rc;
+
+	rc = choose(THP_SETTING("64"), "always", small);
+	if (rc)
+		return rc;
+	rc = choose(THP_SETTING("2048"), "never", huge);
+	if (!rc) {
+		rc = touch_in_random_order(va, length, FOLIO_64K);
+		file_write(THP_SETTING("2048"), huge);
+	}
+	file_write(THP_SETTING("64"), small);
+	/* Nobody is to make large ones out of them later on. */
+	if (!rc && madvise(va, length, MADV_NOHUGEPAGE))
+		rc = -errno;
+	return rc;
 }
 
 static int make_present(struct memory *mem)
@@ -105,14 +223,16 @@ static int make_present(struct memory *mem)
 	int rc = 0;
 
 	/* without CONFIG_TRANSPARENT_HUGEPAGE there is nothing to forbid */
-	if (mem->kind < PAGES_THP &&
+	if (mem->kind < PAGES_64K &&
 	    madvise(mem->va, mem->length, MADV_NOHUGEPAGE) && errno != EINVAL)
 		return -errno;
 	if (mem->kind == PAGES_THP &&
 	    madvise(mem->va, mem->length, MADV_HUGEPAGE))
 		return -errno;
-	if (mem->kind == PAGES_SMALL_RANDOM)
-		rc = touch_in_random_order(mem->va, mem->length);
+	if (mem->kind == PAGES_64K)
+		rc = touch_folios_64k(mem->va, mem->length);
+	else if (mem->kind == PAGES_SMALL_RANDOM)
+		rc = touch_in_random_order(mem->va, mem->length, SMALL_PAGE);
 	else
 		touch_in_order(mem->va, mem->length);
 	return rc ? rc : check_page_size(mem);
@@ -120,7 +240,8 @@ static int make_present(struct memory *mem)
 
 static void set_kind(struct memory *mem, enum page_kind kind, size_t length)
 {
-	size_t page = kind < PAGES_THP ? SMALL_PAGE : HUGE_PAGE;
+	size_t page = kind < PAGES_64K ? SMALL_PAGE :
+		      kind < PAGES_THP ? FOLIO_64K : HUGE_PAGE;
 
 	mem->kind = kind;
 	mem->length = (length + page - 1) & -page;
@@ -211,9 +332,6 @@ long memory_huge_bytes(const void *va, size_t length)
 	close(fd);
 	return bytes;
 }
-
-#define PAGEMAP_PRESENT BIT_ULL(63)
-#define PAGEMAP_FRAME GENMASK_ULL(54, 0)
 
 long memory_pieces(const void *va, size_t length)
 {

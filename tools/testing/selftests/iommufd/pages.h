@@ -13,11 +13,13 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 #define SMALL_PAGE (4 * KIB)
+#define FOLIO_64K (64 * KIB)
 #define HUGE_PAGE (2 * MIB)
 
 enum page_kind {
 	PAGES_SMALL,		/* 4 KiB, never collapsed */
 	PAGES_SMALL_RANDOM,	/* the same, first touched in random order */
+	PAGES_64K,		/* folios of 64 KiB by small entries, the same */
 	PAGES_THP,		/* transparent huge pages */
 	PAGES_HUGETLB,		/* 2 MiB pages from the kernel's pool */
 };
@@ -36,6 +38,8 @@ int memory_alloc(struct memory *mem, enum page_kind kind, size_t length);
 void memory_free(struct memory *mem);
 /* Bytes of the range that huge pages map in the process. */
 long memory_huge_bytes(const void *va, size_t length);
+/* Is all of it the page of zeroes that all processes share? Needs root. */
+bool memory_is_zero_page(const void *va, size_t length);
 /* Into how many pieces of physically contiguous memory it falls. Needs root. */
 long memory_pieces(const void *va, size_t length);
 /*
