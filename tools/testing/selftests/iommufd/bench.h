@@ -66,7 +66,10 @@ enum unit {
 	BYTES_PER_AREA,		/* and memory */
 	PERCENT,		/* of what is mapped */
 	PERCENT_OF_ALL,		/* of what else a sample says */
+	THREADS,		/* what two do is worth so many of one */
 };
+
+struct thread_work;
 
 /* Of one case */
 #define MAX_OPS 4
@@ -85,7 +88,8 @@ struct test_case {
 	bool by_address;	/* though it is a file's */
 	bool mock;		/* for backends with the test device */
 	size_t length;
-	size_t part;		/* of it, that is copied */
+	size_t part;		/* of it, that is copied, or a thread's */
+	const struct thread_work *work;
 	size_t areas;		/* 0: one for each page */
 };
 
@@ -128,9 +132,16 @@ extern const struct backend backends[NR_BACKENDS];
 struct iommufd_space {
 	int iommufd;
 	__u32 ioas;
+	__u32 hwpt;		/* a page table that follows it */
 };
 
 extern struct iommufd_space opened;
+
+/*
+ * An IOAS, and a page table that a test device is attached to. Of a new file, or
+ * of one that is open.
+ */
+int mock_space_open(struct iommufd_space *space);
 
 /* -- the memory of a case: bench_source.c -- */
 
@@ -139,7 +150,7 @@ void source_free(struct source *source);
 /* On stderr */
 void source_show(const struct source *source, const struct test_case *test);
 
-/* -- cases: bench_map.c, bench_mock.c, bench_kernel_memory.c -- */
+/* -- cases: bench_map.c, bench_mock.c, bench_kernel_memory.c, bench_threads.c */
 
 typedef int run_case_t(const struct test_case *test,
 		       const struct backend *backend,
@@ -149,7 +160,10 @@ run_case_t run_map_unmap, run_zero_page, run_second_table, run_among_many;
 run_case_t run_unmap_all, run_copy, run_change_process, run_idle;
 run_case_t run_access_rw, run_access_pin, run_unmap_all_dmabuf;
 run_case_t run_read_dirty, run_read_dirty_of_many;
-run_case_t run_memory;
+run_case_t run_memory, run_threads;
+
+extern const struct thread_work thread_maps, thread_maps_untouched;
+extern const struct thread_work thread_copies, thread_reads, thread_idles;
 
 __u64 slab_of(const struct kernel_memory *memory);
 __u64 charged(const struct kernel_memory *memory);

@@ -12,7 +12,6 @@
 
 struct iommufd_space opened = { .iommufd = -1 };
 
-static __u32 second_table;
 static struct vfio_dev device;
 
 static int own_ioctl(unsigned long command, void *argument, __u64 *cost)
@@ -97,7 +96,7 @@ static int iommufd_backend_fill(__u64 *cost)
 	};
 	int rc = own_ioctl(IOMMU_HWPT_ALLOC, &cmd, cost);
 
-	second_table = cmd.out_hwpt_id;
+	opened.hwpt = cmd.out_hwpt_id;
 	return rc;
 }
 
@@ -105,7 +104,7 @@ static int iommufd_backend_clear(__u64 *cost)
 {
 	struct iommu_destroy cmd = {
 		.size = sizeof(cmd),
-		.id = second_table,
+		.id = opened.hwpt,
 	};
 
 	return own_ioctl(IOMMU_DESTROY, &cmd, cost);
@@ -156,7 +155,7 @@ static void mock_backend_close(void)
 	close(opened.iommufd);
 }
 
-static int open_mock(void)
+int mock_space_open(struct iommufd_space *space)
 {
 	struct iommu_test_hwpt data = { .pagetable_type = MOCK_IOMMUPT_HUGE };
 	struct iommu_hwpt_alloc cmd = {
@@ -169,22 +168,26 @@ static int open_mock(void)
 	__u32 other;
 	int rc;
 
+	if (space->iommufd < 0)
+		space->iommufd = iommufd_open();
+	if (space->iommufd < 0)
+		return space->iommufd;
 	/* a page table is made for a device, which has to be somewhere first */
-	rc = ioas_alloc(opened.iommufd, &other);
+	rc = ioas_alloc(space->iommufd, &other);
 	if (!rc)
-		rc = mock_domain(opened.iommufd, other, &first);
+		rc = mock_domain(space->iommufd, other, &first);
 	if (!rc)
-		rc = ioas_alloc(opened.iommufd, &opened.ioas);
+		rc = ioas_alloc(space->iommufd, &space->ioas);
 	if (rc)
 		return rc;
 	cmd.dev_id = first.idev;
-	cmd.pt_id = opened.ioas;
-	rc = hwpt_alloc_ioctl(opened.iommufd, &cmd);
-	second_table = cmd.out_hwpt_id;
+	cmd.pt_id = space->ioas;
+	rc = hwpt_alloc_ioctl(space->iommufd, &cmd);
+	space->hwpt = cmd.out_hwpt_id;
 	if (!rc)
-		rc = mock_domain(opened.iommufd, second_table, &dev);
+		rc = mock_domain(space->iommufd, space->hwpt, &dev);
 	if (!rc)
-		rc = hwpt_set_dirty_tracking(opened.iommufd, second_table,
+		rc = hwpt_set_dirty_tracking(space->iommufd, space->hwpt,
 					     IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
 	return rc;
 }
@@ -193,11 +196,9 @@ static int mock_backend_open(const char *bdf)
 {
 	int rc;
 
-	opened.iommufd = iommufd_open();
-	if (opened.iommufd < 0)
-		return opened.iommufd;
-	rc = open_mock();
-	if (rc)
+	opened.iommufd = -1;
+	rc = mock_space_open(&opened);
+	if (rc && opened.iommufd >= 0)
 		mock_backend_close();
 	return rc;
 }
@@ -207,7 +208,7 @@ static int mock_backend_read_dirty(__u64 iova, size_t length, void *bitmap,
 {
 	struct iommu_hwpt_get_dirty_bitmap cmd = {
 		.size = sizeof(cmd),
-		.hwpt_id = second_table,
+		.hwpt_id = opened.hwpt,
 		.iova = iova,
 		.length = length,
 		.page_size = SMALL_PAGE,

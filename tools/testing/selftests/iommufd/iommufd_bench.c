@@ -28,7 +28,14 @@
 #include "vfio_igb.h"
 
 static bool usable[NR_BACKENDS];
-static bool times_wanted = true, memory_wanted = true;
+/* Kinds of cases, by what they tell */
+enum kind {
+	TIMES = 1,
+	MEMORIES = 2,
+	RATIOS = 4,
+};
+
+static unsigned int wanted_kinds = TIMES | MEMORIES | RATIOS;
 static bool verbose, marks_wanted;
 static const char *bdf;
 
@@ -40,6 +47,8 @@ static const char *bdf;
 #define GUEST .kind = PAGES_THP, .length = GUEST_MEMORY
 #define BULK .unit = PER_4K, .rounds = 3
 #define CALL .unit = PER_CALL, .rounds = 31
+#define TWO_THREADS .run = run_threads, .ops = { "shared", "own" }, \
+		    .unit = THREADS, .rounds = 5, .mock = true
 #define MEMORY .run = run_memory, .ops = { "map" }, .rounds = 1
 
 static const struct test_case cases[] = {
@@ -121,6 +130,23 @@ static const struct test_case cases[] = {
 	{ "memory-small", "memory beyond page tables, 64 MiB of scattered 4 KiB",
 	  MEMORY, .usage = beyond_tables, .unit = PERCENT,
 	  .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "threads-page", "two threads: one page",
+	  TWO_THREADS, .work = &thread_maps, .kind = PAGES_SMALL_RANDOM,
+	  .length = 2 * SMALL_PAGE, .part = SMALL_PAGE },
+	{ "threads-1m", "two threads: 1 MiB of scattered 4 KiB pages",
+	  TWO_THREADS, .work = &thread_maps, .kind = PAGES_SMALL_RANDOM,
+	  .length = 2 * MIB, .part = MIB },
+	{ "threads-untouched", "two threads: a huge page that was never touched",
+	  TWO_THREADS, .work = &thread_maps_untouched, .kind = PAGES_THP,
+	  .length = 2 * HUGE_PAGE, .part = HUGE_PAGE },
+	{ "threads-copy", "two threads: copy of 1 MiB of a scattered object",
+	  TWO_THREADS, .work = &thread_copies, .kind = PAGES_SMALL_RANDOM,
+	  .length = 2 * MIB, .part = MIB },
+	{ "threads-rw", "two threads: 4 KiB that a driver reads",
+	  TWO_THREADS, .work = &thread_reads, .kind = PAGES_THP,
+	  .length = HUGE_PAGE, .part = SMALL_PAGE },
+	{ "threads-idle", "two threads: an ioctl that does nothing, to compare",
+	  TWO_THREADS, .work = &thread_idles },
 	{ "idle", "an ioctl that does nothing, to compare",
 	  .run = run_idle, .ops = { "ioctl" }, CALL },
 };
@@ -134,6 +160,8 @@ static double divisor_of(const struct test_case *test)
 		return 1;
 	case PERCENT:
 		return test->length / 100.0;
+	case THREADS:
+		return 1000;
 	case PERCENT_OF_ALL:
 		return all_memory / 100.0;
 	case PER_AREA:
@@ -152,7 +180,7 @@ static void print_result(const struct backend *backend,
 	static const char * const units[] = {
 		[PER_4K] = "4KiB", [PER_CALL] = "call", [PER_AREA] = "area",
 		[BYTES_PER_AREA] = "bytes/area", [PERCENT] = "percent",
-		[PERCENT_OF_ALL] = "percent",
+		[PERCENT_OF_ALL] = "percent", [THREADS] = "threads",
 	};
 	struct samples *samples = &results[op];
 	double divisor = divisor_of(test);
@@ -259,6 +287,8 @@ static void usage(void)
 	       "                         is measured, and print a line for each mark\n"
 	       "  -t, --times            only cases that tell times\n"
 	       "  -M, --memory           only cases that tell the kernel's memory\n"
+	       "  -T, --threads          only cases that tell how two threads fare; they need\n"
+	       "                         a machine of two processors\n"
 	       "  -r, --rounds N         measured rounds a case (1 to %d)\n"
 	       "  -v, --verbose          tell of which memory, on stderr\n"
 	       "  -h, --help             this text\n"
@@ -295,6 +325,7 @@ static void parse_options(int argc, char **argv)
 		{ "marks", no_argument, NULL, 'm' },
 		{ "memory", no_argument, NULL, 'M' },
 		{ "times", no_argument, NULL, 't' },
+		{ "threads", no_argument, NULL, 'T' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -302,7 +333,7 @@ static void parse_options(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "lc:b:d:mMtr:vh", options,
+	while ((option = getopt_long(argc, argv, "lc:b:d:mMtTr:vh", options,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'l':
@@ -321,10 +352,13 @@ static void parse_options(int argc, char **argv)
 			marks_wanted = true;
 			break;
 		case 'M':
-			times_wanted = false;
+			wanted_kinds = MEMORIES;
 			break;
 		case 't':
-			memory_wanted = false;
+			wanted_kinds = TIMES;
+			break;
+		case 'T':
+			wanted_kinds = RATIOS;
 			break;
 		case 'r':
 			rounds_wanted = atoi(optarg);
@@ -407,9 +441,10 @@ static int find_backends(void)
 
 static bool is_wanted(const struct test_case *test)
 {
-	if (test->unit <= PER_AREA ? !times_wanted : !memory_wanted)
-		return false;
-	return !fnmatch(wanted_case, test->name, FNM_EXTMATCH);
+	enum kind kind = test->unit == THREADS ? RATIOS :
+			 test->unit <= PER_AREA ? TIMES : MEMORIES;
+
+	return wanted_kinds & kind && !fnmatch(wanted_case, test->name, FNM_EXTMATCH);
 }
 
 int main(int argc, char **argv)
