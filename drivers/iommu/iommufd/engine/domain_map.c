@@ -264,20 +264,21 @@ static int domain_map_scattered(struct iommu_domain *domain,
 	return rc;
 }
 
-/**
- * iommufd_domain_map_area - fill an area of a page table
- * @domain: the domain, which has nothing in the area's range
- * @area: the area
- * @page_by_page: use entries of at most PAGE_SIZE
- *
- * Context: caller holds the mutex of the area's pinned-memory object, where all
- * pages of the area are pinned; may sleep.
- *
- * Return: 0; with nothing mapped an error of the IOMMU driver, or -EINTR on a
- * fatal signal.
+static void domain_unlock_memory(const struct iommufd_area *area, bool *locked)
+{
+	if (!locked)
+		return;
+	mutex_unlock(&area->pinned->mutex);
+	*locked = false;
+}
+
+/*
+ * @locked: the caller has the mutex of the pinned-memory object, which is let go
+ * of as soon as it is known where the pages are; or NULL to keep it
  */
-int iommufd_domain_map_area(struct iommu_domain *domain,
-			    const struct iommufd_area *area, bool page_by_page)
+static __always_inline int domain_map_area(struct iommu_domain *domain,
+					   const struct iommufd_area *area,
+					   bool page_by_page, bool *locked)
 {
 	unsigned long max = page_by_page ? PAGE_SIZE : BATCH_BYTES;
 	unsigned long length = iommufd_area_length(area);
@@ -289,13 +290,60 @@ int iommufd_domain_map_area(struct iommu_domain *domain,
 	if (length <= max &&
 	    iommufd_pinned_is_one_run(area->pinned,
 				      iommufd_area_first_page(area),
-				      iommufd_area_last_page(area), &pfn))
+				      iommufd_area_last_page(area), &pfn)) {
+		domain_unlock_memory(area, locked);
 		return iommu_map(domain, area->iova,
 				 PFN_PHYS(pfn) + offset_in_page(area->offset),
 				 length, area->prot, GFP_KERNEL_ACCOUNT);
+	}
 
 	stretches_start(&stretches, area);
+	if (iommufd_pinned_is_in_last(&stretches.cursor))
+		domain_unlock_memory(area, locked);
 	return domain_map_scattered(domain, area, &stretches, page_by_page);
+}
+
+/**
+ * iommufd_domain_map_area - fill an area of a page table
+ * @domain: the domain, which has nothing in the area's range
+ * @area: the area, of which all pages are pinned
+ * @page_by_page: use entries of at most PAGE_SIZE
+ *
+ * Context: may sleep; takes the mutex of the area's pinned-memory object, but
+ * does not hold it while the page table is filled if the area is in one segment,
+ * so that others can share the memory meanwhile.
+ *
+ * Return: 0; with nothing mapped an error of the IOMMU driver, or -EINTR on a
+ * fatal signal.
+ */
+int iommufd_domain_map_area(struct iommu_domain *domain,
+			    const struct iommufd_area *area, bool page_by_page)
+{
+	struct mutex *mutex = &area->pinned->mutex;
+	bool locked = true;
+	int rc;
+
+	mutex_lock(mutex);
+	rc = domain_map_area(domain, area, page_by_page, &locked);
+	if (locked)
+		mutex_unlock(mutex);
+	return rc;
+}
+
+/**
+ * iommufd_domain_map_area_locked - the same with the mutex held
+ * @domain: the domain, which has nothing in the area's range
+ * @area: the area, of which all pages are pinned
+ * @page_by_page: use entries of at most PAGE_SIZE
+ *
+ * Context: caller holds the mutex of the area's pinned-memory object; may sleep.
+ * Return: as iommufd_domain_map_area().
+ */
+int iommufd_domain_map_area_locked(struct iommu_domain *domain,
+				   const struct iommufd_area *area,
+				   bool page_by_page)
+{
+	return domain_map_area(domain, area, page_by_page, NULL);
 }
 
 static void domain_unmap_step(struct iommu_domain *domain, unsigned long iova,

@@ -15,13 +15,26 @@
 #include "pinned.h"
 #include "revocable.h"
 
+static noinline int fill_with_revocable(struct iommufd_address_space *as,
+					struct iommufd_follower *follower,
+					const struct iommufd_area *area)
+{
+	struct mutex *mutex = &area->pinned->mutex;
+	int rc;
+
+	/* Taken before the owner's lock, as by who unpins. */
+	mutex_lock(mutex);
+	rc = iommufd_revocable_map(follower->domain, area, as->page_by_page);
+	mutex_unlock(mutex);
+	return rc;
+}
+
 static int fill_follower(struct iommufd_address_space *as,
 			 struct iommufd_follower *follower,
 			 const struct iommufd_area *area)
 {
 	if (area->pinned->revocable)
-		return iommufd_revocable_map(follower->domain, area,
-					     as->page_by_page);
+		return fill_with_revocable(as, follower, area);
 	return iommufd_domain_map_area(follower->domain, area,
 				       as->page_by_page);
 }
@@ -214,22 +227,6 @@ err_unmap:
 	return rc;
 }
 
-static int fill_area(struct iommufd_address_space *as,
-		     struct iommufd_follower *follower,
-		     const struct iommufd_area *area)
-{
-	struct mutex *mutex = &area->pinned->mutex;
-	int rc;
-
-	mutex_lock(mutex);
-	if (follower)
-		rc = fill_follower(as, follower, area);
-	else
-		rc = fill_everywhere(as, area);
-	mutex_unlock(mutex);
-	return rc;
-}
-
 /**
  * iommufd_fill_areas - put areas into page tables
  * @as: the address space
@@ -249,7 +246,10 @@ int iommufd_fill_areas(struct iommufd_address_space *as,
 	int rc;
 
 	for (area = areas; area; area = area->next) {
-		rc = fill_area(as, follower, area);
+		if (follower)
+			rc = fill_follower(as, follower, area);
+		else
+			rc = fill_everywhere(as, area);
 		if (rc)
 			goto err_empty;
 		if (!area->next)

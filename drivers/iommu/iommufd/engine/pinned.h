@@ -125,7 +125,7 @@ struct iommufd_pinned {
 
 /**
  * struct iommufd_pinned_cursor - a place in the pinned pages of an object
- * @segment: the segment
+ * @segment: the segment, NULL in the last one of the walk
  * @last: index of the page where the walk ends
  * @runs: the place in the segment
  */
@@ -221,7 +221,18 @@ static inline bool iommufd_pinned_is_one_run(const struct iommufd_pinned *pinned
 static inline bool
 iommufd_pinned_is_over(const struct iommufd_pinned_cursor *cursor)
 {
-	return !cursor->runs.left && cursor->segment->last >= cursor->last;
+	return !cursor->runs.left && !cursor->segment;
+}
+
+/*
+ * Is the rest of the walk in one segment? Then it only reads runs, which never
+ * change and stay as long as the pages are pinned, whatever becomes of the
+ * segment: the walk can go on without the object's mutex.
+ */
+static inline bool
+iommufd_pinned_is_in_last(const struct iommufd_pinned_cursor *cursor)
+{
+	return !cursor->segment;
 }
 
 #endif

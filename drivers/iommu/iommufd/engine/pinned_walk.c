@@ -3,7 +3,8 @@
  * The pinned-memory object: finding and walking what is pinned
  *
  * Owns nothing. Called by the object itself, and by those who fill page tables
- * from what is pinned, or hand its pages out, with the mutex of the object held.
+ * from what is pinned, or hand its pages out, with the mutex of the object held
+ * for as long as it takes.
  */
 #include <linux/minmax.h>
 
@@ -47,6 +48,9 @@ static void pinned_walk_segment(struct iommufd_pinned_cursor *cursor,
 
 	iommufd_run_slice_walk(&segment->runs, first - segment->first,
 			       last - first + 1, &cursor->runs);
+	/* In its last segment a walk needs no more than the runs. */
+	if (last == cursor->last)
+		cursor->segment = NULL;
 }
 
 /**
@@ -56,7 +60,8 @@ static void pinned_walk_segment(struct iommufd_pinned_cursor *cursor,
  * @last: index of the last page; all of the range is pinned
  * @cursor: receives the place
  *
- * Context: the caller holds the object's mutex until the walk is over.
+ * Context: the caller holds the object's mutex until the walk is over, or in its
+ * last segment, see iommufd_pinned_is_in_last().
  */
 void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 			 unsigned long last,
@@ -71,7 +76,7 @@ void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 			   struct iommufd_run *run)
 {
-	if (cursor->segment->last >= cursor->last)
+	if (!cursor->segment)
 		return false;
 	cursor->segment = rb_entry(rb_next(&cursor->segment->node),
 				   struct iommufd_pin_segment, node);

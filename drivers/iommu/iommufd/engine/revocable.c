@@ -157,7 +157,7 @@ static int revocable_add_mapping(struct iommufd_revocable *revocable,
 	mapping = kmalloc_obj(*mapping, GFP_KERNEL_ACCOUNT);
 	if (!mapping)
 		return -ENOMEM;
-	rc = iommufd_domain_map_area(domain, area, page_by_page);
+	rc = iommufd_domain_map_area_locked(domain, area, page_by_page);
 	if (rc) {
 		kfree(mapping);
 		return rc;
