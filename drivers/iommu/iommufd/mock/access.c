@@ -477,7 +477,8 @@ int mock_op_access_rw(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	file = mock_access_get(cmd->id);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	buffer = kvzalloc(cmd->access_rw.length, GFP_KERNEL_ACCOUNT);
+	/* All of it is written before anybody reads it. */
+	buffer = kvmalloc(cmd->access_rw.length, GFP_KERNEL_ACCOUNT);
 	if (!buffer) {
 		rc = -ENOMEM;
 		goto out_put;
