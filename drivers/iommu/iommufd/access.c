@@ -317,7 +317,8 @@ static struct iommufd_ioas *access_begin_op(struct iommufd_access *access,
 static void access_end_op(struct iommufd_access *access, unsigned int *count)
 {
 	guard(spinlock)(&access->ops_lock);
-	if (!--*count)
+	/* Who waits is in the queue before he takes the lock for a look. */
+	if (!--*count && waitqueue_active(&access->ops_done))
 		wake_up_all(&access->ops_done);
 }
 
