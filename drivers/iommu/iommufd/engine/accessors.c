@@ -66,20 +66,22 @@ static int accessor_check_area(const struct iommufd_address_space *as,
 }
 
 /*
- * Areas up to @end, which is NULL for all of the range, are not busy any more, or
- * have a pin less; then they may be gone.
+ * Areas from @area on, up to @end, which is NULL for all of the range, are not
+ * busy any more, or have a pin less; then they may be gone.
  */
 static void accessor_leave_areas(struct iommufd_address_space *as,
 				 const struct access_request *req,
+				 struct iommufd_area *area,
 				 struct iommufd_area *end, bool pin)
 {
-	struct iommufd_area *area;
+	struct iommufd_area *next;
 
 	lockdep_assert_held(&as->space.lock);
 
-	for (area = iommufd_area_first(&as->space, req->iova, req->last);
-	     area && area != end; area = iommufd_area_next(area, req->last))
+	for (; area != end; area = next) {
+		next = iommufd_area_next(area, req->last);
 		atomic_dec(pin ? &area->pins : &area->busy);
+	}
 }
 
 /*
@@ -112,18 +114,19 @@ static struct iommufd_area *accessor_begin(struct iommufd_address_space *as,
 	return first;
 
 err_finish:
-	if (first && first != area)
-		accessor_leave_areas(as, req, area, false);
+	if (first)
+		accessor_leave_areas(as, req, first, area, false);
 	up_read(&as->space.lock);
 	iommufd_accessors_wake(as);
 	return ERR_PTR(rc);
 }
 
 static void accessor_end(struct iommufd_address_space *as,
-			 const struct access_request *req, bool pin)
+			 const struct access_request *req,
+			 struct iommufd_area *first, bool pin)
 {
 	down_read(&as->space.lock);
-	accessor_leave_areas(as, req, NULL, pin);
+	accessor_leave_areas(as, req, first, NULL, pin);
 	up_read(&as->space.lock);
 	iommufd_accessors_wake(as);
 }
@@ -285,7 +288,7 @@ int iommufd_address_space_pin(struct iommufd_address_space *as,
 		return PTR_ERR(first);
 	rc = accessor_pin_parts(&as->space, first, &req, pages);
 	if (rc)
-		accessor_end(as, &req, false);
+		accessor_end(as, &req, first, false);
 	else
 		accessor_end_pinned(as, accessor, &req);
 	return rc;
@@ -317,7 +320,7 @@ void iommufd_address_space_unpin(struct iommufd_address_space *as,
 		return;
 	accessor_unpin_parts(&as->space, first, NULL, &req);
 	atomic_long_dec(&accessor->nr_pins);
-	accessor_end(as, &req, true);
+	accessor_end(as, &req, first, true);
 }
 
 static int accessor_copy_part(struct iommufd_area *area,
@@ -367,7 +370,7 @@ int iommufd_address_space_copy(struct iommufd_address_space *as,
 		rc = accessor_copy_part(area, &req, data, how);
 		cond_resched();
 	}
-	accessor_end(as, &req, false);
+	accessor_end(as, &req, first, false);
 	return rc;
 }
 

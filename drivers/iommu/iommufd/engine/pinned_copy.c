@@ -61,6 +61,12 @@ static void copy_runs(struct pinned_copy *copy,
 	struct iommufd_run_cursor cursor;
 	struct iommufd_run run;
 
+	/* What takes no walk */
+	if (!runs->vec) {
+		copy_run(copy, iommufd_run(iommufd_run_pfn(runs->run) + skip,
+					   npages));
+		return;
+	}
 	iommufd_run_slice_walk(runs, skip, npages, &cursor);
 	while (iommufd_run_cursor_next(&cursor, &run))
 		copy_run(copy, run);
