@@ -114,6 +114,40 @@ sync_tree() {
 	KEY=${tree#tree-}
 }
 
+# How long things take: begin_parts FILE, part NAME wherever something else begins,
+# print_parts. A script that calls others with PARTS exported has theirs in its table.
+begin_parts() {
+	[[ ! ${PARTS:-} ]] || return 0
+	PARTS=$1 OWN_PARTS=1
+	: >"$PARTS"
+}
+
+part() {
+	end_part
+	PART=$1 PART_BEGAN=$EPOCHSECONDS PART_CPU=$(cpu_seconds)
+}
+
+end_part() {
+	[[ ${PART:-} ]] || return 0
+	printf '%d\t%d\t%s\n' $((EPOCHSECONDS - PART_BEGAN)) $(($(cpu_seconds) - PART_CPU)) "$PART" >>"$PARTS"
+	PART=
+}
+
+# What those that this script has waited for have had of processors. In /proc it is
+# in hundredths.
+cpu_seconds() { awk '{ print int(($16 + $17) / 100) }' "/proc/$$/stat"; }
+
+print_parts() {
+	end_part
+	[[ ${OWN_PARTS:-} ]] || return 0
+	awk -F '\t' '
+		function clock(s) { return sprintf("%d:%02d", s / 60, s % 60) }
+		function row(a, b, c) { printf "  %-36s %9s %9s\n", a, b, c }
+		NR == 1 { row("", "time", "processor") }
+		{ row($3, clock($1), clock($2)); all += $1; cpu += $2 }
+		END { if (NR) row("together", clock(all), clock(cpu)) }' "$PARTS"
+}
+
 # progress LABEL: swallows the output of make, shows how far it is.
 # On a terminal one line that counts up, otherwise a line every 15 seconds.
 progress() {
