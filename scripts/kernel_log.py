@@ -100,6 +100,30 @@ def splats(lines, ours=None):
             yield number, line.rstrip()
 
 
+# What the base itself complains of now and then when the host is busy, though nothing of
+# ours has run: the line, a function in the stack below it, and the reason.
+STUMBLES = (
+    (re.compile(r"KASAN: .* in do_raw_spin_lock"), "identify_cpu",
+     "an interrupt came before the base had set up what it needs"),
+    (re.compile(r"WARNING: .*\bhrtimer_forward\b"), "dl_task_timer",
+     "the timer of the scheduler's deadline server came too late"),
+)
+# How long a report may be, in lines
+REPORT = 40
+
+
+def stumble(lines):
+    """Why the base's first complaint can be overlooked and all be tried again, or None."""
+    lines = list(lines)
+    for number, text in splats(lines):
+        stack = "\n".join(lines[number:number + REPORT])
+        for line, function, reason in STUMBLES:
+            if line.search(text) and re.search(rf"\b{function}\+0x", stack):
+                return reason
+        return None
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("log", nargs="+", help="file with a kernel log")
