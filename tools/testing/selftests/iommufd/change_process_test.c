@@ -858,7 +858,7 @@ static bool somebody_waits(int uffd)
 {
 	struct pollfd poll_fd = { .fd = uffd, .events = POLLIN };
 
-	return poll(&poll_fd, 1, PATIENCE_MS) == 1 &&
+	return poll(&poll_fd, 1, patience(PATIENCE_MS)) == 1 &&
 	       poll_fd.revents == POLLIN;
 }
 
@@ -1117,7 +1117,7 @@ static __u64 now_ms(void)
 
 TEST_F_TIMEOUT(busy, context_loses_no_charge, TIMEOUT)
 {
-	__u64 end = now_ms() + PATIENCE_MS;
+	__u64 end = now_ms() + patience(PATIENCE_MS);
 	struct busy *busy = &self->busy;
 	struct rig *rig = &busy->rig;
 	pthread_t threads[WORKERS];

@@ -685,7 +685,7 @@ static bool is_mock_device_count(int count)
 {
 	int i;
 
-	for (i = 0; i < PATIENCE_SECONDS * 100; i++) {
+	for (i = 0; i < patience(PATIENCE_SECONDS) * 100; i++) {
 		if (count_mock_devices() == count)
 			return true;
 		usleep(10000);
@@ -830,7 +830,7 @@ static int open_again_soon(struct rig *rig)
 {
 	int i, rc = 0;
 
-	for (i = 0; i < PATIENCE_SECONDS * 100; i++) {
+	for (i = 0; i < patience(PATIENCE_SECONDS) * 100; i++) {
 		rc = rig_open(rig);
 		if (!rc)
 			break;

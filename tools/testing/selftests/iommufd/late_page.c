@@ -14,6 +14,7 @@
 
 #include "checked_io.h"
 #include "late_page.h"
+#include "test_support.h"
 
 #define PATIENCE_MS 30000
 
@@ -92,7 +93,7 @@ bool late_page_is_awaited(const struct late_page *page, int timeout_ms)
 
 bool late_page_wait(const struct late_page *page)
 {
-	return late_page_is_awaited(page, PATIENCE_MS);
+	return late_page_is_awaited(page, patience(PATIENCE_MS));
 }
 
 int late_page_give(const struct late_page *page)

@@ -481,7 +481,7 @@ static int copy_while_moved(struct copier *copier, struct mover *mover)
 {
 	unsigned int frames = 0;
 	bool lost = false;
-	time_t end = time(NULL) + MOVES_TIMEOUT_S;
+	time_t end = time(NULL) + patience(MOVES_TIMEOUT_S);
 	int rc = mover_start(mover);
 
 	if (rc)
@@ -542,7 +542,7 @@ static int try_interrupts(void)
 	if (rc)
 		return rc;
 	for (i = 0; i < irq.vectors; i++)
-		if (irq_raise(&irq, i, IRQ_TIMEOUT_MS) != 1)
+		if (irq_raise(&irq, i, patience(IRQ_TIMEOUT_MS)) != 1)
 			return -ETIMEDOUT;
 	return 0;
 }

@@ -64,7 +64,7 @@ static bool arrives(struct irq_source *irq)
 	int times;
 
 	for (vector = 0; vector < irq->vectors; vector++) {
-		times = irq_raise(irq, vector, TIMEOUT_MS);
+		times = irq_raise(irq, vector, patience(TIMEOUT_MS));
 		if (times != 1) {
 			printf("# vector %u arrived %d times\n", vector,
 			       times);
@@ -454,7 +454,7 @@ TEST_F(msi, arrives_after_a_replacement_that_failed)
 		fail_nth_set(fail_nth, nth);
 		rc = vfio_attach(DEV, self->bench.ioas[to]);
 		happened = fail_nth_happened(fail_nth);
-		EXPECT_EQ(1, irq_raise(IRQ, 0, TIMEOUT_MS));
+		EXPECT_EQ(1, irq_raise(IRQ, 0, patience(TIMEOUT_MS)));
 		if (!rc)
 			to = !to;
 		if (!happened)

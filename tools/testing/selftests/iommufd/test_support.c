@@ -17,6 +17,17 @@
 #include "checked_io.h"
 #include "test_support.h"
 
+#define LATER_SLOWNESS 2
+
+unsigned int patience(unsigned int limit)
+{
+	const char *text = getenv("SLOWNESS");
+	int slowness = text ? atoi(text) : 1;
+
+	return slowness > 1 ? limit * slowness * LATER_SLOWNESS :
+			      limit * LATER_SLOWNESS;
+}
+
 long pins_held(void)
 {
 	static const char got[] = "nr_foll_pin_acquired ";

@@ -14,6 +14,13 @@
 /* An ID that no test gets so far as to allocate. */
 #define NO_SUCH_ID 0x7fff0000U
 
+/*
+ * How long to wait, in whatever unit, for what an idle machine does within
+ * @limit. Who starts the tests tells by $SLOWNESS how many times slower this
+ * one is; more work may come to it later.
+ */
+unsigned int patience(unsigned int limit);
+
 /* Pages that anybody in this system holds with FOLL_PIN; root only. */
 long pins_held(void);
 

@@ -74,7 +74,7 @@ static time_t now(void)
 static bool is_done_in_time(struct caller *caller)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	time_t end = now() + PATIENCE;
+	time_t end = now() + patience(PATIENCE);
 
 	while (!atomic_load(&caller->done)) {
 		if (now() > end)
@@ -135,7 +135,7 @@ static int start_user(int iommufd, __u32 ioas, struct late_page *page,
 
 static bool user_waits(struct late_page *page, struct caller *user)
 {
-	time_t end = now() + PATIENCE;
+	time_t end = now() + patience(PATIENCE);
 
 	while (!late_page_is_awaited(page, 1)) {
 		if (atomic_load(&user->done) || now() > end)
@@ -148,7 +148,7 @@ static bool user_waits(struct late_page *page, struct caller *user)
 TEST_F_TIMEOUT(destroy, ends_however_many_use_the_object_in_turn, TIMEOUT)
 {
 	struct iommu_ioas_allow_iovas cmds[2];
-	time_t end = now() + PATIENCE;
+	time_t end = now() + patience(PATIENCE);
 	struct caller destroyer;
 	int turn = 0, next;
 
@@ -188,7 +188,7 @@ static bool is_found(int iommufd, __u32 ioas)
 TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 {
 	struct iommu_ioas_allow_iovas cmd;
-	time_t end = now() + PATIENCE;
+	time_t end = now() + patience(PATIENCE);
 	int status;
 	pid_t child;
 
