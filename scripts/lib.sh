@@ -104,6 +104,13 @@ overlay_files() {
 		! -name '*~' ! -name '.*.sw?' ! -name '*.pyc' | sort)
 }
 
+# What make is asked for to compile whatever patches change and our files: targets.
+patched_targets() {
+	echo drivers/iommu/
+	sed -nE 's,^\+\+\+ b/([^\t]+)\.c.*,\1.o,p' "$REPO"/patches/*.patch "$REPO"/patches/*/*.patch |
+		{ grep -vE '^(drivers/iommu|arch)/' || true; } | sort -u
+}
+
 # The folder of the tree, up to date. Scripts that this one calls need not look
 # again what has changed in KDIR.
 sync_tree() {
