@@ -172,8 +172,8 @@ bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 
 /* On a copy, so that the compiler can keep the caller's cursor in registers */
 static __always_inline bool
-iommufd_pinned_turn(struct iommufd_pinned_cursor *cursor,
-		    struct iommufd_run *run)
+iommufd_pinned_next_slow(struct iommufd_pinned_cursor *cursor,
+			 struct iommufd_run *run)
 {
 	struct iommufd_pinned_cursor copy = *cursor;
 	struct iommufd_run taken;
@@ -196,7 +196,7 @@ iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 		    struct iommufd_run *run)
 {
 	return likely(iommufd_run_cursor_next(&cursor->runs, run)) ||
-	       iommufd_pinned_turn(cursor, run);
+	       iommufd_pinned_next_slow(cursor, run);
 }
 
 /*

@@ -271,8 +271,8 @@ bool __iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
 
 /* On a copy, so that the compiler can keep the caller's cursor in registers */
 static __always_inline bool
-iommufd_run_cursor_turn(struct iommufd_run_cursor *cursor,
-			struct iommufd_run *run)
+iommufd_run_cursor_next_slow(struct iommufd_run_cursor *cursor,
+			     struct iommufd_run *run)
 {
 	struct iommufd_run_cursor copy = *cursor;
 	struct iommufd_run taken;
@@ -321,7 +321,7 @@ iommufd_run_cursor_next(struct iommufd_run_cursor *cursor,
 			struct iommufd_run *run)
 {
 	if (unlikely(!iommufd_run_cursor_next_ready(cursor, cursor->left, run)))
-		return iommufd_run_cursor_turn(cursor, run);
+		return iommufd_run_cursor_next_slow(cursor, run);
 	cursor->left -= iommufd_run_npages(*run);
 	return true;
 }

@@ -80,6 +80,10 @@ static unsigned int user_gup_flags(const struct user_memory *mem)
 	return FOLL_LONGTERM | (mem->pinned.writable ? FOLL_WRITE : 0);
 }
 
+/*
+ * Two ways for the base as it is and with patches/01*: where all bases have
+ * pin_user_ranges_fast(), the other user_pin_own() goes.
+ */
 #ifdef pin_user_ranges_fast
 static void user_unpin_ranges(struct gup_range *range, unsigned int nr)
 {
