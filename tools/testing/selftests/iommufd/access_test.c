@@ -4,7 +4,6 @@
  * pin, read and write, and that they let go of it.
  */
 #include <fcntl.h>
-#include <pthread.h>
 
 #include <sys/wait.h>
 
@@ -13,6 +12,7 @@
 #include "fail_nth.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define NR_PAGES 32
 #define LENGTH (NR_PAGES * SMALL_PAGE)
@@ -667,22 +667,20 @@ TEST_F(access, sees_no_revoked_memory_in_any_page_table)
 /* -- at the same time -- */
 
 struct pinner {
-	pthread_t thread;
+	struct crowd *crowd;
 	int iommufd;
 	int access;
-	bool stop;
 	unsigned int done;
-	int rc;
 };
 
-static void *pin_and_unpin(void *data)
+static int pin_and_unpin(void *data)
 {
 	struct pinner *pinner = data;
+	int rc, unexpected = 0;
 	__u32 item;
 	char byte;
-	int rc;
 
-	while (!__atomic_load_n(&pinner->stop, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(pinner->crowd)) {
 		rc = mock_access_pin(pinner->iommufd, pinner->access, 0,
 				     IOVA + SMALL_PAGE, 8 * SMALL_PAGE, NULL,
 				     &item);
@@ -693,13 +691,13 @@ static void *pin_and_unpin(void *data)
 		}
 		/* the map is not there, or being taken away */
 		if (rc && rc != -ENOENT && rc != -EINVAL)
-			pinner->rc = rc;
+			unexpected = rc;
 		rc = mock_access_rw(pinner->iommufd, pinner->access, 0, IOVA,
 				    1, &byte);
 		if (rc && rc != -ENOENT && rc != -EINVAL)
-			pinner->rc = rc;
+			unexpected = rc;
 	}
-	return NULL;
+	return unexpected;
 }
 
 static bool all_have_pinned(const struct pinner *pinners, int nr)
@@ -712,14 +710,14 @@ static bool all_have_pinned(const struct pinner *pinners, int nr)
 TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 {
 	struct pinner pinners[2] = {};
+	struct crowd crowd = {};
 	int i, rc = 0;
 
 	for (i = 0; i < 2; i++) {
+		pinners[i].crowd = &crowd;
 		pinners[i].iommufd = FD;
 		pinners[i].access = mock_access(FD, IOAS, PINS);
-		rc = pthread_create(&pinners[i].thread, NULL, pin_and_unpin,
-				    &pinners[i]);
-		ASSERT_EQ(0, rc);
+		ASSERT_EQ(0, crowd_add(&crowd, pin_and_unpin, &pinners[i]));
 	}
 	for (i = 0; i < 500 || !all_have_pinned(pinners, 2); i++) {
 		rc = ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
@@ -727,10 +725,8 @@ TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 		rc = ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA);
 		ASSERT_EQ(0, rc);
 	}
+	EXPECT_EQ(0, crowd_end(&crowd));
 	for (i = 0; i < 2; i++) {
-		__atomic_store_n(&pinners[i].stop, true, __ATOMIC_RELAXED);
-		pthread_join(pinners[i].thread, NULL);
-		EXPECT_EQ(0, pinners[i].rc);
 		EXPECT_LT(0, pinners[i].done);
 		close(pinners[i].access);
 	}

@@ -7,8 +7,6 @@
  * when it is told to, and tells what came of it.
  */
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <time.h>
@@ -19,14 +17,15 @@
 #include <sys/wait.h>
 
 #include <linux/capability.h>
-#include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "edu_rig.h"
 #include "fail_each.h"
+#include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define IOVA (16 * MIB)
 #define LENGTH (16 * SMALL_PAGE)
@@ -777,20 +776,18 @@ TEST_F_TIMEOUT(many, charges_move_or_stay_when_the_process_is_killed, TIMEOUT)
 /* -- threads that map at the same time -- */
 
 struct mapper {
+	struct thread_call call;
 	struct rig *rig;
 	int file;
 	unsigned long first;
 	unsigned long n;
-	int rc;
 };
 
-static void *map_them(void *data)
+static int map_them(void *data)
 {
 	struct mapper *mapper = data;
 
-	mapper->rc = map_pages(mapper->rig, mapper->file, mapper->first,
-			       mapper->n);
-	return NULL;
+	return map_pages(mapper->rig, mapper->file, mapper->first, mapper->n);
 }
 
 /*
@@ -800,7 +797,6 @@ static void *map_them(void *data)
 TEST_F_TIMEOUT(many, threads_of_a_process_share_an_account, TIMEOUT)
 {
 	struct mapper mappers[4];
-	pthread_t threads[4];
 	int i, nth, rc, fail_nth, refused = 0;
 	bool failed = true;
 
@@ -809,15 +805,16 @@ TEST_F_TIMEOUT(many, threads_of_a_process_share_an_account, TIMEOUT)
 		SKIP(return, "the kernel cannot inject failures");
 	for (i = 0; i < 4; i++) {
 		mappers[i] = (struct mapper){
-			&self->rig, self->file, i * 100, 100, -1,
+			.rig = &self->rig,
+			.file = self->file,
+			.first = i * 100,
+			.n = 100,
 		};
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, map_them,
-					    &mappers[i]));
+		ASSERT_EQ(0, thread_call_start(&mappers[i].call, map_them,
+					       &mappers[i]));
 	}
-	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
-		ASSERT_EQ(0, mappers[i].rc);
-	}
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, thread_call_end(&mappers[i].call));
 	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
 
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
@@ -837,70 +834,37 @@ TEST_F_TIMEOUT(many, threads_of_a_process_share_an_account, TIMEOUT)
 
 /* -- memory of a process that is on its way into an address space -- */
 
-static int open_userfaultfd(void *va, size_t length)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)va, .len = length },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	/* without O_NONBLOCK, it cannot be polled */
-	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (uffd < 0)
-		return -errno;
-	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return uffd;
-}
-
-static bool somebody_waits(int uffd)
-{
-	struct pollfd poll_fd = { .fd = uffd, .events = POLLIN };
-
-	return poll(&poll_fd, 1, patience(PATIENCE_MS)) == 1 &&
-	       poll_fd.revents == POLLIN;
-}
-
 struct slow_map {
+	struct thread_call call;
 	struct rig *rig;
-	void *va;
-	int rc;
+	struct late_page page;
 };
 
-static void *map_slowly(void *data)
+static int map_slowly(void *data)
 {
 	struct slow_map *map = data;
 
-	map->rc = ioas_map_at(map->rig->iommufd, map->rig->ioas, map->va,
-			      SMALL_PAGE, IOVA + 64 * MIB);
-	return NULL;
+	return ioas_map_at(map->rig->iommufd, map->rig->ioas, map->page.va,
+			   SMALL_PAGE, IOVA + 64 * MIB);
 }
 
 TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
 {
-	char *slow = address_room(SMALL_PAGE, SMALL_PAGE);
-	struct slow_map map = { &self->rig, slow, 1 };
-	struct uffdio_zeropage zero = {
-		.range = { .start = (uintptr_t)slow, .len = SMALL_PAGE },
-	};
-	pthread_t thread;
-	int uffd;
+	struct slow_map map = { .rig = &self->rig };
 
-	uffd = open_userfaultfd(slow, SMALL_PAGE);
-	if (uffd < 0)
+	if (!late_pages_available())
 		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, late_page_open(&map.page, LATE_PAGE, NULL, 0));
 	ASSERT_EQ(0, MAP_PAGES(0, 10));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, map_slowly, &map));
-	ASSERT_TRUE(somebody_waits(uffd));
+	ASSERT_EQ(0, thread_call_start(&map.call, map_slowly, &map));
+	ASSERT_TRUE(late_page_wait(&map.page));
 
 	/* at once, and in nobody's way */
 	EXPECT_EQ(-EBUSY, ASK(CHANGE_PROCESS));
 	EXPECT_EQ(0, MAP_PAGES(10, 10));
-	EXPECT_EQ(1, map.rc);
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ(0, map.rc);
+	EXPECT_FALSE(thread_call_is_over(&map.call));
+	ASSERT_EQ(0, late_page_give(&map.page));
+	EXPECT_EQ(0, thread_call_end(&map.call));
 	EXPECT_EQ(21 * SMALL_PAGE, vm_pinned());
 
 	EXPECT_EQ(-EINVAL, ASK(CHANGE_PROCESS));
@@ -909,7 +873,7 @@ TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
 	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
 	EXPECT_EQ(20 * SMALL_PAGE, ASK(PINNED));
 	EXPECT_EQ(0, vm_pinned());
-	close(uffd);
+	late_page_close(&map.page);
 }
 
 /* -- everything at once -- */
@@ -920,13 +884,13 @@ TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
 
 /* What all threads share */
 struct busy {
+	struct crowd crowd;
 	struct rig rig;		/* without a device */
 	__u32 second;
 	struct mock_device dev;
 	int file;
 	char *va;
 	long moved;		/* how often */
-	bool over;
 	int unexpected;
 };
 
@@ -1014,23 +978,18 @@ static void expect(struct busy *busy, int rc, const int *allowed)
 #define MAY_FAIL(busy, rc, ...) \
 	expect(busy, rc, (const int[]){ __VA_ARGS__, 0 })
 
-static bool is_over(struct busy *self)
-{
-	return __atomic_load_n(&self->over, __ATOMIC_RELAXED);
-}
-
 static __u64 slot(__u32 random)
 {
 	return IOVA + random % SLOTS * SLOT_BYTES;
 }
 
-static void *map_files(void *data)
+static int map_files(void *data)
 {
 	struct busy *self = data;
 	__u32 random = 1;
 	int rc;
 
-	while (!is_over(self)) {
+	while (!crowd_is_over(&self->crowd)) {
 		__u64 iova = slot(random_next(&random));
 
 		rc = ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, self->file,
@@ -1040,16 +999,16 @@ static void *map_files(void *data)
 				SLOT_BYTES, NULL);
 		MAY_FAIL(self, rc, ENOENT, EBUSY);
 	}
-	return NULL;
+	return 0;
 }
 
-static void *copy_files(void *data)
+static int copy_files(void *data)
 {
 	struct busy *self = data;
 	__u32 random = 2;
 	int rc;
 
-	while (!is_over(self)) {
+	while (!crowd_is_over(&self->crowd)) {
 		__u64 from = slot(random_next(&random));
 		__u64 copy = slot(random_next(&random)) + 64 * MIB;
 
@@ -1060,18 +1019,18 @@ static void *copy_files(void *data)
 		rc = ioas_unmap(FD, self->second, copy, SLOT_BYTES, NULL);
 		MAY_FAIL(self, rc, ENOENT, EBUSY);
 	}
-	return NULL;
+	return 0;
 }
 
 /* Now and then: as long as it is there, nothing can be taken over. */
-static void *map_own_memory(void *data)
+static int map_own_memory(void *data)
 {
 	const __u64 iova = IOVA + 128 * MIB;
 	struct busy *self = data;
 	long next = 1;
 	int rc;
 
-	while (!is_over(self)) {
+	while (!crowd_is_over(&self->crowd)) {
 		if (__atomic_load_n(&self->moved, __ATOMIC_RELAXED) < next) {
 			usleep(1000);
 			continue;
@@ -1082,15 +1041,15 @@ static void *map_own_memory(void *data)
 		rc = ioas_unmap(FD, IOAS, iova, SLOT_BYTES, NULL);
 		MAY_FAIL(self, rc, ENOENT);
 	}
-	return NULL;
+	return 0;
 }
 
-static void *move_device(void *data)
+static int move_device(void *data)
 {
 	struct busy *self = data;
 	int rc;
 
-	while (!is_over(self)) {
+	while (!crowd_is_over(&self->crowd)) {
 		__u32 first = IOAS, second = self->second;
 
 		rc = mock_domain_replace(FD, self->dev.stdev, &second);
@@ -1098,14 +1057,12 @@ static void *move_device(void *data)
 		rc = mock_domain_replace(FD, self->dev.stdev, &first);
 		MAY_FAIL(self, rc, ENOMEM);
 	}
-	return NULL;
+	return 0;
 }
 
-static void *(*const workers[])(void *data) = {
+static int (*const workers[])(void *data) = {
 	map_files, copy_files, map_own_memory, move_device,
 };
-
-#define WORKERS 4
 
 static __u64 now_ms(void)
 {
@@ -1120,14 +1077,13 @@ TEST_F_TIMEOUT(busy, context_loses_no_charge, TIMEOUT)
 	__u64 end = now_ms() + patience(PATIENCE_MS);
 	struct busy *busy = &self->busy;
 	struct rig *rig = &busy->rig;
-	pthread_t threads[WORKERS];
 	__u32 ioas = rig->ioas;
 	bool ours = false;
-	int i, rc;
+	size_t i;
+	int rc;
 
-	for (i = 0; i < WORKERS; i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, workers[i],
-					    busy));
+	for (i = 0; i < ARRAY_SIZE(workers); i++)
+		ASSERT_EQ(0, crowd_add(&busy->crowd, workers[i], busy));
 	while (busy->moved < MOVES && now_ms() < end) {
 		rc = ours ? change_process(rig->iommufd) : ASK(CHANGE_PROCESS);
 		MAY_FAIL(busy, rc, EBUSY, EINVAL, ENOMEM);
@@ -1135,9 +1091,7 @@ TEST_F_TIMEOUT(busy, context_loses_no_charge, TIMEOUT)
 		if (!rc)
 			__atomic_fetch_add(&busy->moved, 1, __ATOMIC_RELAXED);
 	}
-	__atomic_store_n(&busy->over, true, __ATOMIC_RELAXED);
-	for (i = 0; i < WORKERS; i++)
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	ASSERT_EQ(0, crowd_end(&busy->crowd));
 	EXPECT_EQ(0, busy->unexpected);
 	EXPECT_LT(2, busy->moved);
 

@@ -19,6 +19,7 @@
 #include "kernel_memory.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define IOVA GIB
 #define LENGTH (4 * MIB)
@@ -435,20 +436,20 @@ TEST_F_TIMEOUT(dirty_cuts, what_is_remembered_of_unmapped_memory_is_limited, 90)
 #define HALVES_ROUNDS 500
 
 struct half {
+	struct thread_call call;
 	int iommufd;
 	__u32 hwpt;
 	__u64 iova;
 	__u64 length;
 	unsigned char bits[NR_PAGES / 8];
 	pthread_barrier_t *barrier;
-	int rc;
 };
 
-static void *read_halves(void *data)
+static int read_halves(void *data)
 {
 	struct half *half = data;
+	int rc, failed = 0;
 	unsigned int i;
-	int rc;
 
 	for (i = 0; i < HALVES_ROUNDS; i++) {
 		pthread_barrier_wait(half->barrier);
@@ -456,10 +457,10 @@ static void *read_halves(void *data)
 					   half->iova, half->length, SMALL_PAGE,
 					   half->bits);
 		if (rc)
-			half->rc = rc;
+			failed = rc;
 		pthread_barrier_wait(half->barrier);
 	}
-	return NULL;
+	return failed;
 }
 
 /* Each reads once after the write, as at the end of a migration. */
@@ -467,7 +468,6 @@ TEST_F_TIMEOUT(dirty_cuts, two_who_read_a_half_each_find_all_between_them, 60)
 {
 	const unsigned int npages = variant->entry > 1 ? variant->entry / 2 : 2;
 	struct half halves[NR_HALVES];
-	pthread_t threads[NR_HALVES];
 	pthread_barrier_t barrier;
 	unsigned int i, round;
 	int rc = 0, missed = 0;
@@ -481,8 +481,8 @@ TEST_F_TIMEOUT(dirty_cuts, two_who_read_a_half_each_find_all_between_them, 60)
 			.length = npages * SMALL_PAGE,
 			.barrier = &barrier,
 		};
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, read_halves,
-					    &halves[i]));
+		ASSERT_EQ(0, thread_call_start(&halves[i].call, read_halves,
+					       &halves[i]));
 	}
 	for (round = 0; round < HALVES_ROUNDS; round++) {
 		rc = rc ?: write_pages(FD, HWPT, IOVA,
@@ -494,10 +494,8 @@ TEST_F_TIMEOUT(dirty_cuts, two_who_read_a_half_each_find_all_between_them, 60)
 		for (i = 0; i < NR_HALVES; i++)
 			missed += npages - count_bits(halves[i].bits, npages);
 	}
-	for (i = 0; i < NR_HALVES; i++) {
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
-		EXPECT_EQ(0, halves[i].rc);
-	}
+	for (i = 0; i < NR_HALVES; i++)
+		EXPECT_EQ(0, thread_call_end(&halves[i].call));
 	EXPECT_EQ(0, rc);
 	EXPECT_EQ(0, missed);
 }

@@ -8,7 +8,6 @@
  */
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <time.h>
@@ -23,6 +22,7 @@
 #include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define IOVA (32 * MIB)
 #define LENGTH (4 * MIB)
@@ -800,41 +800,39 @@ TEST_F(dirty, memory_that_was_taken_back_is_a_hole)
  */
 
 struct reading {
+	struct thread_call call;
 	int iommufd;
 	__u32 hwpt;
-	void *bitmap;
-	int rc;
+	struct late_page bitmap;
 };
 
-static void *read_slowly(void *data)
+static int read_slowly(void *data)
 {
 	struct reading *reading = data;
 
-	reading->rc = hwpt_get_dirty_bitmap(reading->iommufd, reading->hwpt, 0,
-					    IOVA, LENGTH, SMALL_PAGE,
-					    reading->bitmap);
-	return NULL;
+	return hwpt_get_dirty_bitmap(reading->iommufd, reading->hwpt, 0, IOVA,
+				     LENGTH, SMALL_PAGE, reading->bitmap.va);
+}
+
+/* Is it waiting then? */
+static bool reading_start(struct reading *reading, int iommufd, __u32 hwpt)
+{
+	*reading = (struct reading){ .iommufd = iommufd, .hwpt = hwpt };
+	return !late_page_open(&reading->bitmap, LATE_PAGE, NULL, 0) &&
+	       !thread_call_start(&reading->call, read_slowly, reading) &&
+	       late_page_wait(&reading->bitmap);
 }
 
 TEST_F(dirty, who_waits_for_the_bitmap_is_in_nobodys_way)
 {
-	struct reading reading = {
-		.iommufd = FD,
-		.hwpt = HWPT,
-		.rc = 1,
-	};
 	void *bits = map_room(SMALL_PAGE);
 	struct mock_device other;
-	struct late_page slow;
-	pthread_t thread;
+	struct reading reading;
 
 	if (!late_pages_available())
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, late_page_open(&slow, LATE_PAGE, NULL, 0));
-	reading.bitmap = slow.va;
 	WRITE_SOME();
-	ASSERT_EQ(0, pthread_create(&thread, NULL, read_slowly, &reading));
-	ASSERT_TRUE(late_page_wait(&slow));
+	ASSERT_TRUE(reading_start(&reading, FD, HWPT));
 
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MIB, 64 * MIB));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
@@ -843,31 +841,24 @@ TEST_F(dirty, who_waits_for_the_bitmap_is_in_nobodys_way)
 	ASSERT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, NO_CLEAR, IOVA, LENGTH,
 					   SMALL_PAGE, bits));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
-	EXPECT_EQ(1, reading.rc);
+	EXPECT_FALSE(thread_call_is_over(&reading.call));
 
-	ASSERT_EQ(0, late_page_give(&slow));
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ(0, reading.rc);
+	ASSERT_EQ(0, late_page_give(&reading.bitmap));
+	EXPECT_EQ(0, thread_call_end(&reading.call));
 	/* it was gone before it could be read */
-	EXPECT_TRUE(memory_is(slow.va, 0, SMALL_PAGE));
+	EXPECT_TRUE(memory_is(reading.bitmap.va, 0, SMALL_PAGE));
 	model_written(self->written, variant->entry, self->model, IOVA, LENGTH,
 		      SMALL_PAGE);
 	EXPECT_EQ(0, memcmp(bits, self->model, NR_PAGES / 8));
-	late_page_close(&slow);
+	late_page_close(&reading.bitmap);
 }
 
 /* Waits for a bitmap that never comes; says so to @told. */
 static void wait_for_good(int iommufd, __u32 hwpt, int told)
 {
-	struct reading reading = { .iommufd = iommufd, .hwpt = hwpt };
-	struct late_page page;
-	pthread_t thread;
+	struct reading reading;
 
-	if (late_page_open(&page, LATE_PAGE, NULL, 0))
-		_exit(1);
-	reading.bitmap = page.va;
-	if (!pthread_create(&thread, NULL, read_slowly, &reading) &&
-	    late_page_wait(&page) && write(told, "", 1) == 1)
+	if (reading_start(&reading, iommufd, hwpt) && write(told, "", 1) == 1)
 		pause();
 	_exit(1);
 }
@@ -878,6 +869,8 @@ TEST_F(dirty, who_waits_for_the_bitmap_can_be_killed)
 	char byte;
 	pid_t child;
 
+	if (!late_pages_available())
+		SKIP(return, "no userfaultfd");
 	ASSERT_EQ(0, pipe(pipe_fds));
 	child = fork();
 	ASSERT_LE(0, child);
@@ -886,8 +879,7 @@ TEST_F(dirty, who_waits_for_the_bitmap_can_be_killed)
 		wait_for_good(FD, HWPT, pipe_fds[1]);
 	}
 	close(pipe_fds[1]);
-	if (read(pipe_fds[0], &byte, 1) != 1)
-		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(1, read(pipe_fds[0], &byte, 1));
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
@@ -990,13 +982,13 @@ TEST_F_TIMEOUT(dirty, a_call_that_fails_loses_nothing, 120)
 #define SLOTS_IOVA (64 * MIB)
 
 struct arena {
+	struct crowd crowd;
 	int iommufd;
 	__u32 ioas;
 	__u32 hwpt;
 	__u32 idev;
 	char *va;
 	int dmabuf;
-	bool over;
 	int unexpected;
 	const char *culprit;
 };
@@ -1009,14 +1001,14 @@ static void judge(struct arena *arena, const char *who, int rc, int allowed)
 	}
 }
 
-static void *race_reader(void *data)
+static int race_reader(void *data)
 {
 	struct arena *arena = data;
 	const __u64 length = SLOTS_IOVA + LENGTH + MIB - IOVA;
 	void *bitmap = map_room(length / 8 / 64);
 	__u32 flags = 0;
 
-	while (!__atomic_load_n(&arena->over, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&arena->crowd)) {
 		judge(arena, "read",
 		      hwpt_get_dirty_bitmap(arena->iommufd, arena->hwpt, flags,
 					    IOVA, length, 64, bitmap), 0);
@@ -1024,15 +1016,15 @@ static void *race_reader(void *data)
 		flags ^= NO_CLEAR;
 	}
 	munmap(bitmap, length / 8 / 64);
-	return NULL;
+	return 0;
 }
 
-static void *race_mapper(void *data)
+static int race_mapper(void *data)
 {
 	struct arena *arena = data;
 	unsigned int slot = 0;
 
-	while (!__atomic_load_n(&arena->over, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&arena->crowd)) {
 		slot = (slot + 1) % RACE_SLOTS;
 		judge(arena, "map",
 		      ioas_map_at(arena->iommufd, arena->ioas,
@@ -1044,17 +1036,17 @@ static void *race_mapper(void *data)
 				 SLOTS_IOVA + slot * SLOT_BYTES, SLOT_BYTES,
 				 NULL), -ENOENT);
 	}
-	return NULL;
+	return 0;
 }
 
-static void *race_writer(void *data)
+static int race_writer(void *data)
 {
 	struct arena *arena = data;
 	unsigned char marks[NR_PAGES / 8];
 	unsigned int turn = 0;
 
 	memset(marks, 0x5a, sizeof(marks));
-	while (!__atomic_load_n(&arena->over, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&arena->crowd)) {
 		judge(arena, "write",
 		      mock_dirty(arena->iommufd, arena->hwpt,
 				 turn & 1 ? SLOTS_IOVA : IOVA, LENGTH,
@@ -1066,18 +1058,18 @@ static void *race_writer(void *data)
 						      turn & 8 ? ENABLE : 0),
 			      0);
 	}
-	return NULL;
+	return 0;
 }
 
 /* Page tables that others are reading */
-static void *race_destroyer(void *data)
+static int race_destroyer(void *data)
 {
 	struct arena *arena = data;
 	__u64 bits[NR_PAGES / 64];
 	__u32 hwpt;
 	int rc;
 
-	while (!__atomic_load_n(&arena->over, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&arena->crowd)) {
 		rc = hwpt_alloc(arena->iommufd, arena->idev, arena->ioas,
 				IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &hwpt);
 		judge(arena, "alloc", rc, 0);
@@ -1091,34 +1083,34 @@ static void *race_destroyer(void *data)
 		judge(arena, "destroy",
 		      iommufd_destroy(arena->iommufd, hwpt), 0);
 	}
-	return NULL;
+	return 0;
 }
 
 /* Reads whatever the destroyer has. */
-static void *race_guesser(void *data)
+static int race_guesser(void *data)
 {
 	struct arena *arena = data;
 	__u64 bits[NR_PAGES / 64];
 	__u32 id = 0;
 	int rc;
 
-	while (!__atomic_load_n(&arena->over, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&arena->crowd)) {
 		id = id % 32 + 1;
 		rc = hwpt_get_dirty_bitmap(arena->iommufd, id, 0, IOVA, LENGTH,
 					   SMALL_PAGE, bits);
 		if (rc != -EOPNOTSUPP)
 			judge(arena, "guess", rc, -ENOENT);
 	}
-	return NULL;
+	return 0;
 }
 
-static void *race_revoker(void *data)
+static int race_revoker(void *data)
 {
 	struct arena *arena = data;
 	__u64 iova;
 	int dmabuf;
 
-	while (!__atomic_load_n(&arena->over, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&arena->crowd)) {
 		iova = SLOTS_IOVA + LENGTH;
 		dmabuf = mock_dmabuf(arena->iommufd, 64 * SMALL_PAGE,
 				     O_CLOEXEC | O_RDWR);
@@ -1137,12 +1129,12 @@ static void *race_revoker(void *data)
 				 64 * SMALL_PAGE, NULL), 0);
 		close(dmabuf);
 	}
-	return NULL;
+	return 0;
 }
 
 TEST_F_TIMEOUT(dirty, reading_races_with_whatever_changes, 90)
 {
-	void *(*const parts[])(void *data) = {
+	int (*const parts[])(void *data) = {
 		race_reader, race_reader, race_mapper, race_mapper,
 		race_writer, race_destroyer, race_guesser, race_revoker,
 	};
@@ -1153,16 +1145,12 @@ TEST_F_TIMEOUT(dirty, reading_races_with_whatever_changes, 90)
 		.idev = self->dev.idev,
 		.va = self->va,
 	};
-	pthread_t threads[ARRAY_SIZE(parts)];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, parts[i],
-					    &arena));
+		ASSERT_EQ(0, crowd_add(&arena.crowd, parts[i], &arena));
 	sleep(RACE_SECONDS);
-	__atomic_store_n(&arena.over, true, __ATOMIC_RELAXED);
-	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	ASSERT_EQ(0, crowd_end(&arena.crowd));
 	EXPECT_EQ(0, arena.unexpected) TH_LOG("%s", arena.culprit);
 
 	/* and what is there works as before */

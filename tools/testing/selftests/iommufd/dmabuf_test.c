@@ -8,7 +8,6 @@
  * with the test device, which exports dma-bufs, too.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <time.h>
 
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 #include "edu_rig.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 #include "vfio_igb.h"
 
 #define IOVA (16 * MIB)
@@ -547,20 +547,19 @@ TEST_F(dmabuf, is_left_to_the_end_of_the_process)
 /* -- at the same time -- */
 
 struct mapper {
+	struct crowd crowd;	/* of one */
 	struct rig *rig;
 	int fd;
-	bool stop;
 	unsigned int maps;
-	int rc;
 };
 
-static void *map_and_unmap(void *data)
+static int map_and_unmap(void *data)
 {
 	struct mapper *mapper = data;
 	struct rig *rig = mapper->rig;
 	int rc = 0;
 
-	while (!rc && !__atomic_load_n(&mapper->stop, __ATOMIC_RELAXED)) {
+	while (!rc && !crowd_is_over(&mapper->crowd)) {
 		rc = map_dmabuf(rig, mapper->fd, 0, BAR_LENGTH, IOVA);
 		/* it happens to be taken back just now */
 		if (rc == -ENODEV) {
@@ -576,25 +575,21 @@ static void *map_and_unmap(void *data)
 					BAR_LENGTH, NULL);
 		mapper->maps++;
 	}
-	mapper->rc = rc;
-	return NULL;
+	return rc;
 }
 
 TEST_F(dmabuf, may_be_taken_back_at_any_moment)
 {
 	struct mapper mapper = { .rig = &self->rig, .fd = self->fd };
-	pthread_t thread;
 	int i, rc = 0;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, map_and_unmap, &mapper));
+	ASSERT_EQ(0, crowd_add(&mapper.crowd, map_and_unmap, &mapper));
 	for (i = 0; i < 300 && !rc; i++) {
 		rc = set_memory_enabled(&self->igb, i % 2);
 		usleep(i * 37 % 1000);
 	}
-	__atomic_store_n(&mapper.stop, true, __ATOMIC_RELAXED);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, crowd_end(&mapper.crowd));
 	EXPECT_EQ(0, rc);
-	EXPECT_EQ(0, mapper.rc);
 	EXPECT_LT(0, mapper.maps);
 	ASSERT_EQ(0, rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
@@ -878,34 +873,31 @@ TEST_F(buffer, copies_among_other_memory_are_unmapped_together)
 }
 
 struct taker {
+	struct crowd crowd;	/* of one */
 	int iommufd;
 	int fd;
-	bool stop;
-	int rc;
 };
 
-static void *take_back_again_and_again(void *data)
+static int take_back_again_and_again(void *data)
 {
 	struct taker *taker = data;
+	int rc = 0;
 
-	while (!taker->rc && !__atomic_load_n(&taker->stop, __ATOMIC_RELAXED)) {
-		taker->rc = mock_dmabuf_revoke(taker->iommufd, taker->fd, true);
-		if (!taker->rc)
-			taker->rc = mock_dmabuf_revoke(taker->iommufd,
-						       taker->fd, false);
+	while (!rc && !crowd_is_over(&taker->crowd)) {
+		rc = mock_dmabuf_revoke(taker->iommufd, taker->fd, true) ?:
+		     mock_dmabuf_revoke(taker->iommufd, taker->fd, false);
 		usleep(500);
 	}
-	return NULL;
+	return rc;
 }
 
 TEST_F(buffer, copies_may_be_taken_back_while_they_come_and_go)
 {
 	struct taker taker = { .iommufd = self->iommufd, .fd = self->fd };
-	pthread_t thread;
 	int i, rc = 0;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, take_back_again_and_again,
-				    &taker));
+	ASSERT_EQ(0, crowd_add(&taker.crowd, take_back_again_and_again,
+			       &taker));
 	for (i = 0; i < 50 && !rc; i++) {
 		rc = map_many(self, NR_COPIES);
 		/* it happens to be taken back just now */
@@ -914,10 +906,8 @@ TEST_F(buffer, copies_may_be_taken_back_while_they_come_and_go)
 		else if (!rc)
 			rc = unmap_many(self, NR_COPIES);
 	}
-	__atomic_store_n(&taker.stop, true, __ATOMIC_RELAXED);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, crowd_end(&taker.crowd));
 	EXPECT_EQ(0, rc);
-	EXPECT_EQ(0, taker.rc);
 	for (i = 0; i < NR_COPIES; i++)
 		EXPECT_FALSE(is_at(self, self->dev.hwpt,
 				   IOVA + i * SMALL_PAGE));

@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -19,6 +18,7 @@
 #include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define RECORD sizeof(struct iommu_hwpt_pgfault)
 #define RESPONSE sizeof(struct iommu_hwpt_page_response)
@@ -711,23 +711,21 @@ TEST_F(fault, poll_tells_when_there_is_something_to_read)
 	EXPECT_FALSE(readable(QUEUE));
 }
 
-static void *poll_for_ever(void *argument)
+static int poll_for_ever(void *argument)
 {
 	struct pollfd pollfd = { .fd = *(int *)argument, .events = POLLIN };
 
-	return (void *)(intptr_t)poll(&pollfd, 1, -1);
+	return poll(&pollfd, 1, -1);
 }
 
 TEST_F(fault, poll_wakes_up_for_a_request)
 {
-	pthread_t thread;
-	void *result;
+	struct thread_call call;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_for_ever, &QUEUE));
+	ASSERT_EQ(0, thread_call_start(&call, poll_for_ever, &QUEUE));
 	usleep(100 * 1000);
 	ASSERT_EQ(0, request(FD, &DEV, 1));
-	ASSERT_EQ(0, pthread_join(thread, &result));
-	EXPECT_EQ(1, (intptr_t)result);
+	EXPECT_EQ(1, thread_call_end(&call));
 }
 
 /*
@@ -856,36 +854,31 @@ TEST_F(fault, is_answered_when_everything_is_closed)
 struct requester {
 	int iommufd;
 	struct mock_device dev;
-	int rc;
 };
 
-static void *request_too_many(void *argument)
+static int request_too_many(void *argument)
 {
 	struct requester *requester = argument;
-	__u32 i;
+	int i, rc = 0;
 
-	for (i = 0; i != TOO_MANY && !requester->rc; i++)
-		requester->rc = request(requester->iommufd, &requester->dev,
-					GROUPS_MAX);
-	return NULL;
+	for (i = 0; i != TOO_MANY && !rc; i++)
+		rc = request(requester->iommufd, &requester->dev, GROUPS_MAX);
+	return rc;
 }
 
 TEST_F_TIMEOUT(fault, queue_takes_no_more_than_that, 300)
 {
-	struct requester other = { .iommufd = FD, .dev = DEV };
-	struct requester own = other;
+	struct requester requester = { .iommufd = FD, .dev = DEV };
 	struct iommu_hwpt_pgfault *records;
-	pthread_t thread;
+	struct thread_call other;
 	__u32 i;
 
 	for (i = 0; i != GROUPS_MAX - TOO_MANY; i++)
 		ASSERT_EQ(0, request(FD, &DEV, i));
 	EXPECT_ANSWERS(0, 0, 0);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, request_too_many, &other));
-	request_too_many(&own);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	ASSERT_EQ(0, own.rc);
-	ASSERT_EQ(0, other.rc);
+	ASSERT_EQ(0, thread_call_start(&other, request_too_many, &requester));
+	ASSERT_EQ(0, request_too_many(&requester));
+	ASSERT_EQ(0, thread_call_end(&other));
 	EXPECT_ANSWERS(0, 0, TOO_MANY);
 
 	records = calloc(GROUPS_MAX, RECORD);
@@ -1000,17 +993,15 @@ TEST_F(fault, is_answered_when_a_group_of_devices_moves)
 struct slow_reader {
 	struct late_page page;
 	int fd;
-	pthread_t thread;
-	ssize_t length;
+	struct thread_call call;
 };
 
-static void *read_slowly(void *argument)
+static int read_slowly(void *argument)
 {
 	struct slow_reader *reader = argument;
 
-	reader->length = checked_read(reader->fd, reader->page.va, SMALL_PAGE /
-				      RECORD * RECORD);
-	return NULL;
+	return checked_read(reader->fd, reader->page.va,
+			    SMALL_PAGE / RECORD * RECORD);
 }
 
 static int slow_reader_start(struct slow_reader *reader, int fd)
@@ -1020,18 +1011,18 @@ static int slow_reader_start(struct slow_reader *reader, int fd)
 	if (rc)
 		return rc;
 	reader->fd = fd;
-	if (pthread_create(&reader->thread, NULL, read_slowly, reader))
-		return -EAGAIN;
+	rc = thread_call_start(&reader->call, read_slowly, reader);
+	if (rc)
+		return rc;
 	return late_page_wait(&reader->page) ? 0 : -ETIME;
 }
 
+/* Returns how much has been read. */
 static int slow_reader_end(struct slow_reader *reader)
 {
 	int rc = late_page_give(&reader->page);
 
-	pthread_join(reader->thread, NULL);
-	close(reader->page.uffd);
-	return rc;
+	return rc ? rc : thread_call_end(&reader->call);
 }
 
 TEST_F(fault, reader_that_waits_for_memory_holds_up_no_device)
@@ -1053,16 +1044,16 @@ TEST_F(fault, reader_that_waits_for_memory_holds_up_no_device)
 	ASSERT_EQ(0, request(FD, &DEV, 4));
 	EXPECT_ANSWERS(0, 3, 0);
 	ASSERT_EQ(0, move(FD, &DEV, HWPT));
-	ASSERT_EQ(0, slow_reader_end(&reader));
 
 	/* the first was answered as it was read, the second before that */
-	ASSERT_EQ(2 * RECORD, reader.length);
+	ASSERT_EQ(2 * RECORD, slow_reader_end(&reader));
 	records = (void *)reader.page.va;
 	EXPECT_EQ(1, records[0].cookie);
 	EXPECT_EQ(other.idev, records[1].dev_id);
 	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
 	EXPECT_EQ(RESPONSE, respond(QUEUE, records[1].cookie, SUCCESS));
 	EXPECT_ANSWERS(1, 3, 0);
+	late_page_close(&reader.page);
 }
 
 static void do_nothing(int signal)
@@ -1092,9 +1083,9 @@ TEST_F(fault, reader_that_waits_for_another_can_be_interrupted)
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
 	EXPECT_EQ(-EINTR, checked_read(QUEUE, &record, RECORD));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
-	ASSERT_EQ(0, slow_reader_end(&reader));
-	EXPECT_EQ(RECORD, reader.length);
+	EXPECT_EQ(RECORD, slow_reader_end(&reader));
 	EXPECT_EQ(RESPONSE, respond(QUEUE, 1, SUCCESS));
+	late_page_close(&reader.page);
 }
 
 /*
@@ -1326,40 +1317,35 @@ TEST_F_TIMEOUT(fault, stays_when_reading_fails, 120)
  */
 
 struct race {
+	struct crowd crowd;
 	int iommufd;
-	__u32 ioas, hwpt, plain, queue;
+	__u32 hwpt, plain;
 	struct mock_device dev;
 	int fd;
-	bool stop;
 	long requests;		/* each a group */
 	long answered;
 	long rounds;
 };
 
-static bool is_stopped(struct race *race)
-{
-	return __atomic_load_n(&race->stop, __ATOMIC_RELAXED);
-}
-
-static void *request_for_ever(void *argument)
+static int request_for_ever(void *argument)
 {
 	struct race *race = argument;
 
-	while (!is_stopped(race))
+	while (!crowd_is_over(&race->crowd))
 		if (!request(race->iommufd, &race->dev, 1))
 			__atomic_fetch_add(&race->requests, 1,
 					   __ATOMIC_RELAXED);
-	return NULL;
+	return 0;
 }
 
-static void *answer_for_ever(void *argument)
+static int answer_for_ever(void *argument)
 {
 	struct race *race = argument;
 	struct iommu_hwpt_pgfault records[16];
 	ssize_t length;
 	size_t i;
 
-	while (!is_stopped(race)) {
+	while (!crowd_is_over(&race->crowd)) {
 		length = checked_read(race->fd, records, sizeof(records));
 		if (length <= 0)
 			continue;
@@ -1370,30 +1356,30 @@ static void *answer_for_ever(void *argument)
 				__atomic_fetch_add(&race->answered, 1,
 						   __ATOMIC_RELAXED);
 	}
-	return NULL;
+	return 0;
 }
 
-static void *move_for_ever(void *argument)
+static int move_for_ever(void *argument)
 {
 	struct race *race = argument;
 
-	while (!is_stopped(race)) {
+	while (!crowd_is_over(&race->crowd)) {
 		if (move(race->iommufd, &race->dev, race->plain) ||
 		    move(race->iommufd, &race->dev, race->hwpt))
 			break;
 		race->rounds++;
 	}
-	return NULL;
+	return 0;
 }
 
 /* Another device comes and goes on the same page table, and asks as well. */
-static void *plug_for_ever(void *argument)
+static int plug_for_ever(void *argument)
 {
 	struct race *race = argument;
 	struct mock_device dev;
 	int i;
 
-	while (!is_stopped(race)) {
+	while (!crowd_is_over(&race->crowd)) {
 		if (mock_domain(race->iommufd, race->hwpt, &dev))
 			break;
 		for (i = 0; i != 5; i++)
@@ -1404,33 +1390,32 @@ static void *plug_for_ever(void *argument)
 			break;
 		race->rounds++;
 	}
-	return NULL;
+	return 0;
 }
 
-static void run_race(struct race *race, void *(*const runs[])(void *),
-		     size_t count, unsigned int seconds)
+static int run_race(struct race *race, int (*const runs[])(void *),
+		    size_t count)
 {
-	pthread_t threads[8];
 	size_t i;
+	int rc;
 
-	for (i = 0; i != count; i++)
-		if (pthread_create(&threads[i], NULL, runs[i], race))
-			abort();
-	sleep(seconds);
-	__atomic_store_n(&race->stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i != count; i++)
-		pthread_join(threads[i], NULL);
+	for (i = 0; i != count; i++) {
+		rc = crowd_add(&race->crowd, runs[i], race);
+		if (rc)
+			return rc;
+	}
+	sleep(3);
+	return crowd_end(&race->crowd);
 }
 
 #define NEW_RACE() {							\
-	.iommufd = FD, .ioas = IOAS, .hwpt = HWPT,			\
-	.plain = self->plain, .queue = self->queue, .dev = DEV,		\
+	.iommufd = FD, .hwpt = HWPT, .plain = self->plain, .dev = DEV,	\
 	.fd = QUEUE,							\
 }
 
 TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves, 60)
 {
-	static void *(*const runs[])(void *) = {
+	static int (*const runs[])(void *) = {
 		request_for_ever, answer_for_ever, answer_for_ever,
 		move_for_ever,
 	};
@@ -1438,7 +1423,7 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves, 60)
 	struct mock_answers now;
 
 	ASSERT_EQ(0, mock_group_size(2));
-	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, run_race(&race, runs, ARRAY_SIZE(runs)));
 	ASSERT_EQ(0, move(FD, &DEV, IOAS));
 	ASSERT_EQ(0, mock_answers(&now));
 	EXPECT_LT(0, race.rounds);
@@ -1455,7 +1440,7 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves, 60)
 /* There is somebody to ask at any time, and it is always somebody else. */
 TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves_to_other_queues, 60)
 {
-	static void *(*const runs[])(void *) = {
+	static int (*const runs[])(void *) = {
 		request_for_ever, answer_for_ever, move_for_ever,
 	};
 	struct race race = NEW_RACE();
@@ -1465,7 +1450,7 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves_to_other_queues, 60)
 	ASSERT_EQ(0, fault_queue_alloc(FD, &queue, &fd));
 	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, queue, &hwpt));
 	race.plain = hwpt;
-	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, run_race(&race, runs, ARRAY_SIZE(runs)));
 	ASSERT_EQ(0, move(FD, &DEV, IOAS));
 	EXPECT_LT(0, race.rounds);
 	EXPECT_FALSE(readable(QUEUE));
@@ -1478,12 +1463,12 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves_to_other_queues, 60)
 
 TEST_F_TIMEOUT(fault, has_one_answer_while_devices_come_and_go, 60)
 {
-	static void *(*const runs[])(void *) = {
+	static int (*const runs[])(void *) = {
 		request_for_ever, answer_for_ever, plug_for_ever,
 	};
 	struct race race = NEW_RACE();
 
-	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, run_race(&race, runs, ARRAY_SIZE(runs)));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_LT(0, race.rounds);
 	EXPECT_LT(0, race.answered);
@@ -1495,13 +1480,13 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_devices_come_and_go, 60)
 
 TEST_F_TIMEOUT(fault, has_one_answer_while_a_group_comes_and_goes, 60)
 {
-	static void *(*const runs[])(void *) = {
+	static int (*const runs[])(void *) = {
 		request_for_ever, answer_for_ever, plug_for_ever,
 	};
 	struct race race = NEW_RACE();
 
 	ASSERT_EQ(0, mock_join_group(true));
-	run_race(&race, runs, ARRAY_SIZE(runs), 3);
+	ASSERT_EQ(0, run_race(&race, runs, ARRAY_SIZE(runs)));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_LT(0, race.rounds);
 	EXPECT_LT(0, race.answered);
@@ -1514,14 +1499,12 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_a_group_comes_and_goes, 60)
 /* The page table that the device is on gets a new queue all the time. */
 TEST_F_TIMEOUT(fault, has_one_answer_while_the_queue_is_closed, 60)
 {
-	static void *(*const runs[])(void *) = { request_for_ever };
 	struct iommu_hwpt_pgfault record;
 	struct race race = NEW_RACE();
-	pthread_t thread;
 	__u32 queue, hwpt;
 	int fd, i;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, runs[0], &race));
+	ASSERT_EQ(0, crowd_add(&race.crowd, request_for_ever, &race));
 	for (i = 0; i != 50; i++) {
 		ASSERT_EQ(0, fault_queue_alloc(FD, &queue, &fd));
 		ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, queue,
@@ -1535,8 +1518,7 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_queue_is_closed, 60)
 		ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
 		ASSERT_EQ(0, iommufd_destroy(FD, queue));
 	}
-	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, crowd_end(&race.crowd));
 	ASSERT_EQ(0, move(FD, &DEV, IOAS));
 	EXPECT_LT(0, race.requests);
 	EXPECT_EQ(race.requests, answers_since(&self->before));

@@ -5,7 +5,6 @@
  * PCIe-to-PCI bridge, bound to vfio-pci.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "kselftest_harness.h"
 #include "fail_nth.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define TESTDEV_VENDOR 0x1b36
 #define TESTDEV_DEVICE 0x0005
@@ -331,6 +331,7 @@ struct arena {
 };
 
 struct worker {
+	struct thread_call call;
 	struct arena *arena;
 	__u32 random;
 };
@@ -341,7 +342,7 @@ static void may_fail(struct arena *arena, int rc)
 		atomic_store(&arena->unexpected, rc);
 }
 
-static void *move_about(void *argument)
+static int move_about(void *argument)
 {
 	struct worker *worker = argument;
 	struct arena *arena = worker->arena;
@@ -359,10 +360,10 @@ static void *move_about(void *argument)
 		else
 			may_fail(arena, vfio_attach(dev, pts[random / 2 % 4]));
 	}
-	return NULL;
+	return 0;
 }
 
-static void *come_and_go(void *argument)
+static int come_and_go(void *argument)
 {
 	struct worker *worker = argument;
 	struct arena *arena = worker->arena;
@@ -385,15 +386,14 @@ static void *come_and_go(void *argument)
 			}
 		}
 	}
-	return NULL;
+	return 0;
 }
 
 /* Whatever happens, both are on one page table, or on none. */
 TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
 {
-	void *(*const runs[])(void *) = { move_about, move_about, come_and_go };
+	int (*const runs[])(void *) = { move_about, move_about, come_and_go };
 	struct worker workers[ARRAY_SIZE(runs)];
-	pthread_t threads[ARRAY_SIZE(runs)];
 	struct arena arena = {
 		.iommufd = self->iommufd,
 		.devices = { &self->a, &self->b },
@@ -403,9 +403,12 @@ TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
 
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &arena.ioases[1]));
 	for (i = 0; i != ARRAY_SIZE(runs); i++) {
-		workers[i] = (struct worker){ &arena, i + 1 };
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, runs[i],
-					    &workers[i]));
+		workers[i] = (struct worker){
+			.arena = &arena,
+			.random = i + 1,
+		};
+		ASSERT_EQ(0, thread_call_start(&workers[i].call, runs[i],
+					       &workers[i]));
 	}
 	for (i = 0; i != 8 * NR_ROUNDS; i++) {
 		__u32 ioas = arena.ioases[i % 2];
@@ -416,7 +419,7 @@ TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
 					NULL));
 	}
 	for (i = 0; i != ARRAY_SIZE(runs); i++)
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		ASSERT_EQ(0, thread_call_end(&workers[i].call));
 	EXPECT_EQ(0, arena.unexpected);
 	ASSERT_EQ(0, vfio_detach(&self->a));
 	ASSERT_EQ(0, vfio_detach(&self->b));

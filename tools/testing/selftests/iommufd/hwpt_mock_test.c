@@ -4,7 +4,6 @@
  * the kernel's test device: it has features that no hardware at hand has, and
  * lets a test look into page tables.
  */
-#include <pthread.h>
 #include <stdint.h>
 
 #include <sys/mman.h>
@@ -14,6 +13,7 @@
 #include "fail_nth.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define NR_PAGES 16
 #define LENGTH (NR_PAGES * SMALL_PAGE)
@@ -538,31 +538,29 @@ TEST_F(hwpt, replaced_by_one_that_does_not_suit_stays)
 #define NR_MOVES 300
 
 struct mover {
+	struct thread_call call;
 	int iommufd;
 	__u32 stdev;
 	__u32 pts[2];
-	int rc;
 };
 
-static void *move(void *argument)
+static int move(void *argument)
 {
 	struct mover *mover = argument;
-	int i;
+	int i, rc = 0;
 
-	for (i = 0; i != NR_MOVES && !mover->rc; i++) {
+	for (i = 0; i != NR_MOVES && !rc; i++) {
 		__u32 pt = mover->pts[i % 2];
 
-		mover->rc = mock_domain_replace(mover->iommufd, mover->stdev,
-						&pt);
+		rc = mock_domain_replace(mover->iommufd, mover->stdev, &pt);
 	}
-	return NULL;
+	return rc;
 }
 
 TEST_F(hwpt, replaced_both_ways_at_the_same_time)
 {
 	struct mover movers[2];
 	struct mock_device dev;
-	pthread_t threads[2];
 	__u32 other;
 	int i;
 
@@ -574,8 +572,8 @@ TEST_F(hwpt, replaced_both_ways_at_the_same_time)
 			.stdev = i ? DEV.stdev : dev.stdev,
 			.pts = { i ? other : IOAS, i ? IOAS : other },
 		};
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, move,
-					    &movers[i]));
+		ASSERT_EQ(0, thread_call_start(&movers[i].call, move,
+					       &movers[i]));
 	}
 	for (i = 0; i != NR_MOVES; i++) {
 		ASSERT_EQ(0, ioas_map_at(FD, i % 2 ? IOAS : other, self->va,
@@ -583,10 +581,8 @@ TEST_F(hwpt, replaced_both_ways_at_the_same_time)
 		ASSERT_EQ(0, ioas_unmap(FD, i % 2 ? IOAS : other, IOVA, LENGTH,
 					NULL));
 	}
-	for (i = 0; i != 2; i++) {
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
-		EXPECT_EQ(0, movers[i].rc);
-	}
+	for (i = 0; i != 2; i++)
+		EXPECT_EQ(0, thread_call_end(&movers[i].call));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	ASSERT_EQ(0, mock_destroy(FD, &dev));
 	EXPECT_TRUE(is_unrestricted(FD, IOAS));

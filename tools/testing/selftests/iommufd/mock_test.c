@@ -5,7 +5,6 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdint.h>
 
 #include <sys/mman.h>
@@ -18,6 +17,7 @@
 #include "fail_nth.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define NR_PAGES 64
 #define LENGTH (NR_PAGES * SMALL_PAGE)
@@ -815,7 +815,7 @@ TEST_F(mock, maps_dmabufs_until_they_are_revoked)
 #define NR_FILES 48
 
 struct chaos {
-	pthread_t thread;
+	struct thread_call call;
 	int iommufd;
 	char *va;
 	__u32 seed;
@@ -892,23 +892,14 @@ static void random_call(struct chaos *chaos, __u32 *state)
 	}
 }
 
-static void *cause_chaos(void *data)
+static int cause_chaos(void *data)
 {
 	struct chaos *chaos = data;
 	int i;
 
 	for (i = 0; i != NR_CALLS; i++)
 		random_call(chaos, &chaos->seed);
-	return NULL;
-}
-
-static void start_chaos(struct chaos *chaos, int iommufd, char *va, __u32 seed)
-{
-	chaos->iommufd = iommufd;
-	chaos->va = va;
-	chaos->seed = seed;
-	if (pthread_create(&chaos->thread, NULL, cause_chaos, chaos))
-		abort();
+	return 0;
 }
 
 TEST_F_TIMEOUT(mock, leaves_nothing_whatever_is_called, 300)
@@ -924,11 +915,17 @@ TEST_F_TIMEOUT(mock, leaves_nothing_whatever_is_called, 300)
 		ASSERT_LE(0, iommufd);
 		for (i = 0; i != 3; i++)
 			ASSERT_EQ(0, ioas_alloc(iommufd, &ioas));
+		for (i = 0; i != NR_THREADS; i++) {
+			chaos[i] = (struct chaos){
+				.iommufd = iommufd,
+				.va = self->va,
+				.seed = round * NR_THREADS + i + 1,
+			};
+			ASSERT_EQ(0, thread_call_start(&chaos[i].call,
+						       cause_chaos, &chaos[i]));
+		}
 		for (i = 0; i != NR_THREADS; i++)
-			start_chaos(&chaos[i], iommufd, self->va,
-				    round * NR_THREADS + i + 1);
-		for (i = 0; i != NR_THREADS; i++)
-			pthread_join(chaos[i].thread, NULL);
+			ASSERT_EQ(0, thread_call_end(&chaos[i].call));
 		/* accesses and dma-bufs, which have files of their own */
 		for (i = iommufd; i != NR_FILES; i++)
 			close(i);

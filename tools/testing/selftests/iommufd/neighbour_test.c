@@ -4,7 +4,6 @@
  * of the test device, whose accesses stand for drivers, and of memory that never
  * comes.
  */
-#include <pthread.h>
 #include <signal.h>
 
 #include <sys/wait.h>
@@ -13,6 +12,7 @@
 #include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define IOVA ((__u64)MOCK_APERTURE_START)
 /* Where the memory that does not come is. */
@@ -27,11 +27,10 @@
 /* Enough for anything that does not wait, also on a busy machine. */
 #define PATIENCE 60
 
-/* -- a call in a thread of its own -- */
+/* -- calls that wait -- */
 
 struct task {
-	pthread_t thread;
-	int (*run)(struct task *task);
+	struct thread_call call;
 	int iommufd;
 	__u32 ioas;
 	int access;
@@ -39,65 +38,51 @@ struct task {
 	char *va;
 	__u32 item;
 	struct mock_device dev;
-	bool over;
-	int rc;
 };
 
-static void *task_main(void *data)
+static int run_map(void *data)
 {
 	struct task *task = data;
 
-	task->rc = task->run(task);
-	__atomic_store_n(&task->over, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static int task_start(struct task *task, int (*run)(struct task *task))
-{
-	task->run = run;
-	task->over = false;
-	return -pthread_create(&task->thread, NULL, task_main, task);
-}
-
-static bool task_is_over(struct task *task)
-{
-	return __atomic_load_n(&task->over, __ATOMIC_ACQUIRE);
-}
-
-static int task_end(struct task *task)
-{
-	pthread_join(task->thread, NULL);
-	return task->rc;
-}
-
-static int run_map(struct task *task)
-{
 	return ioas_map_at(task->iommufd, task->ioas, task->va, SMALL_PAGE,
 			   task->iova);
 }
 
-static int run_unmap(struct task *task)
+static int run_unmap(void *data)
 {
+	struct task *task = data;
+
 	return ioas_unmap(task->iommufd, task->ioas, task->iova, SMALL_PAGE,
 			  NULL);
 }
 
-static int run_pin(struct task *task)
+static int run_pin(void *data)
 {
+	struct task *task = data;
+
 	return mock_access_pin(task->iommufd, task->access, 0, task->iova,
 			       SMALL_PAGE, NULL, &task->item);
 }
 
 /* The driver has the page, and waits for user memory with its lock held. */
-static int run_pin_and_compare(struct task *task)
+static int run_pin_and_compare(void *data)
 {
+	struct task *task = data;
+
 	return mock_access_pin(task->iommufd, task->access, 0, task->iova,
 			       SMALL_PAGE, task->va, &task->item);
 }
 
-static int run_attach(struct task *task)
+static int run_attach(void *data)
 {
+	struct task *task = data;
+
 	return mock_domain(task->iommufd, task->ioas, &task->dev);
+}
+
+static int task_start(struct task *task, int (*run)(void *task))
+{
+	return thread_call_start(&task->call, run, task);
 }
 
 /* -- memory that does not come -- */
@@ -196,10 +181,10 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_map_lives_on, PATIENCE)
 	EXPECT_EQ(0, mock_domain(FD, IOAS, &dev));
 	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(-EBUSY, ioas_unmap(FD, IOAS, SLOW_IOVA, SMALL_PAGE, NULL));
-	EXPECT_FALSE(task_is_over(&self->task));
+	EXPECT_FALSE(thread_call_is_over(&self->task.call));
 
 	ASSERT_EQ(0, late_page_give(&self->slow));
-	ASSERT_EQ(0, task_end(&self->task));
+	ASSERT_EQ(0, thread_call_end(&self->task.call));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, SLOW_IOVA, SMALL_PAGE,
 				    self->slow.va));
 	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
@@ -215,7 +200,7 @@ TEST_F_TIMEOUT(neighbour, page_tables_come_and_go_during_a_slow_map, PATIENCE)
 	ASSERT_TRUE(late_page_wait(&self->slow));
 	EXPECT_EQ(0, mock_destroy(FD, &dev));
 	ASSERT_EQ(0, late_page_give(&self->slow));
-	ASSERT_EQ(0, task_end(&self->task));
+	ASSERT_EQ(0, thread_call_end(&self->task.call));
 	EXPECT_EQ(0, vm_pinned());
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
 	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
@@ -237,11 +222,11 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_pin_lives_on, PATIENCE)
 	unmap = *task;
 	ASSERT_EQ(0, task_start(&unmap, run_unmap));
 	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
-	EXPECT_FALSE(task_is_over(&unmap));
+	EXPECT_FALSE(thread_call_is_over(&unmap.call));
 
 	ASSERT_EQ(0, late_page_give(&self->slow));
-	EXPECT_EQ(0, task_end(task));
-	EXPECT_EQ(0, task_end(&unmap));
+	EXPECT_EQ(0, thread_call_end(&task->call));
+	EXPECT_EQ(0, thread_call_end(&unmap.call));
 	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, task->access, task->item));
 	EXPECT_EQ(0, vm_pinned());
 	close(task->access);
@@ -267,10 +252,10 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_attach_lives_on, PATIENCE)
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
 	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE, iova));
 	EXPECT_EQ(0, close(access));
-	EXPECT_FALSE(task_is_over(task));
+	EXPECT_FALSE(thread_call_is_over(&task->call));
 
 	ASSERT_EQ(0, late_page_give(&self->slow));
-	ASSERT_EQ(0, task_end(task));
+	ASSERT_EQ(0, thread_call_end(&task->call));
 	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, mock_check_map(FD, task->dev.hwpt, iova, SMALL_PAGE,
 				    self->mem.va));
@@ -311,16 +296,15 @@ TEST_F_TIMEOUT(neighbour, in_the_same_memory_lives_on, PATIENCE)
 	EXPECT_EQ(0, mock_access_pin(FD, access, 0, first, SMALL_PAGE, room,
 				     &item));
 	EXPECT_EQ(0, close(access));
-	EXPECT_FALSE(task_is_over(task));
+	EXPECT_FALSE(thread_call_is_over(&task->call));
 	ASSERT_EQ(0, late_page_give(&self->slow));
-	EXPECT_EQ(0, task_end(task));
+	EXPECT_EQ(0, thread_call_end(&task->call));
 	close(task->access);
 }
 
 /* Does it end although the memory never comes? */
 static int kill_during(struct task *task, struct late_page *slow,
-		       int (*run)(struct task *task),
-		       int (*also)(struct task *task))
+		       int (*run)(void *task), int (*also)(void *task))
 {
 	struct task other;
 	int status, ready[2];
@@ -409,12 +393,12 @@ TEST_F_TIMEOUT(neighbour, of_a_stuck_driver_lives_on, PATIENCE)
 	ASSERT_LE(0, access);
 	EXPECT_EQ(0, close(access));
 	EXPECT_EQ(0, close(other_file));
-	EXPECT_FALSE(task_is_over(&unmap));
-	EXPECT_FALSE(task_is_over(task));
+	EXPECT_FALSE(thread_call_is_over(&unmap.call));
+	EXPECT_FALSE(thread_call_is_over(&task->call));
 
 	ASSERT_EQ(0, late_page_give(&self->slow));
-	EXPECT_EQ(-EBADE, task_end(task));
-	EXPECT_EQ(0, task_end(&unmap));
+	EXPECT_EQ(-EBADE, thread_call_end(&task->call));
+	EXPECT_EQ(0, thread_call_end(&unmap.call));
 	close(task->access);
 	late_page_close(&again);
 }
@@ -472,23 +456,21 @@ FIXTURE_TEARDOWN(unmap)
 }
 
 struct pinner {
-	pthread_t thread;
+	struct crowd crowd;	/* of one */
 	int iommufd;
 	int access;
 	unsigned int nr_areas;
-	bool stop;
 	unsigned int pinned;
-	int rc;
 };
 
 /* It unpins nothing until it is asked to, and takes all it can get. */
-static void *pin_all_the_time(void *data)
+static int pin_all_the_time(void *data)
 {
 	struct pinner *pinner = data;
 	__u32 state = 1, item, i;
-	int rc;
+	int rc, unexpected = 0;
 
-	while (!__atomic_load_n(&pinner->stop, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&pinner->crowd)) {
 		i = random_next(&state) % pinner->nr_areas;
 		rc = mock_access_pin(pinner->iommufd, pinner->access, 0,
 				     IOVA + i * 2 * SMALL_PAGE, SMALL_PAGE,
@@ -498,9 +480,9 @@ static void *pin_all_the_time(void *data)
 					   __ATOMIC_RELAXED);
 		/* not there, or being unmapped */
 		else if (rc != -ENOENT && rc != -EINVAL)
-			pinner->rc = rc;
+			unexpected = rc;
 	}
-	return NULL;
+	return unexpected;
 }
 
 static void wait_for_pins(const struct pinner *pinner, unsigned int more)
@@ -532,8 +514,7 @@ TEST_F_TIMEOUT(unmap, ends_whatever_drivers_pin, 120)
 	pinner.iommufd = FD;
 	pinner.access = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, pinner.access);
-	ASSERT_EQ(0, pthread_create(&pinner.thread, NULL, pin_all_the_time,
-				    &pinner));
+	ASSERT_EQ(0, crowd_add(&pinner.crowd, pin_all_the_time, &pinner));
 	for (i = 0; i < variant->nr_unmaps && !rc; i++) {
 		rc = map_areas(FD, IOAS, self->mem.va, variant->nr_areas);
 		if (rc)
@@ -544,9 +525,7 @@ TEST_F_TIMEOUT(unmap, ends_whatever_drivers_pin, 120)
 		EXPECT_EQ(variant->nr_areas * SMALL_PAGE, unmapped);
 	}
 	EXPECT_EQ(0, rc) TH_LOG("unmap %u", i);
-	__atomic_store_n(&pinner.stop, true, __ATOMIC_RELAXED);
-	pthread_join(pinner.thread, NULL);
-	EXPECT_EQ(0, pinner.rc);
+	EXPECT_EQ(0, crowd_end(&pinner.crowd));
 	EXPECT_EQ(0, close(pinner.access));
 	EXPECT_EQ(0, vm_pinned());
 }

@@ -3,7 +3,6 @@
  * Nested page tables and the invalidation of what is cached of them, on devices
  * of the kernel's test device.
  */
-#include <pthread.h>
 #include <stdint.h>
 
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 #include "fail_each.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define NR_WORDS MOCK_NESTED_DOMAIN_IOTLB_NUM
 #define IOTLB IOMMU_TEST_IOTLB_DEFAULT
@@ -618,21 +618,21 @@ TEST_F_TIMEOUT(nested, invalidation_counts_right_when_it_fails, 120)
 }
 
 struct racer {
+	struct crowd crowd;
 	int iommufd;
 	struct mock_device dev;
 	__u32 parent;
 	volatile __u32 hwpt;
-	volatile bool stop;
 	long rounds;
 };
 
 /* Makes and destroys page tables that the others use. */
-static void *make_and_destroy(void *argument)
+static int make_and_destroy(void *argument)
 {
 	struct racer *racer = argument;
 	__u32 hwpt;
 
-	while (!racer->stop) {
+	while (!crowd_is_over(&racer->crowd)) {
 		if (mock_nested(racer->iommufd, racer->dev.idev, racer->parent,
 				0, IOTLB, &hwpt))
 			break;
@@ -641,39 +641,39 @@ static void *make_and_destroy(void *argument)
 			;
 		racer->rounds++;
 	}
-	return NULL;
+	return 0;
 }
 
-static void *invalidate_forever(void *argument)
+static int invalidate_forever(void *argument)
 {
 	const struct iommu_test_hwpt_invalidate entry = { .iotlb_id = 1 };
 	struct racer *racer = argument;
 	__u32 count;
 
-	while (!racer->stop) {
+	while (!crowd_is_over(&racer->crowd)) {
 		count = 1;
 		invalidate(racer->iommufd, racer->hwpt, &entry, &count);
 	}
-	return NULL;
+	return 0;
 }
 
-static void *replace_forever(void *argument)
+static int replace_forever(void *argument)
 {
 	struct racer *racer = argument;
 	__u32 pt;
 
-	while (!racer->stop) {
+	while (!crowd_is_over(&racer->crowd)) {
 		pt = racer->hwpt;
 		mock_domain_replace(racer->iommufd, racer->dev.stdev, &pt);
 		pt = racer->parent;
 		mock_domain_replace(racer->iommufd, racer->dev.stdev, &pt);
 	}
-	return NULL;
+	return 0;
 }
 
 TEST_F_TIMEOUT(nested, is_destroyed_while_others_use_it, 60)
 {
-	static void *(*const runs[])(void *) = {
+	static int (*const runs[])(void *) = {
 		make_and_destroy, invalidate_forever, replace_forever,
 	};
 	struct racer racer = {
@@ -681,16 +681,12 @@ TEST_F_TIMEOUT(nested, is_destroyed_while_others_use_it, 60)
 		.dev = DEV,
 		.parent = PARENT,
 	};
-	pthread_t threads[ARRAY_SIZE(runs)];
 	size_t i;
 
 	for (i = 0; i != ARRAY_SIZE(runs); i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, runs[i],
-					    &racer));
+		ASSERT_EQ(0, crowd_add(&racer.crowd, runs[i], &racer));
 	sleep(2);
-	racer.stop = true;
-	for (i = 0; i != ARRAY_SIZE(runs); i++)
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	ASSERT_EQ(0, crowd_end(&racer.crowd));
 	EXPECT_LT(0, racer.rounds);
 	/* whoever was last, all of it can be put away */
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));

@@ -3,7 +3,6 @@
  * Page tables on PASIDs, and PASIDs that the kernel chooses, on devices of the
  * kernel's test device.
  */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -14,6 +13,7 @@
 #include "fail_nth.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define NR_PAGES 4
 #define LENGTH (NR_PAGES * SMALL_PAGE)
@@ -753,14 +753,35 @@ TEST_F_TIMEOUT(pasid, operations_unwind_and_work_the_next_time, TIMEOUT)
 #define NR_ROUNDS 200
 
 struct worker {
+	struct thread_call call;
 	int iommufd;
 	const struct mock_device *dev;
 	__u32 pasid;
 	__u32 pts[2];
-	int rc;
 };
 
-static void *work(void *argument)
+static void start(struct __test_metadata *_metadata, struct worker *workers,
+		  const struct worker *model, int (*run)(void *))
+{
+	int i;
+
+	for (i = 0; i != NR_THREADS; i++) {
+		workers[i] = *model;
+		workers[i].pasid = i + 1;
+		ASSERT_EQ(0, thread_call_start(&workers[i].call, run,
+					       &workers[i]));
+	}
+}
+
+static void finish(struct __test_metadata *_metadata, struct worker *workers)
+{
+	int i;
+
+	for (i = 0; i != NR_THREADS; i++)
+		EXPECT_EQ(0, thread_call_end(&workers[i].call));
+}
+
+static int work(void *argument)
 {
 	struct worker *worker = argument;
 	int iommufd = worker->iommufd, i, rc = 0;
@@ -775,27 +796,21 @@ static void *work(void *argument)
 			rc = mock_pasid_detach(iommufd, worker->dev->stdev,
 					       worker->pasid);
 	}
-	worker->rc = rc;
-	return NULL;
+	return rc;
 }
 
 TEST_F(pasid, attached_moved_and_detached_beside_others)
 {
+	const struct worker model = {
+		.iommufd = FD,
+		.dev = &DEV,
+		.pts = { TABLES.capable, TABLES.other },
+	};
 	struct worker workers[NR_THREADS];
-	pthread_t threads[NR_THREADS];
 	int i;
 
 	ASSERT_EQ(0, REPLACE(0, TABLES.capable));
-	for (i = 0; i != NR_THREADS; i++) {
-		workers[i] = (struct worker){
-			.iommufd = FD,
-			.dev = &DEV,
-			.pasid = i + 1,
-			.pts = { TABLES.capable, TABLES.other },
-		};
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, work,
-					    &workers[i]));
-	}
+	start(_metadata, workers, &model, work);
 	for (i = 0; i != NR_ROUNDS; i++) {
 		__u32 ioas = i % 2 ? IOAS : OTHER;
 
@@ -803,11 +818,9 @@ TEST_F(pasid, attached_moved_and_detached_beside_others)
 		ASSERT_EQ(0, REPLACE(0, i % 2 ? TABLES.other : TABLES.capable));
 		ASSERT_EQ(0, ioas_unmap(FD, ioas, IOVA, LENGTH, NULL));
 	}
-	for (i = 0; i != NR_THREADS; i++) {
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
-		EXPECT_EQ(0, workers[i].rc);
+	finish(_metadata, workers);
+	for (i = 0; i != NR_THREADS; i++)
 		EXPECT_TRUE(IS_ON(workers[i].pasid, 0));
-	}
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_EQ(0, iommufd_destroy(FD, TABLES.capable));
 	EXPECT_EQ(0, iommufd_destroy(FD, TABLES.other));
@@ -816,7 +829,7 @@ TEST_F(pasid, attached_moved_and_detached_beside_others)
 /* What the kernel chooses is nobody else's until it is destroyed. */
 static atomic_int owners[NR_THREADS * 2 + 1];
 
-static void *choose(void *argument)
+static int choose(void *argument)
 {
 	const __u32 last = ARRAY_SIZE(owners) - 1;
 	struct worker *worker = argument;
@@ -845,22 +858,7 @@ static void *choose(void *argument)
 		if (!rc)
 			rc = iommufd_destroy(iommufd, id);
 	}
-	worker->rc = rc;
-	return NULL;
-}
-
-static void start(struct __test_metadata *_metadata, pthread_t *threads,
-		  struct worker *workers, const struct worker *model,
-		  void *(*run)(void *))
-{
-	int i;
-
-	for (i = 0; i != NR_THREADS; i++) {
-		workers[i] = *model;
-		workers[i].pasid = i + 1;
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, run,
-					    &workers[i]));
-	}
+	return rc;
 }
 
 TEST_F(pasid, chosen_by_several_at_once)
@@ -871,17 +869,13 @@ TEST_F(pasid, chosen_by_several_at_once)
 		.pts = { TABLES.capable, IOAS },
 	};
 	struct worker workers[NR_THREADS];
-	pthread_t threads[NR_THREADS];
 	__u32 pasid, id;
 	int i;
 
 	ASSERT_EQ(0, ALLOC(&pasid, &id));
 	ASSERT_EQ(0, REPLACE(0, IOAS));
-	start(_metadata, threads, workers, &model, choose);
-	for (i = 0; i != NR_THREADS; i++) {
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
-		EXPECT_EQ(0, workers[i].rc);
-	}
+	start(_metadata, workers, &model, choose);
+	finish(_metadata, workers);
 	/* all are back */
 	for (i = 1; i != ARRAY_SIZE(owners) - 1; i++) {
 		ASSERT_EQ(0, ALLOC(&pasid, &id));
@@ -893,13 +887,13 @@ TEST_F(pasid, chosen_by_several_at_once)
  * Nobody knows what the others have made of a PASID or an ID, and devices come
  * and go. The file may be closed in the middle of it all.
  */
-static void *scramble(void *argument)
+static int scramble(void *argument)
 {
 	struct worker *worker = argument;
 	int iommufd = worker->iommufd;
 	__u32 random = worker->pasid, id = 0;
 
-	while (!worker->rc) {
+	for (;;) {
 		const __u32 pasid = random_next(&random) % 4 + 1;
 		struct mock_device dev = *worker->dev;
 		int rc;
@@ -937,9 +931,8 @@ static void *scramble(void *argument)
 				*(struct mock_device *)worker->dev = dev;
 		}
 		if (rc == -EBADF)
-			break;
+			return 0;
 	}
-	return NULL;
 }
 
 #define NR_SCRAMBLES 10
@@ -947,8 +940,7 @@ static void *scramble(void *argument)
 TEST_F_TIMEOUT(pasid, survives_what_threads_do_to_each_other, TIMEOUT)
 {
 	struct worker workers[NR_THREADS];
-	pthread_t threads[NR_THREADS];
-	int i, round;
+	int round;
 
 	for (round = 0; round != NR_SCRAMBLES; round++) {
 		struct mock_device dev;
@@ -962,11 +954,10 @@ TEST_F_TIMEOUT(pasid, survives_what_threads_do_to_each_other, TIMEOUT)
 		ASSERT_EQ(0, hwpt_alloc(model.iommufd, dev.idev, model.pts[1],
 					IOMMU_HWPT_ALLOC_PASID,
 					&model.pts[0]));
-		start(_metadata, threads, workers, &model, scramble);
+		start(_metadata, workers, &model, scramble);
 		usleep(300 * 1000);
 		ASSERT_EQ(0, close(model.iommufd));
-		for (i = 0; i != NR_THREADS; i++)
-			ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		finish(_metadata, workers);
 	}
 	/* and nothing is left of it for others */
 	ASSERT_EQ(0, REPLACE(0, TABLES.capable));

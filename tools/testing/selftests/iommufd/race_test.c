@@ -4,12 +4,12 @@
  * so, but only in the ways that it is allowed to; and in the end nothing is
  * left behind.
  */
-#include <pthread.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
 #include "edu_rig.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define SECONDS 2
 #define THREADS 4
@@ -21,11 +21,11 @@
 
 /* What all threads share. */
 struct arena {
+	struct crowd crowd;
 	int iommufd;
 	__u32 ioas[2];
 	char *va;
 	struct rig rig;
-	bool over;
 	int unexpected;		/* an error that no call may give */
 	const char *culprit;
 };
@@ -229,56 +229,24 @@ FIXTURE_VARIANT_ADD(race, of_everything_with_destroy)
 struct worker {
 	struct arena *arena;
 	const enum step *steps;
-	pthread_t thread;
 	__u32 seed;
 	unsigned long turns;
 };
 
-static void *work(void *argument)
+static int work(void *argument)
 {
 	struct worker *worker = argument;
 	struct arena *arena = worker->arena;
 	__u32 random = worker->seed;
 
-	while (!__atomic_load_n(&arena->over, __ATOMIC_RELAXED)) {
+	while (!crowd_is_over(&arena->crowd)) {
 		__u32 ioas = arena->ioas[random_next(&random) >> 8 & 1];
 		enum step step = worker->steps[random_next(&random) >> 8 & 7];
 
 		steps[step](arena, ioas, random_next(&random) >> 4);
 		worker->turns++;
 	}
-	return NULL;
-}
-
-static void start_workers(struct arena *arena, const enum step *choice,
-			  struct worker *workers)
-{
-	int i;
-
-	for (i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){
-			.arena = arena,
-			.steps = choice,
-			.seed = 1000 + i,
-		};
-		if (pthread_create(&workers[i].thread, NULL, work,
-				   &workers[i]))
-			abort();
-	}
-}
-
-/* How often all of them called. */
-static unsigned long stop_workers(struct arena *arena, struct worker *workers)
-{
-	unsigned long turns = 0;
-	int i;
-
-	__atomic_store_n(&arena->over, true, __ATOMIC_RELAXED);
-	for (i = 0; i < THREADS; i++) {
-		pthread_join(workers[i].thread, NULL);
-		turns += workers[i].turns;
-	}
-	return turns;
+	return 0;
 }
 
 TEST_F_TIMEOUT(race, leaves_nothing_behind, 60)
@@ -287,8 +255,9 @@ TEST_F_TIMEOUT(race, leaves_nothing_behind, 60)
 	char *stable = arena->va + HUGE_PAGE - SMALL_PAGE;
 	struct worker workers[THREADS];
 	time_t end = time(NULL) + SECONDS;
-	unsigned long turns;
+	unsigned long turns = 0;
 	__u32 id;
+	int i;
 
 	pattern_fill(stable, SMALL_PAGE, 1);
 	if (variant->attached) {
@@ -296,7 +265,14 @@ TEST_F_TIMEOUT(race, leaves_nothing_behind, 60)
 					 SMALL_PAGE, STABLE_IOVA));
 		ASSERT_EQ(0, vfio_attach(&arena->rig.edu, arena->ioas[0]));
 	}
-	start_workers(arena, variant->steps, workers);
+	for (i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){
+			.arena = arena,
+			.steps = variant->steps,
+			.seed = 1000 + i,
+		};
+		ASSERT_EQ(0, crowd_add(&arena->crowd, work, &workers[i]));
+	}
 	while (time(NULL) <= end) {
 		usleep(100000);
 		if (!variant->attached)
@@ -304,7 +280,9 @@ TEST_F_TIMEOUT(race, leaves_nothing_behind, 60)
 		EXPECT_TRUE(device_reads(&arena->rig, STABLE_IOVA, stable,
 					 SMALL_PAGE));
 	}
-	turns = stop_workers(arena, workers);
+	ASSERT_EQ(0, crowd_end(&arena->crowd));
+	for (i = 0; i < THREADS; i++)
+		turns += workers[i].turns;
 	TH_LOG("%lu calls", turns);
 	EXPECT_LT(100, turns);
 	EXPECT_EQ(0, arena->unexpected)

@@ -3,9 +3,7 @@
  * Who waits for an ioctl that waits for user memory, and for how long. The
  * memory is made to be late by userfaultfd.
  */
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -17,6 +15,7 @@
 #include "late_page.h"
 #include "mock_lib.h"
 #include "test_support.h"
+#include "threads.h"
 
 /* Seconds; far more than what must happen can take on a busy machine */
 #define PATIENCE 30
@@ -27,22 +26,17 @@
  */
 
 struct caller {
+	struct thread_call call;
 	int iommufd;
 	unsigned long request;
 	void *arg;
-	pthread_t thread;
-	atomic_bool done;
-	int rc;
 };
 
-static void *call(void *data)
+static int run_ioctl(void *data)
 {
 	struct caller *caller = data;
 
-	caller->rc = checked_ioctl(caller->iommufd, caller->request,
-				   caller->arg);
-	atomic_store(&caller->done, true);
-	return NULL;
+	return checked_ioctl(caller->iommufd, caller->request, caller->arg);
 }
 
 static int start(struct caller *caller, int iommufd, unsigned long request,
@@ -53,14 +47,7 @@ static int start(struct caller *caller, int iommufd, unsigned long request,
 		.request = request,
 		.arg = arg,
 	};
-	return -pthread_create(&caller->thread, NULL, call, caller);
-}
-
-/* Its result */
-static int finish(struct caller *caller)
-{
-	pthread_join(caller->thread, NULL);
-	return caller->rc;
+	return thread_call_start(&caller->call, run_ioctl, caller);
 }
 
 static time_t now(void)
@@ -69,19 +56,6 @@ static time_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec;
-}
-
-static bool is_done_in_time(struct caller *caller)
-{
-	const struct timespec tick = { .tv_nsec = 1000000 };
-	time_t end = now() + patience(PATIENCE);
-
-	while (!atomic_load(&caller->done)) {
-		if (now() > end)
-			return false;
-		nanosleep(&tick, NULL);
-	}
-	return true;
 }
 
 /*
@@ -138,7 +112,7 @@ static bool user_waits(struct late_page *page, struct caller *user)
 	time_t end = now() + patience(PATIENCE);
 
 	while (!late_page_is_awaited(page, 1)) {
-		if (atomic_load(&user->done) || now() > end)
+		if (thread_call_is_over(&user->call) || now() > end)
 			return false;
 	}
 	return true;
@@ -162,19 +136,19 @@ TEST_F_TIMEOUT(destroy, ends_however_many_use_the_object_in_turn, TIMEOUT)
 					&self->users[next], &cmds[next]));
 		if (!user_waits(&self->pages[next], &self->users[next]))
 			break;
-		EXPECT_FALSE(atomic_load(&destroyer.done));
+		EXPECT_FALSE(thread_call_is_over(&destroyer.call));
 		ASSERT_EQ(0, late_page_give(&self->pages[turn]));
 		/* a range of zeroes is none */
-		EXPECT_EQ(-EINVAL, finish(&self->users[turn]));
+		EXPECT_EQ(-EINVAL, thread_call_end(&self->users[turn].call));
 		ASSERT_EQ(0, madvise(self->pages[turn].va, SMALL_PAGE,
 				     MADV_DONTNEED));
 		ASSERT_GT(end, now()) TH_LOG("still in use");
 	}
-	EXPECT_EQ(-ENOENT, finish(&self->users[next]));
-	EXPECT_FALSE(atomic_load(&destroyer.done));
+	EXPECT_EQ(-ENOENT, thread_call_end(&self->users[next].call));
+	EXPECT_FALSE(thread_call_is_over(&destroyer.call));
 	ASSERT_EQ(0, late_page_give(&self->pages[turn]));
-	EXPECT_EQ(-EINVAL, finish(&self->users[turn]));
-	EXPECT_EQ(0, finish(&destroyer));
+	EXPECT_EQ(-EINVAL, thread_call_end(&self->users[turn].call));
+	EXPECT_EQ(0, thread_call_end(&destroyer.call));
 	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, self->ioas.id));
 }
 
@@ -209,7 +183,7 @@ TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 
 	EXPECT_TRUE(is_found(FD, self->ioas.id));
 	ASSERT_EQ(0, late_page_give(&self->pages[0]));
-	EXPECT_EQ(-EINVAL, finish(&self->users[0]));
+	EXPECT_EQ(-EINVAL, thread_call_end(&self->users[0].call));
 	EXPECT_TRUE(is_found(FD, self->ioas.id));
 	EXPECT_EQ(0, iommufd_destroy(FD, self->ioas.id));
 	EXPECT_FALSE(is_found(FD, self->ioas.id));
@@ -301,13 +275,11 @@ static void fill_command(union command *cmd, unsigned long request,
 	}
 }
 
-static void *destroy_device(void *data)
+static int destroy_device(void *data)
 {
 	struct caller *caller = data;
 
-	caller->rc = mock_destroy(caller->iommufd, caller->arg);
-	atomic_store(&caller->done, true);
-	return NULL;
+	return mock_destroy(caller->iommufd, caller->arg);
 }
 
 TEST_F_TIMEOUT(unbind, does_not_wait_for_user_memory, TIMEOUT)
@@ -328,13 +300,13 @@ TEST_F_TIMEOUT(unbind, does_not_wait_for_user_memory, TIMEOUT)
 							self->page.va));
 	ASSERT_TRUE(user_waits(&self->page, &caller));
 
-	ASSERT_EQ(0, pthread_create(&destroyer.thread, NULL, destroy_device,
-				    &destroyer));
-	EXPECT_TRUE(is_done_in_time(&destroyer));
-	EXPECT_FALSE(atomic_load(&caller.done));
+	ASSERT_EQ(0, thread_call_start(&destroyer.call, destroy_device,
+				       &destroyer));
+	EXPECT_TRUE(thread_call_ends_soon(&destroyer.call));
+	EXPECT_FALSE(thread_call_is_over(&caller.call));
 	ASSERT_EQ(0, late_page_give(&self->page));
-	EXPECT_EQ(0, finish(&caller));
-	EXPECT_EQ(0, finish(&destroyer));
+	EXPECT_EQ(0, thread_call_end(&caller.call));
+	EXPECT_EQ(0, thread_call_end(&destroyer.call));
 	late_page_close(&self->page);
 }
 

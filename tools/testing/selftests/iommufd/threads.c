@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <time.h>
+
+#include "threads.h"
+
+#define PATIENCE 30
+
+static void *run_call(void *data)
+{
+	struct thread_call *call = data;
+
+	call->rc = call->run(call->data);
+	__atomic_store_n(&call->over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+int thread_call_start(struct thread_call *call, int (*run)(void *data),
+		      void *data)
+{
+	call->run = run;
+	call->data = data;
+	call->over = false;
+	return -pthread_create(&call->thread, NULL, run_call, call);
+}
+
+bool thread_call_is_over(const struct thread_call *call)
+{
+	return __atomic_load_n(&call->over, __ATOMIC_ACQUIRE);
+}
+
+static time_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec;
+}
+
+bool thread_call_ends_soon(const struct thread_call *call)
+{
+	const struct timespec tick = { .tv_nsec = 1000000 };
+	time_t end = now() + PATIENCE;
+
+	while (!thread_call_is_over(call)) {
+		if (now() > end)
+			return false;
+		nanosleep(&tick, NULL);
+	}
+	return true;
+}
+
+int thread_call_end(struct thread_call *call)
+{
+	int rc = pthread_join(call->thread, NULL);
+
+	return rc ? -rc : call->rc;
+}
+
+int crowd_add(struct crowd *crowd, int (*run)(void *data), void *data)
+{
+	int rc;
+
+	if (crowd->nr == CROWD_MAX)
+		return -ENOSPC;
+	rc = thread_call_start(&crowd->calls[crowd->nr], run, data);
+	if (!rc)
+		crowd->nr++;
+	return rc;
+}
+
+bool crowd_is_over(const struct crowd *crowd)
+{
+	return __atomic_load_n(&crowd->over, __ATOMIC_RELAXED);
+}
+
+int crowd_end(struct crowd *crowd)
+{
+	int rc = 0, one;
+
+	__atomic_store_n(&crowd->over, true, __ATOMIC_RELAXED);
+	while (crowd->nr) {
+		one = thread_call_end(&crowd->calls[--crowd->nr]);
+		if (one)
+			rc = one;
+	}
+	return rc;
+}

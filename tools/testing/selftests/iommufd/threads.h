@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Calls in threads of their own: one, which ends by itself, or a crowd, which
+ * goes on until it is told to stop.
+ */
+#ifndef THREADS_H
+#define THREADS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct thread_call {
+	int (*run)(void *data);
+	void *data;
+	pthread_t thread;
+	bool over;
+	int rc;			/* of @run, when it is over */
+};
+
+/* Returns 0 or a negative errno. */
+int thread_call_start(struct thread_call *call, int (*run)(void *data),
+		      void *data);
+bool thread_call_is_over(const struct thread_call *call);
+/* Waits for it no longer than what waits for nobody takes on any machine. */
+bool thread_call_ends_soon(const struct thread_call *call);
+/* Waits for it as long as it takes; returns what it has returned. */
+int thread_call_end(struct thread_call *call);
+
+#define CROWD_MAX 8
+
+struct crowd {
+	struct thread_call calls[CROWD_MAX];
+	unsigned int nr;
+	bool over;
+};
+
+/* One more; it has to ask now and then whether the crowd is over. */
+int crowd_add(struct crowd *crowd, int (*run)(void *data), void *data);
+bool crowd_is_over(const struct crowd *crowd);
+/* Tells all of them and waits; returns the first error that one returned. */
+int crowd_end(struct crowd *crowd);
+
+#endif
