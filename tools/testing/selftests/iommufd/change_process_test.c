@@ -212,7 +212,8 @@ static int end_other(struct other *other)
 }
 
 /* Ends all; returns how many pins are left of it. */
-static long pins_left(struct rig *rig, struct other *other, long pins_before)
+static long all_pins_left(struct rig *rig, struct other *other,
+			  long pins_before)
 {
 	long pins;
 	int rc;
@@ -267,7 +268,7 @@ FIXTURE_SETUP(change)
 
 FIXTURE_TEARDOWN(change)
 {
-	EXPECT_EQ(0, pins_left(&self->rig, &self->other, self->pins));
+	EXPECT_EQ(0, all_pins_left(&self->rig, &self->other, self->pins));
 }
 
 /* Of the bytes that are pinned, how many count as locked? */
@@ -502,7 +503,7 @@ FIXTURE_SETUP(privilege)
 
 FIXTURE_TEARDOWN(privilege)
 {
-	EXPECT_EQ(0, pins_left(&self->rig, &self->other, self->pins));
+	EXPECT_EQ(0, all_pins_left(&self->rig, &self->other, self->pins));
 }
 
 TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)

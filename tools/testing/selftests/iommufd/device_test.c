@@ -19,14 +19,6 @@
 
 static unsigned char pattern[SMALL_PAGE];
 
-static char *anonymous(size_t length, int protection)
-{
-	char *va = mmap(NULL, length, protection, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
-
-	return va == MAP_FAILED ? NULL : va;
-}
-
 /* -- every kind of memory -- */
 
 FIXTURE(dma)
@@ -247,7 +239,7 @@ FIXTURE_SETUP(device)
 	if (rc == -ENODEV)
 		SKIP(return, "there is no edu device");
 	ASSERT_EQ(0, rc);
-	self->page = anonymous(SMALL_PAGE, PROT_READ | PROT_WRITE);
+	self->page = anonymous(SMALL_PAGE);
 	ASSERT_NE(NULL, self->page);
 	memcpy(self->page, pattern, SMALL_PAGE);
 }
@@ -671,7 +663,7 @@ TEST_F(device, keeps_large_entries_on_while_it_has_maps)
 
 TEST_F(device, gets_no_memory_that_is_not_there)
 {
-	char *gone = anonymous(SMALL_PAGE, PROT_READ | PROT_WRITE);
+	char *gone = anonymous(SMALL_PAGE);
 
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, munmap(gone, SMALL_PAGE));
@@ -685,12 +677,13 @@ TEST_F(device, gets_no_memory_that_is_not_there)
 
 TEST_F(device, gets_no_write_access_that_the_process_lacks)
 {
-	char *page = anonymous(SMALL_PAGE, PROT_READ | PROT_WRITE);
-	char *none = anonymous(SMALL_PAGE, PROT_NONE);
+	char *page = anonymous(SMALL_PAGE);
+	char *none = anonymous(SMALL_PAGE);
 	__u64 iova = IOVA;
 
 	memcpy(page, pattern, SMALL_PAGE);
 	ASSERT_EQ(0, mprotect(page, SMALL_PAGE, PROT_READ));
+	ASSERT_EQ(0, mprotect(none, SMALL_PAGE, PROT_NONE));
 	ASSERT_EQ(0, rig_attach(&self->rig));
 	EXPECT_EQ(-EFAULT, MAP(page, SMALL_PAGE, IOVA));
 	EXPECT_EQ(-EFAULT, MAP(none, SMALL_PAGE, IOVA));
@@ -729,7 +722,7 @@ TEST_F(device, writes_where_it_may_only_write)
 
 TEST_F(device, reads_what_the_process_writes_later)
 {
-	char *page = anonymous(SMALL_PAGE, PROT_READ | PROT_WRITE);
+	char *page = anonymous(SMALL_PAGE);
 	__u64 iova = IOVA;
 
 	/* nothing has touched the page: it must not be the page of zeroes */
@@ -793,7 +786,7 @@ TEST_F(device, keeps_memory_that_the_process_has_given_up)
 
 TEST_F(device, cannot_come_when_mapped_memory_has_vanished)
 {
-	char *gone = anonymous(SMALL_PAGE, PROT_READ | PROT_WRITE);
+	char *gone = anonymous(SMALL_PAGE);
 
 	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, MAP(gone, SMALL_PAGE, IOVA + MIB));
@@ -873,7 +866,7 @@ TEST_F(device, shares_the_pages_of_a_file_in_memory)
 
 TEST_F(device, loses_only_the_map_that_goes)
 {
-	char *va = anonymous(2 * SMALL_PAGE, PROT_READ | PROT_WRITE);
+	char *va = anonymous(2 * SMALL_PAGE);
 
 	pattern_fill(va, 2 * SMALL_PAGE, 6);
 	ASSERT_EQ(0, rig_attach(&self->rig));
@@ -899,7 +892,7 @@ TEST_F(device, may_see_one_page_at_two_places)
 
 TEST_F(device, sees_one_ioas_at_a_time)
 {
-	char *page = anonymous(SMALL_PAGE, PROT_READ | PROT_WRITE);
+	char *page = anonymous(SMALL_PAGE);
 	__u32 other;
 
 	pattern_fill(page, SMALL_PAGE, 2);
@@ -988,7 +981,7 @@ FIXTURE_SETUP(devices)
 	if (rc == -ENODEV)
 		SKIP(return, "there is no igb device");
 	ASSERT_EQ(0, rc);
-	self->page = anonymous(SMALL_PAGE, PROT_READ | PROT_WRITE);
+	self->page = anonymous(SMALL_PAGE);
 	memcpy(self->page, pattern, SMALL_PAGE);
 }
 
@@ -1019,8 +1012,8 @@ TEST_F(devices, share_the_page_table_and_pins_of_an_ioas)
 
 TEST_F(devices, both_see_what_is_mapped_and_not_what_is_unmapped)
 {
-	char *buffer = anonymous(2 * SMALL_PAGE, PROT_READ | PROT_WRITE);
-	char *rings = anonymous(IGB_RING_BYTES, PROT_READ | PROT_WRITE);
+	char *buffer = anonymous(2 * SMALL_PAGE);
+	char *rings = anonymous(IGB_RING_BYTES);
 	struct igb igb;
 
 	ASSERT_EQ(0, rig_attach(&self->rig));
@@ -1144,7 +1137,7 @@ FIXTURE_TEARDOWN_PARENT(end)
 
 TEST_F(end, gives_all_memory_back)
 {
-	char *va = anonymous(MIB, PROT_READ | PROT_WRITE);
+	char *va = anonymous(MIB);
 
 	ASSERT_EQ(0, MAP(va, MIB, IOVA));
 	ASSERT_EQ(0, ATTACH());
@@ -1164,7 +1157,7 @@ TEST_F(end, gives_all_memory_back)
 
 TEST_F(end, by_exit_gives_all_memory_back)
 {
-	char *va = anonymous(MIB, PROT_READ | PROT_WRITE);
+	char *va = anonymous(MIB);
 
 	ASSERT_EQ(0, MAP(va, MIB, IOVA));
 	ASSERT_EQ(0, ATTACH());

@@ -55,15 +55,6 @@ FIXTURE_TEARDOWN_PARENT(failing)
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
 
-static __u32 next_id(int iommufd)
-{
-	__u32 id = 0;
-
-	if (!ioas_alloc(iommufd, &id))
-		iommufd_destroy(iommufd, id);
-	return id;
-}
-
 /*
  * Runs @operation with its nth allocation failing, for all n, after one time
  * without. After a failure @unchanged must hold, after a success @undo is run.

@@ -166,23 +166,6 @@ static long answers_since(const struct mock_answers *before)
 #define EXPECT_ANSWERS(succeeded, invalid, failed) \
 	EXPECT_TRUE(answers_are(&self->before, succeeded, invalid, failed))
 
-static __u32 next_id(int iommufd)
-{
-	__u32 id = 0;
-
-	if (!ioas_alloc(iommufd, &id))
-		iommufd_destroy(iommufd, id);
-	return id;
-}
-
-static int next_fd(void)
-{
-	int fd = dup(0);
-
-	close(fd);
-	return fd;
-}
-
 /*
  * The queue
  */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -74,6 +75,20 @@ int mock_domain_replace(int iommufd, __u32 stdev, __u32 *pt)
 int mock_destroy(int iommufd, const struct mock_device *dev)
 {
 	return iommufd_destroy(iommufd, dev->stdev);
+}
+
+int mock_devices(void)
+{
+	DIR *dir = opendir("/sys/bus/iommufd_mock/devices");
+	struct dirent *entry;
+	int count = 0;
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
 }
 
 int mock_add_reserved(int iommufd, __u32 ioas, __u64 start, __u64 length)

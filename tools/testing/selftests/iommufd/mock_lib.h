@@ -52,6 +52,8 @@ int mock_join_group(bool join);
 /* *pt becomes the page table that is used then. */
 int mock_domain_replace(int iommufd, __u32 stdev, __u32 *pt);
 int mock_destroy(int iommufd, const struct mock_device *dev);
+/* How many mock devices there are, whoever made them. */
+int mock_devices(void);
 
 /* The IOAS can no longer use the range. */
 int mock_add_reserved(int iommufd, __u32 ioas, __u64 start, __u64 length);

@@ -55,29 +55,7 @@ FIXTURE_TEARDOWN(nested)
 #define PARENT (self->parent)
 #define NESTED (self->hwpt)
 
-static __u32 next_id(int iommufd)
-{
-	__u32 id = 0;
-
-	if (!ioas_alloc(iommufd, &id))
-		iommufd_destroy(iommufd, id);
-	return id;
-}
-
 /* A page of its own that can be read and not written, with @data in it. */
-static void *read_only(const void *data, size_t size)
-{
-	void *va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (va == MAP_FAILED)
-		abort();
-	memcpy(va, data, size);
-	if (mprotect(va, SMALL_PAGE, PROT_READ))
-		abort();
-	return va;
-}
-
 /*
  * Page tables
  */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,6 +55,15 @@ long pins_held(void)
 	return acquired - released;
 }
 
+long pins_left(long before)
+{
+	long now = pins_held();
+
+	if (before < 0)
+		return before;
+	return now < 0 ? now : now - before;
+}
+
 int drop_capability(unsigned int capability)
 {
 	struct __user_cap_header_struct header = {
@@ -93,6 +103,63 @@ char *address_room(size_t length, size_t alignment)
 	if (room == MAP_FAILED)
 		return NULL;
 	return (char *)(((uintptr_t)room + alignment - 1) & -alignment);
+}
+
+void *anonymous(size_t length)
+{
+	void *va = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return va == MAP_FAILED ? NULL : va;
+}
+
+void *read_only(const void *data, size_t size)
+{
+	void *va = anonymous(SMALL_PAGE);
+
+	if (!va)
+		abort();
+	memcpy(va, data, size);
+	if (mprotect(va, SMALL_PAGE, PROT_READ))
+		abort();
+	return va;
+}
+
+__u32 next_id(int iommufd)
+{
+	__u32 id = 0;
+
+	if (!ioas_alloc(iommufd, &id))
+		iommufd_destroy(iommufd, id);
+	return id;
+}
+
+int next_fd(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(fd);
+	return fd;
+}
+
+bool ioas_is_unrestricted(int iommufd, __u32 ioas)
+{
+	struct iommu_iova_range range;
+	__u64 alignment;
+	__u32 count = 1;
+
+	return !ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment) &&
+	       range.start == 0 && range.last == UINT64_MAX && alignment == 1;
+}
+
+__u64 ioas_alignment(int iommufd, __u32 ioas)
+{
+	struct iommu_iova_range range;
+	__u64 alignment = 0;
+	__u32 count = 1;
+
+	ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment);
+	return alignment;
 }
 
 __u32 random_next(__u32 *state)

@@ -23,6 +23,8 @@ unsigned int patience(unsigned int limit);
 
 /* Pages that anybody in this system holds with FOLL_PIN; root only. */
 long pins_held(void);
+/* How many more there are than @before, or a negative errno. */
+long pins_left(long before);
 
 /* Takes one of CAP_* from this process for good. */
 int drop_capability(unsigned int capability);
@@ -32,6 +34,18 @@ int limit_memlock(size_t bytes);
 
 /* Room in this process that nothing has been put into yet, or NULL. */
 char *address_room(size_t length, size_t alignment);
+/* The same, at the beginning of a mapping of its own. */
+void *anonymous(size_t length);
+/* A copy that the kernel cannot write to. Ends the program if it has none. */
+void *read_only(const void *data, size_t size);
+
+/* The ID that the next object gets. */
+__u32 next_id(int iommufd);
+/* The descriptor that the next file gets. */
+int next_fd(void);
+/* What IOAS_IOVA_RANGES tells: nothing is asked of maps? The alignment? */
+bool ioas_is_unrestricted(int iommufd, __u32 ioas);
+__u64 ioas_alignment(int iommufd, __u32 ioas);
 
 /* The same numbers for the same seed; @state must not be 0. */
 __u32 random_next(__u32 *state);

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <unistd.h>
+
+#include "mock_rig.h"
+#include "test_support.h"
+
+int mock_rig_make(struct mock_rig *rig)
+{
+	rig->pins = pins_held();
+	rig->iommufd = rig_part("/dev/iommu", iommufd_open());
+	if (rig->iommufd < 0)
+		return rig->iommufd;
+	if (!mock_available(rig->iommufd))
+		return rig_absent("test device in this kernel");
+	return rig_part("an IOAS", ioas_alloc(rig->iommufd, &rig->ioas));
+}
+
+int mock_rig_plug(struct mock_rig *rig, __u32 flags)
+{
+	return rig_part("a mock device",
+			mock_domain_flags(rig->iommufd, rig->ioas, flags,
+					  &rig->dev));
+}
+
+long mock_rig_break(struct mock_rig *rig)
+{
+	close(rig->iommufd);
+	return pins_left(rig->pins);
+}

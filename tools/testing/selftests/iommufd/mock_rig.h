@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An IOAS of a file of its own, in a kernel with the test device.
+ */
+#ifndef MOCK_RIG_H
+#define MOCK_RIG_H
+
+#include "mock_lib.h"
+#include "rig.h"
+
+struct mock_rig {
+	long pins;		/* anybody's, before */
+	int iommufd;
+	__u32 ioas;
+	struct mock_device dev;	/* attached to ioas, once it is plugged in */
+};
+
+/* Without a device. */
+int mock_rig_make(struct mock_rig *rig);
+/* @flags are MOCK_FLAGS_DEVICE_*. */
+int mock_rig_plug(struct mock_rig *rig, __u32 flags);
+/* Closes the file. Returns how many pages are pinned that were not before. */
+long mock_rig_break(struct mock_rig *rig);
+
+#endif
