@@ -10,7 +10,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_nth.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -23,20 +23,19 @@
 #define WRITE MOCK_ACCESS_RW_WRITE
 #define SLOWLY MOCK_ACCESS_RW_SLOW_PATH
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define DEV (self->rig.dev)
 #define ACCESS (self->access)
+#define VA (self->mem.va)
 
 /* -- memory of every source, pinned by a page table or not -- */
 
 FIXTURE(memory)
 {
-	long pins;
-	int iommufd;
-	__u32 ioas;
+	struct mock_rig rig;
+	struct memory_rig mem;	/* LENGTH, mapped at IOVA */
 	int access;
-	struct mock_device dev;
-	struct memory mem;
 };
 
 FIXTURE_VARIANT(memory)
@@ -75,53 +74,29 @@ FIXTURE_VARIANT_ADD(memory, of_a_file_with_a_device)
 	.device = true,
 };
 
-static int map_memory(int iommufd, __u32 ioas, struct memory *mem, int file)
-{
-	__u64 iova = IOVA;
-	int rc;
-
-	if (file < 0)
-		return ioas_map_at(iommufd, ioas, mem->va, mem->length, iova);
-	rc = ioas_map_file(iommufd, ioas, MAP_RW | MAP_AT, file, 0,
-			   mem->length, &iova);
-	close(file);
-	return rc;
-}
-
 FIXTURE_SETUP(memory)
 {
-	int rc, file = -1;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(FD))
-		SKIP(return, "the kernel has no test device");
-	if (variant->file)
-		rc = memory_alloc_file(&self->mem, variant->kind, LENGTH,
-				       &file);
-	else
-		rc = memory_alloc(&self->mem, variant->kind, LENGTH);
-	ASSERT_EQ(0, rc);
-	pattern_fill(self->mem.va, LENGTH, 1);
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(variant->file ?
+	     memory_rig_make_file(&self->mem, variant->kind, LENGTH) :
+	     memory_rig_make(&self->mem, variant->kind, LENGTH));
 	if (variant->device)
-		ASSERT_EQ(0, mock_domain(FD, IOAS, &self->dev));
-	self->access = mock_access(FD, IOAS, PINS);
+		MAKE(mock_rig_plug(&self->rig, 0));
+	ACCESS = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, ACCESS);
-	ASSERT_EQ(0, map_memory(FD, IOAS, &self->mem, file));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
+	/* the map has the file, too */
+	close(self->mem.file);
 }
 
 /* The memory goes, too: pages of files count for as long as they exist. */
 FIXTURE_TEARDOWN(memory)
 {
 	close(ACCESS);
-	close(FD);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
-/* What a page table pins of the memory. */
-static long by_device(bool device, const struct memory *mem)
+static long by_device(bool device, const struct memory_rig *mem)
 {
 	return device ? mem->length : 0;
 }
@@ -133,10 +108,10 @@ TEST_F(memory, is_pinned_where_the_process_has_it)
 
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, PIN_TO_WRITE,
 				     IOVA + 3 * SMALL_PAGE, 5 * SMALL_PAGE,
-				     self->mem.va + 3 * SMALL_PAGE, &item));
+				     VA + 3 * SMALL_PAGE, &item));
 	EXPECT_EQ(variant->device ? before : 5 * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(-EBADE, mock_access_pin(FD, ACCESS, 0, IOVA, SMALL_PAGE,
-					  self->mem.va + SMALL_PAGE, &item));
+					  VA + SMALL_PAGE, &item));
 	EXPECT_EQ(0, mock_access_unpin(FD, ACCESS, item));
 	EXPECT_EQ(before, vm_pinned());
 	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, ACCESS, item));
@@ -148,16 +123,16 @@ TEST_F(memory, is_pinned_once_for_all)
 	__u32 items[3];
 
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, 6 * SMALL_PAGE,
-				     self->mem.va, &items[0]));
+				     VA, &items[0]));
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA + 4 * SMALL_PAGE,
 				     4 * SMALL_PAGE,
-				     self->mem.va + 4 * SMALL_PAGE,
+				     VA + 4 * SMALL_PAGE,
 				     &items[1]));
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, 6 * SMALL_PAGE,
-				     self->mem.va, &items[2]));
+				     VA, &items[2]));
 	EXPECT_EQ(variant->device ? before : 8 * SMALL_PAGE, vm_pinned());
 	if (variant->kind != PAGES_THP)
-		EXPECT_EQ(0, mock_check_refs(FD, self->mem.va, 8 * SMALL_PAGE,
+		EXPECT_EQ(0, mock_check_refs(FD, VA, 8 * SMALL_PAGE,
 					     1));
 	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[0]));
 	EXPECT_EQ(variant->device ? before : 8 * SMALL_PAGE, vm_pinned());
@@ -166,12 +141,12 @@ TEST_F(memory, is_pinned_once_for_all)
 	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[1]));
 	EXPECT_EQ(before, vm_pinned());
 	if (variant->kind != PAGES_THP)
-		EXPECT_EQ(0, mock_check_refs(FD, self->mem.va, 8 * SMALL_PAGE,
+		EXPECT_EQ(0, mock_check_refs(FD, VA, 8 * SMALL_PAGE,
 					     variant->device));
 }
 
 /* All bytes of random ranges, in both directions. */
-static int copy_random_ranges(int iommufd, int access, struct memory *mem,
+static int copy_random_ranges(int iommufd, int access, struct memory_rig *mem,
 			      __u32 how)
 {
 	unsigned char *bytes = malloc(LENGTH);
@@ -219,7 +194,7 @@ TEST_F(memory, is_read_and_written_by_small_steps)
 
 	ASSERT_EQ(0, mock_memory_limit(FD, MOCK_MEMORY_LIMIT_MIN));
 	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, SLOWLY));
-	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, self->mem.va,
+	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, VA,
 				     &item));
 	ASSERT_EQ(0, mock_memory_limit(FD, 0));
 }
@@ -229,7 +204,7 @@ TEST_F(memory, is_let_go_when_it_is_unmapped)
 	__u32 items[3], i;
 	__u64 unmapped;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE,
 				 IOVA + 16 * MIB));
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, NULL,
 				     &items[0]));
@@ -265,7 +240,7 @@ TEST_F(memory, is_reached_only_where_all_of_it_is)
 	EXPECT_EQ(-ENOENT, mock_access_rw(FD, ACCESS, WRITE, end - 1, 2,
 					  bytes));
 	EXPECT_EQ(-ENOENT, mock_access_rw(FD, ACCESS, 0, IOVA - 1, 2, bytes));
-	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_RO | MAP_AT, self->mem.va,
+	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_RO | MAP_AT, VA,
 				    SMALL_PAGE, &iova));
 	EXPECT_EQ(-EPERM, mock_access_pin(FD, ACCESS, PIN_TO_WRITE,
 					  end - SMALL_PAGE, 2 * SMALL_PAGE,
@@ -278,7 +253,7 @@ TEST_F(memory, is_reached_only_where_all_of_it_is)
 				     2 * SMALL_PAGE, NULL, &item));
 	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, 0, end - SMALL_PAGE,
 				    2 * SMALL_PAGE, bytes));
-	EXPECT_EQ(0, memcmp(bytes + SMALL_PAGE, self->mem.va, SMALL_PAGE));
+	EXPECT_EQ(0, memcmp(bytes + SMALL_PAGE, VA, SMALL_PAGE));
 }
 
 TEST_F(memory, shared_by_a_copy_is_pinned_once)
@@ -294,7 +269,7 @@ TEST_F(memory, shared_by_a_copy_is_pinned_once)
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, 4 * SMALL_PAGE, NULL,
 				     &items[0]));
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, copy, 4 * SMALL_PAGE,
-				     self->mem.va + SMALL_PAGE, &items[1]));
+				     VA + SMALL_PAGE, &items[1]));
 	EXPECT_EQ(variant->device ? before : 5 * SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, self->mem.length, NULL));
 	EXPECT_EQ(4 * SMALL_PAGE, vm_pinned());
@@ -306,46 +281,24 @@ TEST_F(memory, shared_by_a_copy_is_pinned_once)
 
 FIXTURE(access)
 {
-	long pins;
-	int iommufd;
-	__u32 ioas;
+	struct mock_rig rig;
+	struct memory_rig mem;	/* LENGTH, mapped at IOVA */
 	int access;
-	char *va;		/* LENGTH, mapped at IOVA */
 };
 
 FIXTURE_SETUP(access)
 {
-	struct memory mem;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(FD))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, LENGTH));
-	self->va = mem.va;
-	pattern_fill(self->va, LENGTH, 1);
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
-	self->access = mock_access(FD, IOAS, PINS);
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, LENGTH));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
+	ACCESS = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, ACCESS);
 }
 
 FIXTURE_TEARDOWN(access)
 {
 	close(ACCESS);
-	close(FD);
-	EXPECT_EQ(self->pins, pins_held());
-}
-
-static __u64 alignment_of(int iommufd, __u32 ioas)
-{
-	struct iommu_iova_range range;
-	__u64 alignment = 0;
-	__u32 count = 1;
-
-	ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment);
-	return alignment;
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 TEST_F(access, that_pins_needs_whole_pages)
@@ -353,20 +306,20 @@ TEST_F(access, that_pins_needs_whole_pages)
 	__u32 other, item;
 	int access;
 
-	EXPECT_EQ(SMALL_PAGE, alignment_of(FD, IOAS));
-	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
+	EXPECT_EQ(SMALL_PAGE, ioas_alignment(FD, IOAS));
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, VA, SMALL_PAGE,
 				       IOVA + 16 * MIB + 2048));
 	EXPECT_EQ(-EINVAL, mock_access_pin(FD, ACCESS, 0, IOVA + 2048,
 					   SMALL_PAGE, NULL, &item));
 	ASSERT_EQ(0, close(ACCESS));
-	EXPECT_EQ(1, alignment_of(FD, IOAS));
+	EXPECT_EQ(1, ioas_alignment(FD, IOAS));
 
 	ASSERT_EQ(0, ioas_alloc(FD, &other));
-	ASSERT_EQ(0, ioas_map_at(FD, other, self->va + 1, 5, IOVA + 7));
+	ASSERT_EQ(0, ioas_map_at(FD, other, VA + 1, 5, IOVA + 7));
 	EXPECT_EQ(-EADDRINUSE, mock_access(FD, other, PINS));
 	access = mock_access(FD, other, 0);
 	ASSERT_LE(0, access);
-	EXPECT_EQ(1, alignment_of(FD, other));
+	EXPECT_EQ(1, ioas_alignment(FD, other));
 	EXPECT_EQ(-EOPNOTSUPP, mock_access_pin(FD, access, 0, IOVA, SMALL_PAGE,
 					       NULL, &item));
 	self->access = access;
@@ -403,7 +356,7 @@ TEST_F(access, reads_and_writes_across_maps)
 	/* 1000 bytes of each third page, next to each other */
 	ASSERT_EQ(0, close(ACCESS));
 	for (i = 0; i < 3; i++) {
-		rc = ioas_map_at(FD, IOAS, self->va + 3 * i * SMALL_PAGE + 77,
+		rc = ioas_map_at(FD, IOAS, VA + 3 * i * SMALL_PAGE + 77,
 				 1000, iova + 1000 * i);
 		ASSERT_EQ(0, rc);
 	}
@@ -411,13 +364,13 @@ TEST_F(access, reads_and_writes_across_maps)
 	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, 0, iova, 3000, bytes));
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, memcmp(bytes + 1000 * i,
-				    self->va + 3 * i * SMALL_PAGE + 77, 1000));
+				    VA + 3 * i * SMALL_PAGE + 77, 1000));
 	pattern_fill(bytes, 3000, 2);
 	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, WRITE | SLOWLY, iova, 3000,
 				    bytes));
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, memcmp(bytes + 1000 * i,
-				    self->va + 3 * i * SMALL_PAGE + 77, 1000));
+				    VA + 3 * i * SMALL_PAGE + 77, 1000));
 }
 
 TEST_F(access, reads_only_what_may_be_read)
@@ -428,14 +381,14 @@ TEST_F(access, reads_only_what_may_be_read)
 
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS,
 				    IOMMU_IOAS_MAP_WRITEABLE | MAP_AT,
-				    self->va, SMALL_PAGE, &iova));
+				    VA, SMALL_PAGE, &iova));
 	EXPECT_EQ(-EPERM, mock_access_rw(FD, ACCESS, 0, iova, 8, bytes));
 	EXPECT_EQ(-EPERM, mock_access_pin(FD, ACCESS, 0, iova, SMALL_PAGE, NULL,
 					  &item));
 	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, WRITE, iova, 8, bytes));
 	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, PIN_TO_WRITE, iova, SMALL_PAGE,
-				     self->va, &item));
-	EXPECT_TRUE(memory_is(self->va, 0, 8));
+				     VA, &item));
+	EXPECT_TRUE(memory_is(VA, 0, 8));
 }
 
 TEST_F(access, needs_memory_that_is_there)
@@ -445,7 +398,7 @@ TEST_F(access, needs_memory_that_is_there)
 
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, SMALL_PAGE, NULL,
 				     &item));
-	ASSERT_EQ(0, munmap(self->va, 4 * SMALL_PAGE));
+	ASSERT_EQ(0, munmap(VA, 4 * SMALL_PAGE));
 	EXPECT_EQ(-EFAULT, mock_access_pin(FD, ACCESS, 0, IOVA,
 					   2 * SMALL_PAGE, NULL, &item));
 	EXPECT_EQ(-EFAULT, mock_access_rw(FD, ACCESS, 0, IOVA + SMALL_PAGE, 64,
@@ -478,11 +431,11 @@ TEST_F(access, outlives_the_file_and_its_maps)
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, NULL, &item));
 	ASSERT_EQ(0, close(FD));
 	EXPECT_EQ(LENGTH, vm_pinned());
-	ASSERT_EQ(0, munmap(self->va, LENGTH));
+	ASSERT_EQ(0, munmap(VA, LENGTH));
 	ASSERT_EQ(0, close(ACCESS));
 	EXPECT_EQ(0, vm_pinned());
-	self->iommufd = -1;
-	self->access = -1;
+	FD = -1;
+	ACCESS = -1;
 }
 
 TEST_F(access, may_be_one_of_many)
@@ -498,7 +451,7 @@ TEST_F(access, may_be_one_of_many)
 		ASSERT_EQ(0, rc);
 	}
 	EXPECT_EQ(21 * SMALL_PAGE, vm_pinned());
-	EXPECT_EQ(0, mock_check_refs(FD, self->va, 21 * SMALL_PAGE, 1));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, 21 * SMALL_PAGE, 1));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, vm_pinned());
 	for (i = 0; i < 20; i++)
@@ -512,8 +465,8 @@ TEST_F(access, moves_to_another_ioas)
 
 	ASSERT_EQ(0, ioas_alloc(FD, &other));
 	ASSERT_EQ(0, ioas_alloc(FD, &unfit));
-	ASSERT_EQ(0, ioas_map_at(FD, unfit, self->va + 1, 5, IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, other, self->va + 2 * SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, unfit, VA + 1, 5, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, other, VA + 2 * SMALL_PAGE,
 				 SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, NULL,
 				     &item));
@@ -524,12 +477,12 @@ TEST_F(access, moves_to_another_ioas)
 	EXPECT_EQ(0, mock_access_replace(FD, ACCESS, other));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, ACCESS, item));
-	EXPECT_EQ(1, alignment_of(FD, IOAS));
-	EXPECT_EQ(SMALL_PAGE, alignment_of(FD, other));
+	EXPECT_EQ(1, ioas_alignment(FD, IOAS));
+	EXPECT_EQ(SMALL_PAGE, ioas_alignment(FD, other));
 	EXPECT_EQ(0, mock_access_rw(FD, ACCESS, 0, IOVA, 64, bytes));
-	EXPECT_EQ(0, memcmp(bytes, self->va + 2 * SMALL_PAGE, 64));
+	EXPECT_EQ(0, memcmp(bytes, VA + 2 * SMALL_PAGE, 64));
 	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, SMALL_PAGE,
-				     self->va + 2 * SMALL_PAGE, &left));
+				     VA + 2 * SMALL_PAGE, &left));
 	EXPECT_EQ(-ENOENT, mock_access_rw(FD, ACCESS, 0, IOVA + SMALL_PAGE, 64,
 					  bytes));
 	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
@@ -541,7 +494,7 @@ TEST_F(access, moves_to_another_ioas)
 TEST_F(access, reaches_memory_of_another_process)
 {
 	int pipes[2], status;
-	char *va = self->va;
+	char *va = VA;
 	__u64 iova = IOVA + 16 * MIB;
 	char bytes[5000];
 	__u32 item;
@@ -615,7 +568,7 @@ TEST_F(access, does_not_reach_memory_of_devices)
 	EXPECT_EQ(-EINVAL, mock_access_rw(FD, ACCESS, WRITE, iova - 4, 8,
 					  bytes));
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_TRUE(pattern_matches(self->va, LENGTH, 1));
+	EXPECT_TRUE(pattern_matches(VA, LENGTH, 1));
 	close(dmabuf);
 }
 
@@ -651,9 +604,9 @@ TEST_F(access, sees_no_revoked_memory_in_any_page_table)
 					  va));
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, second.hwpt, copy, SMALL_PAGE,
 					  va + SMALL_PAGE));
-	EXPECT_EQ(0, mock_check_map(FD, first.hwpt, IOVA, LENGTH, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, first.hwpt, IOVA, LENGTH, VA));
 	ASSERT_EQ(0, mock_domain(FD, unpinned, &third));
-	EXPECT_EQ(0, mock_check_map(FD, third.hwpt, IOVA, LENGTH, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, third.hwpt, IOVA, LENGTH, VA));
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, third.hwpt, iova, SMALL_PAGE,
 					  va));
 	ASSERT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, false));
@@ -722,7 +675,7 @@ TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 	for (i = 0; i < 500 || !all_have_pinned(pinners, 2); i++) {
 		rc = ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 		ASSERT_EQ(0, rc);
-		rc = ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA);
+		rc = ioas_map_at(FD, IOAS, VA, LENGTH, IOVA);
 		ASSERT_EQ(0, rc);
 	}
 	EXPECT_EQ(0, crowd_end(&crowd));
@@ -738,15 +691,14 @@ TEST_F_TIMEOUT(access, pins_while_others_unmap, 60)
 #define NR_AREAS 40
 #define MAX_TRIES 2000
 
-/* What the calls are about. */
-struct subject {
-	int iommufd;
-	__u32 ioas;		/* a device is on it */
+/* What the calls are about. A device is on the IOAS of the rig. */
+FIXTURE(failing)
+{
+	struct mock_rig rig;
+	struct memory_rig mem;
 	__u32 filled;		/* NR_AREAS areas, at IOVA */
 	__u32 empty;
-	struct mock_device dev;
 	int access;		/* on @filled */
-	char *va;
 	int file;
 	int dmabuf;
 	int fail_nth;
@@ -755,79 +707,43 @@ struct subject {
 	__u32 item;
 };
 
-FIXTURE(failing)
-{
-	long pins;
-	struct subject subject;
-};
+#define FAILING FIXTURE_DATA(failing)
 
-static int make_memory(struct subject *self)
-{
-	struct memory mem;
-	int rc;
-
-	rc = memory_alloc(&mem, PAGES_SMALL_RANDOM, NR_AREAS * SMALL_PAGE);
-	if (rc)
-		return rc;
-	self->va = mem.va;
-	self->file = memfd_alloc(LENGTH, false);
-	if (self->file < 0)
-		return self->file;
-	self->dmabuf = mock_dmabuf(FD, BUFFER_LENGTH, O_RDWR | O_CLOEXEC);
-	return self->dmabuf < 0 ? self->dmabuf : 0;
-}
-
-static int fill_ioas(struct subject *self)
+static int fill_ioas(FAILING *self)
 {
 	int i, rc = 0;
 
 	for (i = 0; i < NR_AREAS && !rc; i++)
-		rc = ioas_map_at(FD, self->filled, self->va + i * SMALL_PAGE,
+		rc = ioas_map_at(FD, self->filled, VA + i * SMALL_PAGE,
 				 SMALL_PAGE, IOVA + i * SMALL_PAGE);
 	return rc;
 }
 
-static int make_objects(struct subject *self)
-{
-	int rc;
-
-	rc = ioas_alloc(FD, &IOAS);
-	if (!rc)
-		rc = ioas_alloc(FD, &self->filled);
-	if (!rc)
-		rc = ioas_alloc(FD, &self->empty);
-	if (!rc)
-		rc = fill_ioas(self);
-	if (!rc)
-		rc = mock_domain(FD, IOAS, &self->dev);
-	if (rc)
-		return rc;
-	self->access = mock_access(FD, self->filled, PINS);
-	return ACCESS < 0 ? ACCESS : 0;
-}
-
 FIXTURE_SETUP(failing)
 {
-	struct subject *subject = &self->subject;
-
-	self->pins = pins_held();
-	subject->iommufd = iommufd_open();
-	ASSERT_LE(0, subject->iommufd);
-	if (!mock_available(subject->iommufd))
-		SKIP(return, "the kernel has no test device");
-	subject->fail_nth = fail_nth_open();
-	if (subject->fail_nth < 0)
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM,
+			     NR_AREAS * SMALL_PAGE));
+	self->fail_nth = fail_nth_open();
+	if (self->fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
-	ASSERT_EQ(0, make_memory(subject));
-	ASSERT_EQ(0, make_objects(subject));
+	self->file = memfd_alloc(LENGTH, false);
+	ASSERT_LE(0, self->file);
+	self->dmabuf = mock_dmabuf(FD, BUFFER_LENGTH, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->dmabuf);
+	ASSERT_EQ(0, ioas_alloc(FD, &self->filled));
+	ASSERT_EQ(0, ioas_alloc(FD, &self->empty));
+	ASSERT_EQ(0, fill_ioas(self));
+	ACCESS = mock_access(FD, self->filled, PINS);
+	ASSERT_LE(0, ACCESS);
 }
 
 FIXTURE_TEARDOWN(failing)
 {
-	close(self->subject.dmabuf);
-	close(self->subject.access);
-	close(self->subject.iommufd);
-	EXPECT_EQ(self->pins, pins_held());
+	close(self->dmabuf);
+	close(ACCESS);
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 /* What a call that has failed must have left as it was. */
@@ -838,23 +754,21 @@ struct state {
 	int next_fd;
 };
 
-static struct state state_now(struct subject *self)
+static struct state state_now(FAILING *self)
 {
 	struct state state;
 
 	memset(&state, 0, sizeof(state));
 	state.pinned = vm_pinned();
-	state.alignments[0] = alignment_of(FD, IOAS);
-	state.alignments[1] = alignment_of(FD, self->filled);
-	state.alignments[2] = alignment_of(FD, self->empty);
-	state.next_fd = dup(FD);
-	close(state.next_fd);
-	if (!ioas_alloc(FD, &state.next_id))
-		iommufd_destroy(FD, state.next_id);
+	state.alignments[0] = ioas_alignment(FD, IOAS);
+	state.alignments[1] = ioas_alignment(FD, self->filled);
+	state.alignments[2] = ioas_alignment(FD, self->empty);
+	state.next_fd = next_fd();
+	state.next_id = next_id(FD);
 	return state;
 }
 
-static int run_copy(struct subject *self)
+static int run_copy(FAILING *self)
 {
 	__u64 iova = IOVA;
 
@@ -862,17 +776,17 @@ static int run_copy(struct subject *self)
 			 IOVA + SMALL_PAGE, (NR_AREAS - 2) * SMALL_PAGE, &iova);
 }
 
-static int undo_copy(struct subject *self)
+static int undo_copy(FAILING *self)
 {
 	const size_t length = (NR_AREAS - 2) * SMALL_PAGE;
 	int rc;
 
-	rc = mock_check_map(FD, self->dev.hwpt, IOVA, length,
-			    self->va + SMALL_PAGE);
+	rc = mock_check_map(FD, DEV.hwpt, IOVA, length,
+			    VA + SMALL_PAGE);
 	return rc ? rc : ioas_unmap(FD, IOAS, IOVA, length, NULL);
 }
 
-static int run_copy_without_device(struct subject *self)
+static int run_copy_without_device(FAILING *self)
 {
 	__u64 iova;
 
@@ -880,12 +794,12 @@ static int run_copy_without_device(struct subject *self)
 			 5 * SMALL_PAGE, &iova);
 }
 
-static int empty_again(struct subject *self)
+static int empty_again(FAILING *self)
 {
 	return ioas_unmap_all(FD, self->empty, NULL);
 }
 
-static int run_map_file(struct subject *self)
+static int run_map_file(FAILING *self)
 {
 	__u64 iova = IOVA;
 
@@ -893,65 +807,65 @@ static int run_map_file(struct subject *self)
 			     &iova);
 }
 
-static int undo_map_file(struct subject *self)
+static int undo_map_file(FAILING *self)
 {
 	return ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 }
 
-static int run_map_dmabuf(struct subject *self)
+static int run_map_dmabuf(FAILING *self)
 {
 	return map_dmabuf(FD, IOAS, self->dmabuf, IOVA);
 }
 
-static int undo_map_dmabuf(struct subject *self)
+static int undo_map_dmabuf(FAILING *self)
 {
 	return ioas_unmap(FD, IOAS, IOVA, BUFFER_LENGTH, NULL);
 }
 
 /* A page table of its own is made, and filled. */
-static int run_attach(struct subject *self)
+static int run_attach(FAILING *self)
 {
 	return mock_domain(FD, self->filled, &self->new_dev);
 }
 
-static int undo_attach(struct subject *self)
+static int undo_attach(FAILING *self)
 {
 	int rc = mock_check_map(FD, self->new_dev.hwpt, IOVA,
-				NR_AREAS * SMALL_PAGE, self->va);
+				NR_AREAS * SMALL_PAGE, VA);
 
 	return rc ? rc : mock_destroy(FD, &self->new_dev);
 }
 
-static int run_access(struct subject *self)
+static int run_access(FAILING *self)
 {
 	self->new_fd = mock_access(FD, self->empty, PINS);
 	return self->new_fd < 0 ? self->new_fd : 0;
 }
 
-static int undo_access(struct subject *self)
+static int undo_access(FAILING *self)
 {
 	return close(self->new_fd);
 }
 
-static int run_pin(struct subject *self)
+static int run_pin(FAILING *self)
 {
 	return mock_access_pin(FD, ACCESS, 0, IOVA, NR_AREAS * SMALL_PAGE,
-			       self->va, &self->item);
+			       VA, &self->item);
 }
 
-static int undo_pin(struct subject *self)
+static int undo_pin(FAILING *self)
 {
 	return mock_access_unpin(FD, ACCESS, self->item);
 }
 
-static int run_read(struct subject *self)
+static int run_read(FAILING *self)
 {
 	static char bytes[20 * SMALL_PAGE];
 
 	return mock_access_rw(FD, ACCESS, 0, IOVA + 77, sizeof(bytes), bytes);
 }
 
-static int run_slow_write(struct subject *self)
+static int run_slow_write(FAILING *self)
 {
 	static char bytes[20 * SMALL_PAGE];
 
@@ -959,22 +873,22 @@ static int run_slow_write(struct subject *self)
 			      sizeof(bytes), bytes);
 }
 
-static int run_replace(struct subject *self)
+static int run_replace(FAILING *self)
 {
 	return mock_access_replace(FD, ACCESS, self->empty);
 }
 
-static int undo_replace(struct subject *self)
+static int undo_replace(FAILING *self)
 {
 	return mock_access_replace(FD, ACCESS, self->filled);
 }
 
-static int nothing_to_undo(struct subject *self)
+static int nothing_to_undo(FAILING *self)
 {
 	return 0;
 }
 
-static int run_change_process(struct subject *self)
+static int run_change_process(FAILING *self)
 {
 	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
 
@@ -984,8 +898,8 @@ static int run_change_process(struct subject *self)
 /* A call and what undoes it, which looks at what has been done. */
 struct call {
 	const char *name;
-	int (*run)(struct subject *self);
-	int (*undo)(struct subject *self);
+	int (*run)(FAILING *self);
+	int (*undo)(FAILING *self);
 };
 
 static const struct call calls[] = {
@@ -1002,7 +916,7 @@ static const struct call calls[] = {
 };
 
 /* Returns how often the call failed, or an error if it did so badly. */
-static int fail_each_point(struct subject *self,
+static int fail_each_point(FAILING *self,
 			   const struct call *call)
 {
 	int failures = 0, nth, rc;
@@ -1045,7 +959,7 @@ TEST_F_TIMEOUT(failing, calls_change_nothing_and_work_the_next_time, 300)
 	int rc;
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		rc = fail_each_point(&self->subject, &calls[i]);
+		rc = fail_each_point(self, &calls[i]);
 		EXPECT_LT(0, rc);
 		TH_LOG("%s: %d failures", calls[i].name, rc);
 	}
@@ -1056,15 +970,13 @@ TEST_F_TIMEOUT(failing, changes_of_process_change_nothing, 60)
 	const struct call call = {
 		"IOAS_CHANGE_PROCESS", run_change_process, nothing_to_undo,
 	};
-	struct subject *subject = &self->subject;
-	int iommufd = subject->iommufd;
 	__u64 iova;
 
-	ASSERT_EQ(0, ioas_unmap_all(iommufd, subject->filled, NULL));
-	ASSERT_EQ(0, run_map_file(subject));
-	ASSERT_EQ(0, ioas_copy(iommufd, MAP_RW, subject->empty, subject->ioas,
-			       IOVA, LENGTH, &iova));
-	EXPECT_LT(0, fail_each_point(subject, &call));
+	ASSERT_EQ(0, ioas_unmap_all(FD, self->filled, NULL));
+	ASSERT_EQ(0, run_map_file(self));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW, self->empty, IOAS, IOVA, LENGTH,
+			       &iova));
+	EXPECT_LT(0, fail_each_point(self, &call));
 	EXPECT_EQ(LENGTH, vm_pinned());
 }
 

@@ -15,9 +15,9 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "dirty_rig.h"
 #include "fail_nth.h"
 #include "kernel_memory.h"
-#include "mock_lib.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -29,77 +29,42 @@
 
 FIXTURE(dirty_cuts)
 {
-	int iommufd;
-	__u32 ioas;
-	__u32 hwpt;		/* with dirty tracking enabled */
-	char *va;		/* LENGTH, mapped at IOVA */
+	struct dirty_rig rig;
 	bool dirty[NR_PAGES];	/* the model */
 	unsigned char bits[NR_PAGES / 8];
-	long pins;
 };
 
 FIXTURE_VARIANT(dirty_cuts)
 {
 	enum page_kind kind;
-	__u32 pagetable_type;
-	__u64 huge_pages;	/* IOMMU_OPTION_HUGE_PAGES */
 	unsigned int entry;	/* pages of an entry of the page table */
 };
 
 FIXTURE_VARIANT_ADD(dirty_cuts, huge_entries)
 {
 	.kind = PAGES_THP,
-	.pagetable_type = MOCK_IOMMUPT_HUGE,
-	.huge_pages = 1,
 	.entry = MOCK_HUGE_PAGE_SIZE / SMALL_PAGE,
 };
 
 FIXTURE_VARIANT_ADD(dirty_cuts, small_entries)
 {
 	.kind = PAGES_SMALL,
-	.pagetable_type = MOCK_IOMMUPT_DEFAULT,
-	.huge_pages = 0,
 	.entry = 1,
 };
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
-#define HWPT (self->hwpt)
+#define FD (self->rig.mock.iommufd)
+#define IOAS (self->rig.mock.ioas)
+#define HWPT (self->rig.hwpt)
+#define VA (self->rig.mem.va)
 
 FIXTURE_SETUP(dirty_cuts)
 {
-	struct iommu_test_hwpt data = {
-		.pagetable_type = variant->pagetable_type,
-	};
-	struct mock_device first, dev;
-	struct memory mem;
-	__u32 other_ioas;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	/* a device elsewhere, so that only one page table follows the IOAS */
-	ASSERT_EQ(0, ioas_alloc(FD, &other_ioas));
-	ASSERT_EQ(0, mock_domain(FD, other_ioas, &first));
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
-	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
-					variant->huge_pages));
-	ASSERT_EQ(0, mock_hwpt_alloc(FD, first.idev, IOAS,
-				     IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &data,
-				     &HWPT));
-	ASSERT_EQ(0, mock_domain(FD, HWPT, &dev));
-	ASSERT_EQ(0, memory_alloc(&mem, variant->kind, LENGTH));
-	self->va = mem.va;
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
-	ASSERT_EQ(0, hwpt_set_dirty_tracking(FD, HWPT, ENABLE));
+	MAKE(dirty_rig_make(&self->rig, variant->kind, LENGTH, IOVA));
 }
 
 FIXTURE_TEARDOWN(dirty_cuts)
 {
-	close(self->iommufd);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig.mock));
 }
 
 /*
@@ -290,7 +255,7 @@ TEST_F(dirty_cuts, parts_of_several_areas)
 
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
 	for (i = 0; i < 4; i++)
-		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va + i * LENGTH / 4,
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA + i * LENGTH / 4,
 					 LENGTH / 4, IOVA + i * LENGTH / 4));
 	for (i = 0; i < 4; i++)
 		WRITE(i * quarter);
@@ -305,20 +270,12 @@ TEST_F(dirty_cuts, parts_of_several_areas)
  * Failures
  */
 
-static void *map_room(size_t length)
-{
-	void *room = mmap(NULL, length, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return room == MAP_FAILED ? NULL : room;
-}
-
 /* With 1 byte a bit, a page of bitmap is for 8 pages of memory. */
 TEST_F(dirty_cuts, what_has_no_bitmap_is_told_once_there_is_one)
 {
 	const size_t size = 8 * SMALL_PAGE;
 	const __u64 length = 8 * size;
-	unsigned char *bitmap = map_room(size);
+	unsigned char *bitmap = anonymous(size);
 	unsigned char *end = bitmap + size - SMALL_PAGE;
 
 	if (variant->entry < 2 * length / SMALL_PAGE)
@@ -388,7 +345,7 @@ TEST_F(dirty_cuts, nothing_is_told_of_what_is_not_mapped_any_more)
 	memset(self->dirty, 0, sizeof(self->dirty));
 	READ(NO_CLEAR, 0, NR_PAGES, 1);
 	/* also if something else is mapped behind it, so that it is looked at */
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH / 2,
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH / 2,
 				 IOVA + LENGTH / 2));
 	READ(NO_CLEAR, 0, NR_PAGES, 1);
 	READ(0, 0, NR_PAGES, 1);
@@ -413,7 +370,7 @@ TEST_F_TIMEOUT(dirty_cuts, what_is_remembered_of_unmapped_memory_is_limited, 90)
 
 		if (i == NR_MAPS / 6)
 			ASSERT_EQ(0, kernel_memory_get(&before));
-		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, size, iova));
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, size, iova));
 		ASSERT_EQ(0, write_pages(FD, HWPT, iova, 1));
 		ASSERT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0,
 						   iova + 8 * SMALL_PAGE,

@@ -18,9 +18,9 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "dirty_rig.h"
 #include "fail_nth.h"
 #include "late_page.h"
-#include "mock_lib.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -36,88 +36,41 @@
 
 FIXTURE(dirty)
 {
-	int iommufd;
-	__u32 ioas;
-	__u32 hwpt;		/* with dirty tracking enabled */
-	struct mock_device dev;
-	char *va;		/* LENGTH, mapped at IOVA */
+	struct dirty_rig rig;
 	unsigned char *room;	/* BITMAP_BYTES, MARGIN in front and behind */
 	unsigned char *model;	/* what should be in room */
 	bool written[NR_PAGES];
-	long pins;
 };
 
 FIXTURE_VARIANT(dirty)
 {
 	enum page_kind kind;
-	__u32 pagetable_type;
-	__u64 huge_pages;	/* IOMMU_OPTION_HUGE_PAGES */
 	__u64 entry;		/* what a bit in the page table is for */
 };
 
 FIXTURE_VARIANT_ADD(dirty, small_pages)
 {
 	.kind = PAGES_SMALL,
-	.pagetable_type = MOCK_IOMMUPT_DEFAULT,
-	.huge_pages = 0,
 	.entry = SMALL_PAGE,
 };
 
 FIXTURE_VARIANT_ADD(dirty, huge_pages)
 {
 	.kind = PAGES_THP,
-	.pagetable_type = MOCK_IOMMUPT_HUGE,
-	.huge_pages = 1,
 	.entry = MOCK_HUGE_PAGE_SIZE,
 };
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
-#define HWPT (self->hwpt)
+#define FD (self->rig.mock.iommufd)
+#define IOAS (self->rig.mock.ioas)
+#define DEV (self->rig.mock.dev)
+#define HWPT (self->rig.hwpt)
+#define VA (self->rig.mem.va)
 #define BITMAP (self->room + MARGIN)
-
-static int alloc_typed(int iommufd, __u32 idev, __u32 ioas, __u32 flags,
-		       __u32 pagetable_type, __u32 *hwpt)
-{
-	struct iommu_test_hwpt data = { .pagetable_type = pagetable_type };
-
-	return mock_hwpt_alloc(iommufd, idev, ioas, flags, &data, hwpt);
-}
-
-static void *map_room(size_t length)
-{
-	void *room = mmap(NULL, length, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return room == MAP_FAILED ? NULL : room;
-}
 
 FIXTURE_SETUP(dirty)
 {
-	struct mock_device first;
-	struct memory mem;
-	__u32 other_ioas;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	/* a device elsewhere, so that only one page table follows the IOAS */
-	ASSERT_EQ(0, ioas_alloc(FD, &other_ioas));
-	ASSERT_EQ(0, mock_domain(FD, other_ioas, &first));
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
-	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
-					variant->huge_pages));
-	ASSERT_EQ(0, alloc_typed(FD, first.idev, IOAS,
-				 IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
-				 variant->pagetable_type, &HWPT));
-	ASSERT_EQ(0, mock_domain(FD, HWPT, &self->dev));
-	ASSERT_EQ(0, memory_alloc(&mem, variant->kind, LENGTH));
-	self->va = mem.va;
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
-	ASSERT_EQ(0, hwpt_set_dirty_tracking(FD, HWPT, ENABLE));
-	self->room = map_room(BITMAP_BYTES + 2 * MARGIN);
+	MAKE(dirty_rig_make(&self->rig, variant->kind, LENGTH, IOVA));
+	self->room = anonymous(BITMAP_BYTES + 2 * MARGIN);
 	ASSERT_NE(NULL, self->room);
 	self->model = calloc(1, BITMAP_BYTES + 2 * MARGIN);
 	ASSERT_NE(NULL, self->model);
@@ -126,8 +79,7 @@ FIXTURE_SETUP(dirty)
 FIXTURE_TEARDOWN(dirty)
 {
 	free(self->model);
-	close(self->iommufd);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig.mock));
 }
 
 /*
@@ -363,7 +315,7 @@ TEST_F(dirty, a_new_map_is_clean)
 {
 	WRITE_SOME();
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 	memset(self->written, 0, sizeof(self->written));
 	EXPECT_DIRTY(0, IOVA, LENGTH, SMALL_PAGE, 0);
 }
@@ -401,7 +353,7 @@ TEST_F(dirty, errors_of_reading_come_in_order)
 	EXPECT_EQ(-ENOENT, GET());
 	cmd.hwpt_id = ioas;
 	EXPECT_EQ(-ENOENT, GET());
-	cmd.hwpt_id = self->dev.idev;
+	cmd.hwpt_id = DEV.idev;
 	EXPECT_EQ(-ENOENT, GET());
 	cmd.hwpt_id = plain.hwpt;
 	EXPECT_EQ(-EINVAL, GET());
@@ -439,9 +391,7 @@ TEST_F(dirty, errors_of_reading_come_in_order)
 
 TEST_F(dirty, the_range_has_the_alignment_of_the_ioas)
 {
-	const __u64 alignment = variant->pagetable_type == MOCK_IOMMUPT_HUGE ||
-				!variant->huge_pages ? SMALL_PAGE :
-						       MOCK_PAGE_SIZE;
+	const __u64 alignment = SMALL_PAGE;
 
 	EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, IOVA, alignment, 64,
 					   BITMAP));
@@ -496,7 +446,7 @@ TEST_F(dirty, only_devices_that_can_are_attached)
 
 TEST_F(dirty, a_bitmap_that_cannot_be_written_is_an_error_and_loses_nothing)
 {
-	void *gone = map_room(SMALL_PAGE);
+	void *gone = anonymous(SMALL_PAGE);
 
 	WRITE_SOME();
 	ASSERT_EQ(0, munmap(gone, SMALL_PAGE));
@@ -563,7 +513,7 @@ TEST_F_TIMEOUT(dirty, entries_may_lie_across_what_is_pinned_at_once, 60)
 		SKIP(return, "entries are too small");
 	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, length));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, mem.va, length, first));
-	bitmap = map_room(size);
+	bitmap = anonymous(size);
 	ASSERT_NE(NULL, bitmap);
 	for (at = 0; at < length; at += variant->entry)
 		ASSERT_EQ(0, write_page(FD, HWPT, first + at));
@@ -587,9 +537,9 @@ TEST_F(dirty, holes_are_left_as_they_are)
 	unsigned char *bitmap;
 	size_t first, last;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MIB, far));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, MIB, far));
 	/* 65 MiB with 64 bytes a bit are 130 KiB, mostly of nothing */
-	bitmap = map_room(length / 64 / 8);
+	bitmap = anonymous(length / 64 / 8);
 	ASSERT_NE(NULL, bitmap);
 	first = LENGTH / 64 / 8;
 	last = (far - IOVA) / 64 / 8;
@@ -629,7 +579,7 @@ TEST_F_TIMEOUT(dirty, many_areas_with_and_without_holes_between, 90)
 	for (step = SMALL_PAGE; step <= 2 * SMALL_PAGE; step += SMALL_PAGE) {
 		length = NR_AREAS * step;
 		for (i = 0; i < NR_AREAS; i++)
-			ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
+			ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE,
 						 first + i * step));
 		FORGET_ROOM();
 		for (i = 0; i < NR_AREAS; i += 3) {
@@ -699,18 +649,18 @@ TEST_F_TIMEOUT(dirty, a_whole_ioas_costs_what_is_mapped, 20)
 	unsigned int i, j;
 	__u64 bit;
 
-	if (variant->pagetable_type != MOCK_IOMMUPT_HUGE)
+	if (variant->kind != PAGES_THP)
 		SKIP(return, "not so much IOVA");
 	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, &range, &count, NULL));
 	places[3] = range.last + 1 - LENGTH;
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	for (j = 0; j < ARRAY_SIZE(places); j++)
-		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH,
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH,
 					 places[j]))
 			TH_LOG("place %u", j);
 	for (i = 0; i < ARRAY_SIZE(wholes); i++) {
 		size_t size = wholes[i].length / wholes[i].page_size / 8 + 1;
-		unsigned char *bitmap = map_room(size);
+		unsigned char *bitmap = anonymous(size);
 
 		ASSERT_NE(NULL, bitmap) TH_LOG("%zu", size);
 		ASSERT_EQ(0, madvise(bitmap, size, MADV_NOHUGEPAGE));
@@ -825,7 +775,7 @@ static bool reading_start(struct reading *reading, int iommufd, __u32 hwpt)
 
 TEST_F(dirty, who_waits_for_the_bitmap_is_in_nobodys_way)
 {
-	void *bits = map_room(SMALL_PAGE);
+	void *bits = anonymous(SMALL_PAGE);
 	struct mock_device other;
 	struct reading reading;
 
@@ -834,7 +784,7 @@ TEST_F(dirty, who_waits_for_the_bitmap_is_in_nobodys_way)
 	WRITE_SOME();
 	ASSERT_TRUE(reading_start(&reading, FD, HWPT));
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MIB, 64 * MIB));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, MIB, 64 * MIB));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
 	ASSERT_EQ(0, mock_destroy(FD, &other));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, 64 * MIB, MIB, NULL));
@@ -884,7 +834,7 @@ TEST_F(dirty, who_waits_for_the_bitmap_can_be_killed)
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
 	/* nobody uses it any more */
-	EXPECT_EQ(0, mock_destroy(FD, &self->dev));
+	EXPECT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_EQ(0, iommufd_destroy(FD, HWPT));
 }
 
@@ -946,7 +896,7 @@ TEST_F_TIMEOUT(dirty, a_call_that_fails_loses_nothing, 120)
 
 		while (failed && ++nth < MAX_TRIES) {
 			/* memory that is not there yet */
-			on.bitmap = map_room(SMALL_PAGE);
+			on.bitmap = anonymous(SMALL_PAGE);
 			ASSERT_EQ(0, op_enable(&on));
 			WRITE_SOME();
 			fail_nth_set(fail_nth, nth);
@@ -1005,7 +955,7 @@ static int race_reader(void *data)
 {
 	struct arena *arena = data;
 	const __u64 length = SLOTS_IOVA + LENGTH + MIB - IOVA;
-	void *bitmap = map_room(length / 8 / 64);
+	void *bitmap = anonymous(length / 8 / 64);
 	__u32 flags = 0;
 
 	while (!crowd_is_over(&arena->crowd)) {
@@ -1142,8 +1092,8 @@ TEST_F_TIMEOUT(dirty, reading_races_with_whatever_changes, 90)
 		.iommufd = FD,
 		.ioas = IOAS,
 		.hwpt = HWPT,
-		.idev = self->dev.idev,
-		.va = self->va,
+		.idev = DEV.idev,
+		.va = VA,
 	};
 	unsigned int i;
 

@@ -16,7 +16,7 @@
 #include "checked_io.h"
 #include "fail_each.h"
 #include "late_page.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -28,19 +28,6 @@
 #define INVALID IOMMUFD_PAGE_RESP_INVALID
 /* What a queue takes, and no more */
 #define GROUPS_MAX (1U << 16)
-
-FIXTURE(fault)
-{
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;	/* attached to hwpt */
-	__u32 queue;
-	int fd;			/* of queue */
-	__u32 hwpt;		/* on ioas, its faults go to queue */
-	__u32 plain;		/* on ioas, without queue */
-	struct mock_answers before;
-	long pins;
-};
 
 /* A page table whose faults go to @queue */
 static int faulting_hwpt(int iommufd, __u32 idev, __u32 pt, __u32 flags,
@@ -64,43 +51,74 @@ static int move(int iommufd, const struct mock_device *dev, __u32 pt)
 	return mock_domain_replace(iommufd, dev->stdev, &pt);
 }
 
+/* A device, and where its faults go */
+struct fault_rig {
+	struct mock_rig mock;	/* its device is on hwpt */
+	__u32 queue;
+	int fd;			/* of queue */
+	__u32 hwpt;		/* on the IOAS, its faults go to queue */
+	__u32 plain;		/* on the IOAS, without queue */
+	struct mock_answers before;
+};
+
+/* Devices are single ones, and ask for single pages. */
+static int reset_devices(void)
+{
+	return mock_group_size(1) ?: mock_join_group(false);
+}
+
+static int fault_rig_make(struct fault_rig *rig)
+{
+	struct mock_rig *mock = &rig->mock;
+
+	rig->fd = -1;
+	return mock_rig_make(mock) ?:
+	       rig_part("debugfs", mock_answers(&rig->before)) ?:
+	       rig_part("devices as usual", reset_devices()) ?:
+	       mock_rig_plug(mock, 0) ?:
+	       rig_part("a queue", fault_queue_alloc(mock->iommufd,
+						     &rig->queue, &rig->fd)) ?:
+	       rig_part("a page table with a queue",
+			faulting_hwpt(mock->iommufd, mock->dev.idev, mock->ioas,
+				      0, rig->queue, &rig->hwpt)) ?:
+	       rig_part("a page table without",
+			hwpt_alloc(mock->iommufd, mock->dev.idev, mock->ioas, 0,
+				   &rig->plain)) ?:
+	       rig_part("a device there",
+			move(mock->iommufd, &mock->dev, rig->hwpt));
+}
+
+static long fault_rig_break(struct fault_rig *rig)
+{
+	if (rig->fd >= 0)
+		close(rig->fd);
+	reset_devices();
+	return mock_rig_break(&rig->mock);
+}
+
+FIXTURE(fault)
+{
+	struct fault_rig rig;
+};
+
 FIXTURE_SETUP(fault)
 {
-	self->pins = pins_held();
-	self->fd = -1;
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, mock_answers(&self->before));
-	ASSERT_EQ(0, mock_group_size(1));
-	ASSERT_EQ(0, mock_join_group(false));
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &self->dev));
-	ASSERT_EQ(0, fault_queue_alloc(self->iommufd, &self->queue,
-				       &self->fd));
-	ASSERT_EQ(0, faulting_hwpt(self->iommufd, self->dev.idev, self->ioas,
-				   0, self->queue, &self->hwpt));
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
-				&self->plain));
-	ASSERT_EQ(0, move(self->iommufd, &self->dev, self->hwpt));
+	MAKE(fault_rig_make(&self->rig));
 }
 
 FIXTURE_TEARDOWN(fault)
 {
-	if (self->fd >= 0)
-		close(self->fd);
-	close(self->iommufd);
-	mock_group_size(1);
-	mock_join_group(false);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, fault_rig_break(&self->rig));
 }
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
-#define DEV (self->dev)
-#define QUEUE (self->fd)
-#define HWPT (self->hwpt)
+#define FD (self->rig.mock.iommufd)
+#define IOAS (self->rig.mock.ioas)
+#define DEV (self->rig.mock.dev)
+#define QUEUE (self->rig.fd)
+#define QUEUE_ID (self->rig.queue)
+#define HWPT (self->rig.hwpt)
+#define PLAIN (self->rig.plain)
+#define BEFORE (&self->rig.before)
 
 static int request(int iommufd, const struct mock_device *dev, __u32 group)
 {
@@ -164,7 +182,7 @@ static long answers_since(const struct mock_answers *before)
 }
 
 #define EXPECT_ANSWERS(succeeded, invalid, failed) \
-	EXPECT_TRUE(answers_are(&self->before, succeeded, invalid, failed))
+	EXPECT_TRUE(answers_are(BEFORE, succeeded, invalid, failed))
 
 /*
  * The queue
@@ -197,13 +215,8 @@ TEST_F(fault, queue_is_gone_when_it_cannot_be_told)
 	const struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
 	const __u32 first = next_id(FD);
 	const int fd = next_fd();
-	void *va;
+	void *va = read_only(&cmd, sizeof(cmd));
 
-	va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, va);
-	memcpy(va, &cmd, sizeof(cmd));
-	ASSERT_EQ(0, mprotect(va, SMALL_PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_FAULT_QUEUE_ALLOC, va));
 	EXPECT_EQ(first, next_id(FD));
 	EXPECT_EQ(fd, next_fd());
@@ -211,14 +224,14 @@ TEST_F(fault, queue_is_gone_when_it_cannot_be_told)
 
 TEST_F(fault, queue_is_kept_alive_by_file_and_page_tables)
 {
-	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->queue));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, QUEUE_ID));
 	ASSERT_EQ(0, move(FD, &DEV, IOAS));
 	close(QUEUE);
-	self->fd = -1;
-	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->queue));
+	QUEUE = -1;
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, QUEUE_ID));
 	ASSERT_EQ(0, iommufd_destroy(FD, HWPT));
-	EXPECT_EQ(0, iommufd_destroy(FD, self->queue));
-	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, self->queue));
+	EXPECT_EQ(0, iommufd_destroy(FD, QUEUE_ID));
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, QUEUE_ID));
 }
 
 TEST_F(fault, queue_is_kept_alive_by_the_file_alone)
@@ -244,14 +257,14 @@ TEST_F(fault, file_keeps_everything_alive)
 				 MOCK_APERTURE_START));
 	ASSERT_EQ(0, request(FD, &DEV, 1));
 	ASSERT_EQ(0, request(FD, &DEV, 2));
-	self->iommufd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	FD = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	close(iommufd);
 	EXPECT_EQ(0, mock_check_refs(iommufd_open(), mem.va, SMALL_PAGE, 1));
 	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
 	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
 	EXPECT_ANSWERS(1, 0, 0);
 	close(QUEUE);
-	self->fd = -1;
+	QUEUE = -1;
 	EXPECT_ANSWERS(1, 1, 0);
 	EXPECT_EQ(0, mock_check_refs(iommufd_open(), mem.va, SMALL_PAGE, 0));
 }
@@ -289,7 +302,7 @@ TEST_F(fault, page_table_is_no_parent_as_well)
 		expected = flags & IOMMU_HWPT_ALLOC_NEST_PARENT ? -EOPNOTSUPP :
 								  0;
 		EXPECT_EQ(expected, faulting_hwpt(FD, DEV.idev, IOAS, flags,
-						  self->queue, &hwpt));
+						  QUEUE_ID, &hwpt));
 	}
 	/* that comes before the question whether there is a queue */
 	EXPECT_EQ(-EOPNOTSUPP, faulting_hwpt(FD, DEV.idev, IOAS,
@@ -329,11 +342,11 @@ TEST_F(fault, nested_page_table_has_a_queue_too)
 					   &nested));
 	EXPECT_EQ(-EOPNOTSUPP,
 		  faulting_nested(FD, DEV.idev, parent,
-				  IOMMU_HWPT_ALLOC_NEST_PARENT, self->queue,
+				  IOMMU_HWPT_ALLOC_NEST_PARENT, QUEUE_ID,
 				  &nested));
 	EXPECT_EQ(first, next_id(FD));
 	ASSERT_EQ(0, faulting_nested(FD, DEV.idev, parent,
-				     IOMMU_HWPT_ALLOC_PASID, self->queue,
+				     IOMMU_HWPT_ALLOC_PASID, QUEUE_ID,
 				     &nested));
 	ASSERT_EQ(0, move(FD, &DEV, nested));
 	ASSERT_EQ(0, request(FD, &DEV, 3));
@@ -345,10 +358,10 @@ TEST_F(fault, nested_page_table_has_a_queue_too)
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	ASSERT_EQ(0, iommufd_destroy(FD, HWPT));
 	close(QUEUE);
-	self->fd = -1;
-	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->queue));
+	QUEUE = -1;
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, QUEUE_ID));
 	ASSERT_EQ(0, iommufd_destroy(FD, nested));
-	EXPECT_EQ(0, iommufd_destroy(FD, self->queue));
+	EXPECT_EQ(0, iommufd_destroy(FD, QUEUE_ID));
 }
 
 /*
@@ -450,7 +463,7 @@ TEST_F(fault, requests_of_several_devices_are_told_apart)
 
 TEST_F(fault, request_of_a_device_on_another_page_table_is_invalid)
 {
-	ASSERT_EQ(0, move(FD, &DEV, self->plain));
+	ASSERT_EQ(0, move(FD, &DEV, PLAIN));
 	ASSERT_EQ(0, request(FD, &DEV, 1));
 	EXPECT_FALSE(readable(QUEUE));
 	EXPECT_ANSWERS(0, 1, 0);
@@ -471,7 +484,7 @@ TEST_F(fault, request_of_a_pasid_says_so)
 	int rc;
 
 	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, flags, &own));
-	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, flags, self->queue,
+	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, flags, QUEUE_ID,
 				   &hwpt));
 	ASSERT_EQ(0, mock_domain_flags(FD, own, MOCK_FLAGS_DEVICE_PASID,
 				       &dev));
@@ -690,7 +703,7 @@ TEST_F(fault, poll_tells_when_there_is_something_to_read)
 	/* what goes without being read is not there either */
 	ASSERT_EQ(0, request(FD, &DEV, 2));
 	EXPECT_TRUE(readable(QUEUE));
-	ASSERT_EQ(0, move(FD, &DEV, self->plain));
+	ASSERT_EQ(0, move(FD, &DEV, PLAIN));
 	EXPECT_FALSE(readable(QUEUE));
 }
 
@@ -760,7 +773,7 @@ TEST_F(fault, is_answered_when_the_device_moves_within_the_queue)
 	struct iommu_hwpt_pgfault record;
 	__u32 other;
 
-	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, self->queue,
+	ASSERT_EQ(0, faulting_hwpt(FD, DEV.idev, IOAS, 0, QUEUE_ID,
 				   &other));
 	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
 	ASSERT_EQ(0, move(FD, &DEV, other));
@@ -808,7 +821,7 @@ TEST_F(fault, is_answered_when_the_queue_is_closed)
 {
 	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
 	close(QUEUE);
-	self->fd = -1;
+	QUEUE = -1;
 	EXPECT_ANSWERS(1, 3, 0);
 	/* nobody will ever read these */
 	ASSERT_EQ(0, request(FD, &DEV, 9));
@@ -826,9 +839,9 @@ TEST_F(fault, is_answered_when_everything_is_closed)
 	close(FD);
 	EXPECT_ANSWERS(0, 0, 0);
 	close(QUEUE);
-	self->fd = -1;
+	QUEUE = -1;
 	EXPECT_ANSWERS(0, 2, 0);
-	self->iommufd = iommufd_open();
+	FD = iommufd_open();
 }
 
 /* How many requests of two programs are too many */
@@ -906,7 +919,7 @@ TEST_F(fault, requests_of_a_group_of_devices_are_told_apart)
 	unsigned int i;
 
 	ASSERT_EQ(0, join_group(FD, HWPT, &other));
-	EXPECT_EQ(-EINVAL, join_group(FD, self->plain, &third));
+	EXPECT_EQ(-EINVAL, join_group(FD, PLAIN, &third));
 	EXPECT_EQ(-EINVAL, join_group(FD, IOAS, &third));
 	ASSERT_EQ(0, join_group(FD, HWPT, &third));
 	for (i = 0; i != 2; i++) {
@@ -958,9 +971,9 @@ TEST_F(fault, is_answered_when_a_group_of_devices_moves)
 	ASSERT_EQ(0, join_group(FD, HWPT, &other));
 	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &DEV));
 	ASSERT_EQ(0, ask_and_answer(FD, QUEUE, &other));
-	ASSERT_EQ(0, move(FD, &other, self->plain));
+	ASSERT_EQ(0, move(FD, &other, PLAIN));
 	EXPECT_ANSWERS(2, 6, 0);
-	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, self->plain));
+	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, PLAIN));
 	/* both have moved */
 	ASSERT_EQ(0, request(FD, &DEV, 9));
 	EXPECT_ANSWERS(2, 7, 0);
@@ -1022,7 +1035,7 @@ TEST_F(fault, reader_that_waits_for_memory_holds_up_no_device)
 	ASSERT_EQ(0, request(FD, &other, 3));
 	EXPECT_TRUE(readable(QUEUE));
 	EXPECT_EQ(-EINVAL, respond(QUEUE, 1, SUCCESS));
-	ASSERT_EQ(0, move(FD, &DEV, self->plain));
+	ASSERT_EQ(0, move(FD, &DEV, PLAIN));
 	EXPECT_ANSWERS(0, 2, 0);
 	ASSERT_EQ(0, request(FD, &DEV, 4));
 	EXPECT_ANSWERS(0, 3, 0);
@@ -1095,14 +1108,14 @@ TEST_F_TIMEOUT(fault, page_table_leaves_nothing_behind_when_it_fails, 120)
 	const __u32 first = next_id(FD);
 	__u32 hwpt;
 
-	WITH_EACH_FAILURE(faulting_hwpt(FD, DEV.idev, IOAS, 0, self->queue,
+	WITH_EACH_FAILURE(faulting_hwpt(FD, DEV.idev, IOAS, 0, QUEUE_ID,
 					&hwpt),
 			  next_id(FD) == first, iommufd_destroy(FD, hwpt));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	ASSERT_EQ(0, iommufd_destroy(FD, HWPT));
 	close(QUEUE);
-	self->fd = -1;
-	EXPECT_EQ(0, iommufd_destroy(FD, self->queue));
+	QUEUE = -1;
+	EXPECT_EQ(0, iommufd_destroy(FD, QUEUE_ID));
 }
 
 TEST_F_TIMEOUT(fault, attach_changes_nothing_when_it_fails, 120)
@@ -1121,7 +1134,7 @@ TEST_F_TIMEOUT(fault, move_leaves_requests_alone_when_it_fails, 120)
 	struct iommu_hwpt_pgfault record;
 
 	ASSERT_EQ(0, request(FD, &DEV, 1));
-	WITH_EACH_FAILURE(move(FD, &DEV, self->plain),
+	WITH_EACH_FAILURE(move(FD, &DEV, PLAIN),
 			  !mock_pasid_check(FD, stdev, 0, HWPT) ?
 			  readable(QUEUE) :
 			  /* it was the reply that failed */
@@ -1392,7 +1405,7 @@ static int run_race(struct race *race, int (*const runs[])(void *),
 }
 
 #define NEW_RACE() {							\
-	.iommufd = FD, .hwpt = HWPT, .plain = self->plain, .dev = DEV,	\
+	.iommufd = FD, .hwpt = HWPT, .plain = PLAIN, .dev = DEV,	\
 	.fd = QUEUE,							\
 }
 
@@ -1413,9 +1426,9 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves, 60)
 	EXPECT_LT(0, race.answered);
 	EXPECT_FALSE(readable(QUEUE));
 	/* without a handler, the IOMMU core answers each of a group */
-	EXPECT_LE(race.requests, answers_since(&self->before));
-	EXPECT_GE(2 * race.requests, answers_since(&self->before));
-	EXPECT_EQ(self->before.failed, now.failed);
+	EXPECT_LE(race.requests, answers_since(BEFORE));
+	EXPECT_GE(2 * race.requests, answers_since(BEFORE));
+	EXPECT_EQ(BEFORE->failed, now.failed);
 	TH_LOG("%ld requests, %ld answered, %ld moves", race.requests,
 	       race.answered, race.rounds);
 }
@@ -1438,45 +1451,10 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_device_moves_to_other_queues, 60)
 	EXPECT_LT(0, race.rounds);
 	EXPECT_FALSE(readable(QUEUE));
 	EXPECT_FALSE(readable(fd));
-	EXPECT_EQ(race.requests, answers_since(&self->before));
+	EXPECT_EQ(race.requests, answers_since(BEFORE));
 	TH_LOG("%ld requests, %ld answered, %ld moves", race.requests,
 	       race.answered, race.rounds);
 	close(fd);
-}
-
-TEST_F_TIMEOUT(fault, has_one_answer_while_devices_come_and_go, 60)
-{
-	static int (*const runs[])(void *) = {
-		request_for_ever, answer_for_ever, plug_for_ever,
-	};
-	struct race race = NEW_RACE();
-
-	ASSERT_EQ(0, run_race(&race, runs, ARRAY_SIZE(runs)));
-	ASSERT_EQ(0, mock_destroy(FD, &DEV));
-	EXPECT_LT(0, race.rounds);
-	EXPECT_LT(0, race.answered);
-	EXPECT_FALSE(readable(QUEUE));
-	EXPECT_EQ(race.requests, answers_since(&self->before));
-	TH_LOG("%ld requests, %ld answered, %ld devices", race.requests,
-	       race.answered, race.rounds);
-}
-
-TEST_F_TIMEOUT(fault, has_one_answer_while_a_group_comes_and_goes, 60)
-{
-	static int (*const runs[])(void *) = {
-		request_for_ever, answer_for_ever, plug_for_ever,
-	};
-	struct race race = NEW_RACE();
-
-	ASSERT_EQ(0, mock_join_group(true));
-	ASSERT_EQ(0, run_race(&race, runs, ARRAY_SIZE(runs)));
-	ASSERT_EQ(0, mock_destroy(FD, &DEV));
-	EXPECT_LT(0, race.rounds);
-	EXPECT_LT(0, race.answered);
-	EXPECT_FALSE(readable(QUEUE));
-	EXPECT_EQ(race.requests, answers_since(&self->before));
-	TH_LOG("%ld requests, %ld answered, %ld devices", race.requests,
-	       race.answered, race.rounds);
 }
 
 /* The page table that the device is on gets a new queue all the time. */
@@ -1504,8 +1482,56 @@ TEST_F_TIMEOUT(fault, has_one_answer_while_the_queue_is_closed, 60)
 	ASSERT_EQ(0, crowd_end(&race.crowd));
 	ASSERT_EQ(0, move(FD, &DEV, IOAS));
 	EXPECT_LT(0, race.requests);
-	EXPECT_EQ(race.requests, answers_since(&self->before));
+	EXPECT_EQ(race.requests, answers_since(BEFORE));
 	TH_LOG("%ld requests", race.requests);
+}
+
+/* The same with other devices than the one that asks all the time. */
+FIXTURE(plugging)
+{
+	struct fault_rig rig;
+};
+
+FIXTURE_VARIANT(plugging)
+{
+	bool group;		/* with the one that asks */
+};
+
+FIXTURE_VARIANT_ADD(plugging, single_devices)
+{
+};
+
+FIXTURE_VARIANT_ADD(plugging, devices_of_a_group)
+{
+	.group = true,
+};
+
+FIXTURE_SETUP(plugging)
+{
+	MAKE(fault_rig_make(&self->rig));
+	ASSERT_EQ(0, mock_join_group(variant->group));
+}
+
+FIXTURE_TEARDOWN(plugging)
+{
+	EXPECT_EQ(0, fault_rig_break(&self->rig));
+}
+
+TEST_F_TIMEOUT(plugging, leaves_one_answer_to_each_request, 60)
+{
+	static int (*const runs[])(void *) = {
+		request_for_ever, answer_for_ever, plug_for_ever,
+	};
+	struct race race = NEW_RACE();
+
+	ASSERT_EQ(0, run_race(&race, runs, ARRAY_SIZE(runs)));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_LT(0, race.rounds);
+	EXPECT_LT(0, race.answered);
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_EQ(race.requests, answers_since(BEFORE));
+	TH_LOG("%ld requests, %ld answered, %ld devices", race.requests,
+	       race.answered, race.rounds);
 }
 
 TEST_HARNESS_MAIN

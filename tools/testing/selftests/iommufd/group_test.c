@@ -58,17 +58,13 @@ FIXTURE_SETUP(group)
 	ASSERT_EQ(vfio_group(first), vfio_group(second));
 	ASSERT_EQ(0, vfio_bind(&self->a, self->iommufd));
 	ASSERT_EQ(0, vfio_bind(&self->b, self->iommufd));
-	self->page = address_room(SMALL_PAGE, SMALL_PAGE);
+	self->page = anonymous(SMALL_PAGE);
 	ASSERT_NE(NULL, self->page);
-	ASSERT_EQ(self->page, mmap(self->page, SMALL_PAGE,
-				   PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-				   -1, 0));
 }
 
 FIXTURE_TEARDOWN_PARENT(group)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->pins));
 }
 
 TEST_F(group, shares_one_page_table)
@@ -240,8 +236,7 @@ static struct state state_of(int iommufd, __u32 ioas, __u32 other)
 	state.pinned = vm_pinned();
 	state.nr_ranges[0] = nr_ranges(iommufd, ioas);
 	state.nr_ranges[1] = nr_ranges(iommufd, other);
-	if (!ioas_alloc(iommufd, &state.next_id))
-		iommufd_destroy(iommufd, state.next_id);
+	state.next_id = next_id(iommufd);
 	return state;
 }
 

@@ -11,7 +11,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_nth.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -21,37 +21,26 @@
 
 FIXTURE(hwpt)
 {
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;	/* attached to ioas */
-	char *va;		/* LENGTH, not mapped */
-	long pins;
+	struct mock_rig rig;
+	struct memory_rig mem;	/* LENGTH, not mapped */
 };
 
 FIXTURE_SETUP(hwpt)
 {
-	struct memory mem;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &self->dev));
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, LENGTH));
-	self->va = mem.va;
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, LENGTH));
 }
 
 FIXTURE_TEARDOWN(hwpt)
 {
-	close(self->iommufd);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
-#define DEV (self->dev)
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define DEV (self->rig.dev)
+#define VA (self->mem.va)
 
 /*
  * What is told about the hardware
@@ -210,42 +199,23 @@ TEST_F(hwpt, tells_old_programs_what_they_know_of)
  * Page tables that user space allocates
  */
 
-/* The page table of a data type of the driver's, or a negative errno. */
-static int alloc_typed(int iommufd, __u32 idev, __u32 pt, __u32 flags,
-		       const struct iommu_test_hwpt *data, __u32 *hwpt)
-{
-	struct iommu_hwpt_alloc cmd = {
-		.flags = flags,
-		.dev_id = idev,
-		.pt_id = pt,
-		.data_type = IOMMU_HWPT_DATA_SELFTEST,
-		.data_len = sizeof(*data),
-		.data_uptr = (uintptr_t)data,
-	};
-	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
-
-	if (!rc)
-		*hwpt = cmd.out_hwpt_id;
-	return rc;
-}
-
 TEST_F(hwpt, allocated_follows_the_ioas)
 {
 	__u32 hwpt;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
 	EXPECT_NE(DEV.hwpt, hwpt);
-	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA, SMALL_PAGE, self->va));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA + MIB));
-	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA + MIB, LENGTH, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA, SMALL_PAGE, VA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA + MIB));
+	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA + MIB, LENGTH, VA));
 	EXPECT_EQ(0, mock_check_map(FD, DEV.hwpt, IOVA + MIB, LENGTH,
-				    self->va));
+				    VA));
 	/* in two page tables, but pinned once by each map */
 	EXPECT_EQ(LENGTH + SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, hwpt, IOVA, SMALL_PAGE,
-					  self->va));
+					  VA));
 }
 
 /* It needs no device to keep memory pinned. */
@@ -253,12 +223,12 @@ TEST_F(hwpt, allocated_stays_until_it_is_destroyed)
 {
 	__u32 hwpt;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
 	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, IOAS));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_EQ(LENGTH, vm_pinned());
-	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA, LENGTH, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, hwpt, IOVA, LENGTH, VA));
 
 	ASSERT_EQ(0, mock_domain(FD, hwpt, &DEV));
 	EXPECT_EQ(hwpt, DEV.hwpt);
@@ -302,7 +272,7 @@ TEST_F(hwpt, allocated_narrows_the_ioas)
 	EXPECT_EQ(MOCK_PAGE_SIZE, alignment);
 	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
 
-	ASSERT_EQ(0, ioas_map_at(FD, ioas, self->va, SMALL_PAGE, 0));
+	ASSERT_EQ(0, ioas_map_at(FD, ioas, VA, SMALL_PAGE, 0));
 	EXPECT_EQ(-EADDRINUSE, hwpt_alloc(FD, DEV.idev, ioas, 0, &hwpt));
 	ASSERT_EQ(0, ioas_iova_ranges(FD, ioas, &range, &count, &alignment));
 	EXPECT_EQ(0, range.start);
@@ -318,14 +288,14 @@ TEST_F(hwpt, is_of_the_kind_that_the_data_asks_for)
 	__u64 alignment;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
-	ASSERT_EQ(0, alloc_typed(FD, DEV.idev, ioas, 0, &data, &hwpt));
+	ASSERT_EQ(0, mock_hwpt_alloc(FD, DEV.idev, ioas, 0, &data, &hwpt));
 	ASSERT_EQ(0, ioas_iova_ranges(FD, ioas, &range, &count, &alignment));
 	EXPECT_EQ(0, range.start);
 	EXPECT_EQ(SMALL_PAGE, alignment);
 
 	data.pagetable_type = 2;
-	EXPECT_EQ(-EOPNOTSUPP, alloc_typed(FD, DEV.idev, ioas, 0, &data,
-					   &hwpt));
+	EXPECT_EQ(-EOPNOTSUPP, mock_hwpt_alloc(FD, DEV.idev, ioas, 0, &data,
+					       &hwpt));
 }
 
 TEST_F(hwpt, takes_the_flags_that_the_driver_has)
@@ -403,19 +373,11 @@ TEST_F(hwpt, is_gone_when_its_id_cannot_be_told)
 		.dev_id = DEV.idev,
 		.pt_id = IOAS,
 	};
-	__u32 next, then;
-	void *va;
+	const __u32 first = next_id(FD);
+	void *va = read_only(&cmd, sizeof(cmd));
 
-	va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, va);
-	memcpy(va, &cmd, sizeof(cmd));
-	ASSERT_EQ(0, mprotect(va, SMALL_PAGE, PROT_READ));
-	ASSERT_EQ(0, ioas_alloc(FD, &next));
-	ASSERT_EQ(0, iommufd_destroy(FD, next));
 	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_HWPT_ALLOC, va));
-	ASSERT_EQ(0, ioas_alloc(FD, &then));
-	EXPECT_EQ(next, then);
+	EXPECT_EQ(first, next_id(FD));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 }
@@ -424,34 +386,24 @@ TEST_F(hwpt, is_gone_when_its_id_cannot_be_told)
  * Replace
  */
 
-static bool is_unrestricted(int iommufd, __u32 ioas)
-{
-	struct iommu_iova_range range;
-	__u64 alignment;
-	__u32 count = 1;
-
-	return !ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment) &&
-	       range.start == 0 && range.last == UINT64_MAX && alignment == 1;
-}
-
 TEST_F(hwpt, replaced_by_that_of_another_ioas_vanishes)
 {
 	__u32 other, pt;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &other));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, other, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, other, VA, SMALL_PAGE, IOVA));
 
 	pt = other;
 	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
 	EXPECT_NE(other, pt);
 	EXPECT_NE(DEV.hwpt, pt);
 	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, pt));
-	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, SMALL_PAGE, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, SMALL_PAGE, VA));
 	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, DEV.hwpt));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
-	EXPECT_FALSE(is_unrestricted(FD, other));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
+	EXPECT_FALSE(ioas_is_unrestricted(FD, other));
 	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, other));
 
@@ -464,7 +416,7 @@ TEST_F(hwpt, replaced_by_one_of_the_same_ioas_leaves_it_as_it_is)
 {
 	__u32 hwpt, pt;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
 	pt = hwpt;
 	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
@@ -472,14 +424,14 @@ TEST_F(hwpt, replaced_by_one_of_the_same_ioas_leaves_it_as_it_is)
 	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, hwpt));
 	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, DEV.hwpt));
 	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, hwpt));
-	EXPECT_FALSE(is_unrestricted(FD, IOAS));
+	EXPECT_FALSE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(LENGTH, vm_pinned());
 
 	/* a page table of one's own is not what the IOAS stands for */
 	pt = IOAS;
 	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
 	EXPECT_NE(hwpt, pt);
-	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, LENGTH, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, LENGTH, VA));
 	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
 	EXPECT_EQ(LENGTH, vm_pinned());
 	EXPECT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
@@ -501,7 +453,7 @@ TEST_F(hwpt, replaced_by_that_of_another_device_is_shared)
 	/* by the ID of an automatic page table, too */
 	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
 	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, dev.hwpt));
-	EXPECT_TRUE(is_unrestricted(FD, other));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, other));
 	EXPECT_EQ(0, iommufd_destroy(FD, other));
 }
 
@@ -511,8 +463,8 @@ TEST_F(hwpt, replaced_by_one_that_does_not_suit_stays)
 	__u32 other, pt, next, then;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &other));
-	ASSERT_EQ(0, ioas_map_at(FD, other, self->va, LENGTH, 0));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, other, VA, LENGTH, 0));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, ioas_alloc(FD, &next));
 	ASSERT_EQ(0, iommufd_destroy(FD, next));
 
@@ -520,10 +472,10 @@ TEST_F(hwpt, replaced_by_one_that_does_not_suit_stays)
 	EXPECT_EQ(-EADDRINUSE, mock_domain_replace(FD, DEV.stdev, &pt));
 	EXPECT_EQ(other, pt);
 	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, DEV.hwpt));
-	EXPECT_EQ(0, mock_check_map(FD, DEV.hwpt, IOVA, SMALL_PAGE, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, DEV.hwpt, IOVA, SMALL_PAGE, VA));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(is_unrestricted(FD, other));
-	EXPECT_FALSE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, other));
+	EXPECT_FALSE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, iommufd_destroy(FD, other));
 	ASSERT_EQ(0, ioas_alloc(FD, &then));
 	EXPECT_EQ(other, then);
@@ -576,7 +528,7 @@ TEST_F(hwpt, replaced_both_ways_at_the_same_time)
 					       &movers[i]));
 	}
 	for (i = 0; i != NR_MOVES; i++) {
-		ASSERT_EQ(0, ioas_map_at(FD, i % 2 ? IOAS : other, self->va,
+		ASSERT_EQ(0, ioas_map_at(FD, i % 2 ? IOAS : other, VA,
 					 LENGTH, IOVA));
 		ASSERT_EQ(0, ioas_unmap(FD, i % 2 ? IOAS : other, IOVA, LENGTH,
 					NULL));
@@ -585,8 +537,8 @@ TEST_F(hwpt, replaced_both_ways_at_the_same_time)
 		EXPECT_EQ(0, thread_call_end(&movers[i].call));
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	ASSERT_EQ(0, mock_destroy(FD, &dev));
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
-	EXPECT_TRUE(is_unrestricted(FD, other));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, other));
 	EXPECT_EQ(0, iommufd_destroy(FD, other));
 }
 
@@ -627,10 +579,9 @@ static struct state state_of(struct scene *scene)
 	state.on_its_page_table = mock_pasid_check(scene->iommufd,
 						   scene->dev.stdev, 0,
 						   scene->pt);
-	state.other_is_unrestricted = is_unrestricted(scene->iommufd,
-						      scene->other);
-	if (!ioas_alloc(scene->iommufd, &state.next_id))
-		iommufd_destroy(scene->iommufd, state.next_id);
+	state.other_is_unrestricted = ioas_is_unrestricted(scene->iommufd,
+							   scene->other);
+	state.next_id = next_id(scene->iommufd);
 	return state;
 }
 
@@ -706,9 +657,9 @@ TEST_F_TIMEOUT(hwpt, operations_unwind_and_work_the_next_time, TIMEOUT)
 
 	if (fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 	ASSERT_EQ(0, ioas_alloc(FD, &scene.other));
-	ASSERT_EQ(0, ioas_map_at(FD, scene.other, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, scene.other, VA, LENGTH, IOVA));
 	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &scene.own));
 
 	for (op = operations; op != operations + ARRAY_SIZE(operations); op++) {

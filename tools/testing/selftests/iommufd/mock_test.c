@@ -15,7 +15,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_nth.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -26,49 +26,24 @@
 
 FIXTURE(mock)
 {
-	int iommufd;
-	__u32 ioas;
-	char *va;		/* NR_PAGES */
-	long pins;
+	struct mock_rig rig;	/* without a device */
+	struct memory_rig mem;	/* NR_PAGES */
 };
 
 FIXTURE_SETUP(mock)
 {
-	struct memory mem;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, LENGTH));
-	self->va = mem.va;
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, LENGTH));
 }
 
 FIXTURE_TEARDOWN(mock)
 {
-	close(self->iommufd);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
-
-static int count_devices(void)
-{
-	struct dirent *entry;
-	int count = 0;
-	DIR *dir;
-
-	dir = opendir(DEVICES);
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir)))
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count;
-}
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define VA (self->mem.va)
 
 static bool exists(const char *path)
 {
@@ -137,7 +112,7 @@ TEST_F(mock, makes_and_removes_devices)
 	struct mock_device dev, other;
 
 	EXPECT_TRUE(exists("/sys/class/iommu/iommufd_selftest_iommu"));
-	ASSERT_EQ(0, count_devices());
+	ASSERT_EQ(0, mock_devices());
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0/iommu_group"));
 	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0/iommu"));
@@ -152,11 +127,11 @@ TEST_F(mock, makes_and_removes_devices)
 	/* the lowest free number */
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0"));
-	EXPECT_EQ(2, count_devices());
+	EXPECT_EQ(2, mock_devices());
 
 	ASSERT_EQ(0, mock_destroy(FD, &dev));
 	ASSERT_EQ(0, mock_destroy(FD, &other));
-	EXPECT_EQ(0, count_devices());
+	EXPECT_EQ(0, mock_devices());
 	EXPECT_EQ(-ENOENT, mock_destroy(FD, &dev));
 }
 
@@ -165,13 +140,13 @@ TEST_F(mock, removes_devices_when_the_file_closes)
 	struct mock_device dev;
 	int i;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 	for (i = 0; i != 3; i++)
 		ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
-	EXPECT_EQ(3, count_devices());
+	EXPECT_EQ(3, mock_devices());
 	close(FD);
-	EXPECT_EQ(0, count_devices());
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_devices());
+	EXPECT_EQ(self->rig.pins, pins_held());
 	FD = iommufd_open();
 }
 
@@ -187,11 +162,11 @@ TEST_F(mock, refuses_bad_devices)
 			continue;
 		EXPECT_EQ(-EINVAL, mock_domain_flags(FD, IOAS, flags, &bad));
 	}
-	EXPECT_EQ(0, count_devices());
+	EXPECT_EQ(0, mock_devices());
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	EXPECT_EQ(-EINVAL, mock_domain(FD, dev.idev, &bad));
 	EXPECT_EQ(-EINVAL, mock_domain(FD, dev.stdev, &bad));
-	EXPECT_EQ(1, count_devices());
+	EXPECT_EQ(1, mock_devices());
 }
 
 TEST_F(mock, reads_device_flags_only_where_they_are)
@@ -206,7 +181,7 @@ TEST_F(mock, reads_device_flags_only_where_they_are)
 	EXPECT_EQ(0, mock_ioctl(FD, &cmd));
 	EXPECT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_NO_DIRTY |
 				       MOCK_FLAGS_DEVICE_PASID, &dev));
-	EXPECT_EQ(2, count_devices());
+	EXPECT_EQ(2, mock_devices());
 }
 
 TEST_F(mock, devices_share_a_page_table_of_the_ioas)
@@ -300,7 +275,7 @@ TEST_F(mock, detaches_once_however_often_it_is_asked)
 	EXPECT_EQ(0, mock_pasid_attach(FD, dev.stdev, 0, &pt));
 	EXPECT_EQ(0, mock_pasid_check(FD, dev.stdev, 0, pt));
 	EXPECT_EQ(0, mock_destroy(FD, &dev));
-	EXPECT_EQ(0, count_devices());
+	EXPECT_EQ(0, mock_devices());
 }
 
 TEST_F(mock, has_cache_words_with_a_default)
@@ -341,7 +316,7 @@ TEST_F(mock, requests_pages_that_nobody_handles)
 TEST_F(mock, sees_what_is_mapped)
 {
 	struct mock_device dev;
-	char *va = self->va;
+	char *va = VA;
 	__u64 iova = IOVA + MIB;
 
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
@@ -369,7 +344,7 @@ TEST_F(mock, sees_what_is_mapped)
 
 TEST_F(mock, checks_what_it_is_to_look_at)
 {
-	const char *va = self->va, *top = (char *)-SMALL_PAGE;
+	const char *va = VA, *top = (char *)-SMALL_PAGE;
 	struct mock_device dev;
 
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
@@ -391,7 +366,7 @@ TEST_F(mock, checks_what_it_is_to_look_at)
 TEST_F(mock, maps_half_pages)
 {
 	const __u64 length = 3 * MOCK_PAGE_SIZE;
-	char *va = self->va + MOCK_PAGE_SIZE;
+	char *va = VA + MOCK_PAGE_SIZE;
 	struct mock_device dev;
 	__u64 iova = IOVA + MOCK_PAGE_SIZE;
 
@@ -399,11 +374,11 @@ TEST_F(mock, maps_half_pages)
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, length, iova));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, length, va));
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, MOCK_PAGE_SIZE,
-					  self->va));
+					  VA));
 	/* the other half of the same page, elsewhere */
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, MOCK_PAGE_SIZE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, MOCK_PAGE_SIZE, IOVA));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, 4 * MOCK_PAGE_SIZE,
-				    self->va));
+				    VA));
 }
 
 TEST_F(mock, sees_what_was_mapped_before_the_device_came)
@@ -412,14 +387,14 @@ TEST_F(mock, sees_what_was_mapped_before_the_device_came)
 	int i;
 
 	for (i = 0; i != NR_PAGES; i += 2)
-		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va + i * SMALL_PAGE,
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA + i * SMALL_PAGE,
 					 SMALL_PAGE, IOVA + i * SMALL_PAGE));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	for (i = 0; i != NR_PAGES; i++)
 		EXPECT_EQ(i % 2 ? -EINVAL : 0,
 			  mock_check_map(FD, dev.hwpt, IOVA + i * SMALL_PAGE,
 					 SMALL_PAGE,
-					 self->va + i * SMALL_PAGE));
+					 VA + i * SMALL_PAGE));
 }
 
 TEST_F(mock, counts_pins)
@@ -427,28 +402,28 @@ TEST_F(mock, counts_pins)
 	struct mock_device dev, other;
 	__u32 ioas;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
-	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
-	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 1));
-	EXPECT_EQ(-EIO, mock_check_refs(FD, self->va, LENGTH, 0));
-	EXPECT_EQ(-EIO, mock_check_refs(FD, self->va, LENGTH, 2));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 1));
+	EXPECT_EQ(-EIO, mock_check_refs(FD, VA, LENGTH, 0));
+	EXPECT_EQ(-EIO, mock_check_refs(FD, VA, LENGTH, 2));
 
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
 	ASSERT_EQ(0, mock_domain(FD, ioas, &other));
-	ASSERT_EQ(0, ioas_map_at(FD, ioas, self->va, SMALL_PAGE, IOVA));
-	EXPECT_EQ(0, mock_check_refs(FD, self->va, SMALL_PAGE, 2));
-	EXPECT_EQ(0, mock_check_refs(FD, self->va + SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, ioas, VA, SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, SMALL_PAGE, 2));
+	EXPECT_EQ(0, mock_check_refs(FD, VA + SMALL_PAGE,
 				     LENGTH - SMALL_PAGE, 1));
-	EXPECT_EQ(-EIO, mock_check_refs(FD, self->va, LENGTH, 1));
+	EXPECT_EQ(-EIO, mock_check_refs(FD, VA, LENGTH, 1));
 
 	ASSERT_EQ(0, mock_destroy(FD, &dev));
 	ASSERT_EQ(0, ioas_unmap_all(FD, ioas, NULL));
-	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
 
-	EXPECT_EQ(-EINVAL, mock_check_refs(FD, self->va + 2048, SMALL_PAGE, 0));
-	EXPECT_EQ(-EINVAL, mock_check_refs(FD, self->va, 2048, 0));
-	EXPECT_EQ(-EINVAL, mock_check_refs(FD, self->va, -SMALL_PAGE, 0));
+	EXPECT_EQ(-EINVAL, mock_check_refs(FD, VA + 2048, SMALL_PAGE, 0));
+	EXPECT_EQ(-EINVAL, mock_check_refs(FD, VA, 2048, 0));
+	EXPECT_EQ(-EINVAL, mock_check_refs(FD, VA, -SMALL_PAGE, 0));
 	EXPECT_EQ(-EFAULT, mock_check_refs(FD, NULL, SMALL_PAGE, 0));
 }
 
@@ -463,12 +438,12 @@ TEST_F(mock, maps_in_steps_of_little_memory)
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	for (limit = MOCK_MEMORY_LIMIT_MIN; limit < 1024; limit += 37) {
 		ASSERT_EQ(0, mock_memory_limit(FD, limit));
-		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 		EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, LENGTH,
-					    self->va));
-		EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 1));
+					    VA));
+		EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 1));
 		ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
-		EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+		EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
 	}
 	EXPECT_EQ(0, mock_memory_limit(FD, 0));
 }
@@ -483,7 +458,7 @@ TEST_F(mock, counts_flushes_of_the_iotlb)
 	before = mock_iotlb_syncs();
 	ASSERT_LE(0, before);
 	for (i = 0; i != NR_PAGES; i++)
-		ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va + i * SMALL_PAGE,
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA + i * SMALL_PAGE,
 					 SMALL_PAGE, IOVA + i * SMALL_PAGE));
 	EXPECT_EQ(before, mock_iotlb_syncs());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
@@ -499,7 +474,7 @@ TEST_F(mock, makes_no_page_dirty_without_tracking)
 	__u64 bits = 1;
 
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 #define DIRTY(hwpt, length, size, map)					\
 	mock_dirty(FD, hwpt, IOVA, length, size, map, NULL)
 	EXPECT_EQ(-EINVAL, DIRTY(dev.hwpt, LENGTH, SMALL_PAGE, &bits));
@@ -529,7 +504,7 @@ TEST_F(mock, reserves_iova_for_as_long_as_the_ioas_lives)
 	EXPECT_EQ(-EINVAL, mock_add_reserved(FD, IOAS, IOVA, 0));
 	EXPECT_EQ(-EOVERFLOW, mock_add_reserved(FD, IOAS, UINT64_MAX, 2));
 	EXPECT_EQ(-ENOENT, mock_add_reserved(FD, NO_SUCH_ID, IOVA, 1));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
 	EXPECT_EQ(-EADDRINUSE, mock_add_reserved(FD, IOAS, IOVA + 1, 1));
 	EXPECT_EQ(-EADDRINUSE, mock_add_reserved(FD, IOAS, 0, UINT64_MAX));
 	ASSERT_EQ(0, ioas_allow_iovas(FD, IOAS, &allowed, 1));
@@ -537,9 +512,9 @@ TEST_F(mock, reserves_iova_for_as_long_as_the_ioas_lives)
 
 	ASSERT_EQ(0, mock_add_reserved(FD, IOAS, 40 * MIB, MIB));
 	ASSERT_EQ(0, mock_add_reserved(FD, IOAS, 40 * MIB, 2 * MIB));
-	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE,
+	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, VA, SMALL_PAGE,
 				       42 * MIB - SMALL_PAGE));
-	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, 42 * MIB));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, 42 * MIB));
 
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	ASSERT_EQ(0, mock_destroy(FD, &dev));
@@ -569,17 +544,17 @@ TEST_F(mock, refuses_bad_accesses)
 	EXPECT_EQ(-EBADFD, mock_access_unpin(FD, FD, 0));
 	EXPECT_EQ(-EBADFD, mock_access_replace(FD, FD, IOAS));
 	EXPECT_EQ(-ENOMEM, mock_access_rw(FD, FD, 0, IOVA, 16 * MIB + 1,
-					  self->va));
-	EXPECT_EQ(-EOPNOTSUPP, mock_access_rw(FD, FD, 2, IOVA, 1, self->va));
-	EXPECT_EQ(-EBADFD, mock_access_rw(FD, FD, 0, IOVA, 1, self->va));
-	EXPECT_EQ(-EBADFD, mock_access_rw(FD, -1, 0, IOVA, 1, self->va));
+					  VA));
+	EXPECT_EQ(-EOPNOTSUPP, mock_access_rw(FD, FD, 2, IOVA, 1, VA));
+	EXPECT_EQ(-EBADFD, mock_access_rw(FD, FD, 0, IOVA, 1, VA));
+	EXPECT_EQ(-EBADFD, mock_access_rw(FD, -1, 0, IOVA, 1, VA));
 }
 
 #define NEEDS_PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
 
 TEST_F(mock, access_pins_what_is_mapped)
 {
-	char *va = self->va;
+	char *va = VA;
 	__u32 item, other;
 	int access;
 
@@ -626,11 +601,11 @@ TEST_F(mock, access_pins_what_is_mapped)
 
 TEST_F(mock, access_without_pins_copies)
 {
-	char *bytes = self->va + LENGTH / 2;
+	char *bytes = VA + LENGTH / 2;
 	__u32 item;
 	int access;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH / 2, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH / 2, IOVA));
 	access = mock_access(FD, IOAS, 0);
 	if (access == -EOPNOTSUPP)
 		SKIP(return, "the kernel has no accesses");
@@ -639,16 +614,16 @@ TEST_F(mock, access_without_pins_copies)
 
 #define RW(flags, iova, length, at)					\
 	mock_access_rw(FD, access, flags, iova, length, at)
-	pattern_fill(self->va, LENGTH / 2, 1);
+	pattern_fill(VA, LENGTH / 2, 1);
 	EXPECT_EQ(0, RW(0, IOVA + 3, LENGTH / 2 - 3, bytes));
-	EXPECT_EQ(0, memcmp(bytes, self->va + 3, LENGTH / 2 - 3));
+	EXPECT_EQ(0, memcmp(bytes, VA + 3, LENGTH / 2 - 3));
 	pattern_fill(bytes, LENGTH / 2, 2);
 	EXPECT_EQ(0, RW(MOCK_ACCESS_RW_WRITE, IOVA, LENGTH / 2, bytes));
-	EXPECT_EQ(0, memcmp(bytes, self->va, LENGTH / 2));
+	EXPECT_EQ(0, memcmp(bytes, VA, LENGTH / 2));
 	pattern_fill(bytes, LENGTH / 2, 3);
 	EXPECT_EQ(0, RW(MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH, IOVA,
 			LENGTH / 2, bytes));
-	EXPECT_EQ(0, memcmp(bytes, self->va, LENGTH / 2));
+	EXPECT_EQ(0, memcmp(bytes, VA, LENGTH / 2));
 
 	EXPECT_EQ(-EFAULT, RW(0, IOVA, 1, NULL));
 	EXPECT_EQ(-EFAULT, RW(MOCK_ACCESS_RW_WRITE, IOVA, 1, NULL));
@@ -662,15 +637,15 @@ TEST_F(mock, access_finds_the_nth_map)
 	char bytes[2];
 	int access;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va + SMALL_PAGE, SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA + SMALL_PAGE, SMALL_PAGE,
 				 IOVA + MIB));
 	access = mock_access(FD, IOAS, 0);
 	if (access == -EOPNOTSUPP)
 		SKIP(return, "the kernel has no accesses");
 	ASSERT_LE(0, access);
-	self->va[5] = 'a';
-	self->va[SMALL_PAGE + 6] = 'b';
+	VA[5] = 'a';
+	VA[SMALL_PAGE + 6] = 'b';
 	EXPECT_EQ(0, RW(MOCK_FLAGS_ACCESS_SYZ, 5ULL << 32, 1, bytes));
 	EXPECT_EQ(0, RW(MOCK_FLAGS_ACCESS_SYZ, 6ULL << 32 | 1, 1, bytes + 1));
 	EXPECT_EQ('a', bytes[0]);
@@ -684,18 +659,18 @@ TEST_F(mock, access_moves_to_another_ioas)
 	__u32 ioas, item;
 	int access;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
 	access = mock_access(FD, IOAS, NEEDS_PINS);
 	if (access == -EOPNOTSUPP)
 		SKIP(return, "the kernel has no accesses");
 	ASSERT_LE(0, access);
-	ASSERT_EQ(0, PIN(0, IOVA, LENGTH, self->va, &item));
+	ASSERT_EQ(0, PIN(0, IOVA, LENGTH, VA, &item));
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
 	EXPECT_EQ(-ENOENT, mock_access_replace(FD, access, NO_SUCH_ID));
-	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 1));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 1));
 	EXPECT_EQ(0, mock_access_replace(FD, access, ioas));
-	EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
-	EXPECT_EQ(-ENOENT, PIN(0, IOVA, LENGTH, self->va, &item));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
+	EXPECT_EQ(-ENOENT, PIN(0, IOVA, LENGTH, VA, &item));
 	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, ioas));
 	close(access);
@@ -918,7 +893,7 @@ TEST_F_TIMEOUT(mock, leaves_nothing_whatever_is_called, 300)
 		for (i = 0; i != NR_THREADS; i++) {
 			chaos[i] = (struct chaos){
 				.iommufd = iommufd,
-				.va = self->va,
+				.va = VA,
 				.seed = round * NR_THREADS + i + 1,
 			};
 			ASSERT_EQ(0, thread_call_start(&chaos[i].call,
@@ -929,8 +904,8 @@ TEST_F_TIMEOUT(mock, leaves_nothing_whatever_is_called, 300)
 		/* accesses and dma-bufs, which have files of their own */
 		for (i = iommufd; i != NR_FILES; i++)
 			close(i);
-		EXPECT_EQ(0, count_devices());
-		EXPECT_EQ(0, mock_check_refs(FD, self->va, LENGTH, 0));
+		EXPECT_EQ(0, mock_devices());
+		EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
 	}
 	EXPECT_EQ(0, mock_memory_limit(FD, 0));
 }
@@ -945,46 +920,31 @@ TEST_F_TIMEOUT(mock, leaves_nothing_whatever_is_called, 300)
 
 #define DEBUGFS "/sys/kernel/debug/"
 
-/* A device on an IOAS, and memory */
-struct mock_rig {
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;
-	char *va;		/* NR_PAGES */
-};
-
 FIXTURE(failing)
 {
 	struct mock_rig rig;
+	struct memory_rig mem;	/* NR_PAGES */
 	int fail_nth;
-	long pins;
 };
+
+#define FAILING FIXTURE_DATA(failing)
+#define DEV (self->rig.dev)
 
 FIXTURE_SETUP(failing)
 {
-	struct memory mem;
-
-	self->pins = pins_held();
-	self->rig.iommufd = iommufd_open();
-	ASSERT_LE(0, self->rig.iommufd);
-	if (!mock_available(self->rig.iommufd))
-		SKIP(return, "the kernel has no test device");
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, LENGTH));
 	self->fail_nth = fail_nth_open();
 	if (self->fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
 	ASSERT_EQ(0, file_write(DEBUGFS "fail_iommufd/verbose", "0"));
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM, LENGTH));
-	self->rig.va = mem.va;
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &self->rig.ioas));
-	ASSERT_EQ(0, mock_domain(self->rig.iommufd, self->rig.ioas,
-				 &self->rig.dev));
 }
 
 FIXTURE_TEARDOWN(failing)
 {
-	close(self->rig.iommufd);
-	EXPECT_EQ(self->pins, pins_held());
-	EXPECT_EQ(0, count_devices());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
+	EXPECT_EQ(0, mock_devices());
 }
 
 /* What a call that has failed must have left as it was */
@@ -998,29 +958,27 @@ struct state {
 	__u64 alignment;
 };
 
-static struct state current_state(struct mock_rig *rig)
+static struct state current_state(FAILING *self)
 {
 	struct iommu_iova_range range = {};
 	struct state state = {};
 
 	state.nr_ranges = 1;
-	ioas_iova_ranges(rig->iommufd, rig->ioas, &range, &state.nr_ranges,
+	ioas_iova_ranges(FD, IOAS, &range, &state.nr_ranges,
 			 &state.alignment);
 	state.first = range.start;
 	state.pinned = vm_pinned();
-	state.nr_devices = count_devices();
-	state.next_fd = dup(rig->iommufd);
-	close(state.next_fd);
-	if (!ioas_alloc(rig->iommufd, &state.next_id))
-		iommufd_destroy(rig->iommufd, state.next_id);
+	state.nr_devices = mock_devices();
+	state.next_fd = next_fd();
+	state.next_id = next_id(FD);
 	return state;
 }
 
 /* A call and what undoes it; either may be repeated. */
 struct call {
 	const char *name;
-	int (*run)(struct mock_rig *rig);
-	int (*undo)(struct mock_rig *rig);
+	int (*run)(FAILING *self);
+	int (*undo)(FAILING *self);
 	int error;		/* must be among its failures, if not 0 */
 };
 
@@ -1028,169 +986,169 @@ static __u32 new_id;
 static int new_fd;
 static struct mock_device new_dev;
 
-static int nothing_to_undo(struct mock_rig *rig)
+static int nothing_to_undo(FAILING *self)
 {
 	return 0;
 }
 
-static int run_ioas_alloc(struct mock_rig *rig)
+static int run_ioas_alloc(FAILING *self)
 {
-	return ioas_alloc(rig->iommufd, &new_id);
+	return ioas_alloc(FD, &new_id);
 }
 
-static int undo_id(struct mock_rig *rig)
+static int undo_id(FAILING *self)
 {
-	return iommufd_destroy(rig->iommufd, new_id);
+	return iommufd_destroy(FD, new_id);
 }
 
-static int run_map(struct mock_rig *rig)
+static int run_map(FAILING *self)
 {
-	return ioas_map_at(rig->iommufd, rig->ioas, rig->va, LENGTH, IOVA);
+	return ioas_map_at(FD, IOAS, VA, LENGTH, IOVA);
 }
 
-static int undo_map(struct mock_rig *rig)
+static int undo_map(FAILING *self)
 {
-	if (mock_check_map(rig->iommufd, rig->dev.hwpt, IOVA, LENGTH, rig->va))
+	if (mock_check_map(FD, DEV.hwpt, IOVA, LENGTH, VA))
 		return -EINVAL;
-	return ioas_unmap(rig->iommufd, rig->ioas, IOVA, LENGTH, NULL);
+	return ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 }
 
-static int run_map_with_little_memory(struct mock_rig *rig)
+static int run_map_with_little_memory(FAILING *self)
 {
-	int rc = mock_memory_limit(rig->iommufd, 256);
+	int rc = mock_memory_limit(FD, 256);
 
-	return rc ? rc : run_map(rig);
+	return rc ? rc : run_map(self);
 }
 
-static int undo_map_with_little_memory(struct mock_rig *rig)
+static int undo_map_with_little_memory(FAILING *self)
 {
-	mock_memory_limit(rig->iommufd, 0);
-	return undo_map(rig);
+	mock_memory_limit(FD, 0);
+	return undo_map(self);
 }
 
-static int run_iova_ranges(struct mock_rig *rig)
+static int run_iova_ranges(FAILING *self)
 {
 	struct iommu_iova_range range;
 	__u32 count = 1;
 
-	return ioas_iova_ranges(rig->iommufd, rig->ioas, &range, &count, NULL);
+	return ioas_iova_ranges(FD, IOAS, &range, &count, NULL);
 }
 
-static int run_allow(struct mock_rig *rig)
+static int run_allow(FAILING *self)
 {
 	const struct iommu_iova_range ranges[] = {
 		{ IOVA, IOVA + MIB },
 		{ IOVA + 4 * MIB, IOVA + 5 * MIB },
 	};
 
-	return ioas_allow_iovas(rig->iommufd, rig->ioas, ranges,
+	return ioas_allow_iovas(FD, IOAS, ranges,
 				ARRAY_SIZE(ranges));
 }
 
-static int undo_allow(struct mock_rig *rig)
+static int undo_allow(FAILING *self)
 {
-	return ioas_allow_iovas(rig->iommufd, rig->ioas, NULL, 0);
+	return ioas_allow_iovas(FD, IOAS, NULL, 0);
 }
 
-static int run_option_get(struct mock_rig *rig)
+static int run_option_get(FAILING *self)
 {
 	__u64 value;
 
-	return iommufd_option_get(rig->iommufd, IOMMU_OPTION_HUGE_PAGES,
-				  rig->ioas, &value);
+	return iommufd_option_get(FD, IOMMU_OPTION_HUGE_PAGES,
+				  IOAS, &value);
 }
 
-static int run_option_set(struct mock_rig *rig)
+static int run_option_set(FAILING *self)
 {
-	return iommufd_option_set(rig->iommufd, IOMMU_OPTION_HUGE_PAGES,
-				  rig->ioas, 1);
+	return iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES,
+				  IOAS, 1);
 }
 
-static int vfio_ioas(struct mock_rig *rig, __u16 op)
+static int vfio_ioas(FAILING *self, __u16 op)
 {
 	struct iommu_vfio_ioas cmd = {
 		.size = sizeof(cmd),
-		.ioas_id = rig->ioas,
+		.ioas_id = IOAS,
 		.op = op,
 	};
 
-	return checked_ioctl(rig->iommufd, IOMMU_VFIO_IOAS, &cmd);
+	return checked_ioctl(FD, IOMMU_VFIO_IOAS, &cmd);
 }
 
-static int run_vfio_ioas(struct mock_rig *rig)
+static int run_vfio_ioas(FAILING *self)
 {
-	return vfio_ioas(rig, IOMMU_VFIO_IOAS_SET);
+	return vfio_ioas(self, IOMMU_VFIO_IOAS_SET);
 }
 
-static int undo_vfio_ioas(struct mock_rig *rig)
+static int undo_vfio_ioas(FAILING *self)
 {
-	return vfio_ioas(rig, IOMMU_VFIO_IOAS_CLEAR);
+	return vfio_ioas(self, IOMMU_VFIO_IOAS_CLEAR);
 }
 
-static int run_mock_domain(struct mock_rig *rig)
+static int run_mock_domain(FAILING *self)
 {
-	return mock_domain(rig->iommufd, rig->ioas, &new_dev);
+	return mock_domain(FD, IOAS, &new_dev);
 }
 
-static int run_mock_domain_of_pt(struct mock_rig *rig)
+static int run_mock_domain_of_pt(FAILING *self)
 {
-	return mock_domain_flags(rig->iommufd, rig->dev.hwpt,
+	return mock_domain_flags(FD, DEV.hwpt,
 				 MOCK_FLAGS_DEVICE_PASID, &new_dev);
 }
 
-static int undo_device(struct mock_rig *rig)
+static int undo_device(FAILING *self)
 {
-	return mock_destroy(rig->iommufd, &new_dev);
+	return mock_destroy(FD, &new_dev);
 }
 
 static __u32 filled_ioas;
 
 /* A page table of its own is made and filled. */
-static int run_mock_domain_of_new_pt(struct mock_rig *rig)
+static int run_mock_domain_of_new_pt(FAILING *self)
 {
-	return mock_domain(rig->iommufd, filled_ioas, &new_dev);
+	return mock_domain(FD, filled_ioas, &new_dev);
 }
 
-static int run_replace(struct mock_rig *rig)
+static int run_replace(FAILING *self)
 {
-	__u32 pt = rig->ioas;
+	__u32 pt = IOAS;
 
-	return mock_domain_replace(rig->iommufd, rig->dev.stdev, &pt);
+	return mock_domain_replace(FD, DEV.stdev, &pt);
 }
 
-static int run_check_map(struct mock_rig *rig)
+static int run_check_map(FAILING *self)
 {
-	return mock_check_map(rig->iommufd, rig->dev.hwpt, IOVA, 0, rig->va);
+	return mock_check_map(FD, DEV.hwpt, IOVA, 0, VA);
 }
 
-static int run_check_refs(struct mock_rig *rig)
+static int run_check_refs(FAILING *self)
 {
-	return mock_check_refs(rig->iommufd, rig->va, LENGTH, 0);
+	return mock_check_refs(FD, VA, LENGTH, 0);
 }
 
-static int run_check_cache(struct mock_rig *rig)
+static int run_check_cache(FAILING *self)
 {
-	return mock_check_cache(rig->iommufd, rig->dev.idev, 0,
+	return mock_check_cache(FD, DEV.idev, 0,
 				IOMMU_TEST_DEV_CACHE_DEFAULT);
 }
 
-static int run_iopf(struct mock_rig *rig)
+static int run_iopf(FAILING *self)
 {
-	return mock_trigger_iopf(rig->iommufd, rig->dev.idev, 0, 0, 0, 0);
+	return mock_trigger_iopf(FD, DEV.idev, 0, 0, 0, 0);
 }
 
-static int run_pasid_check(struct mock_rig *rig)
+static int run_pasid_check(FAILING *self)
 {
-	return mock_pasid_check(rig->iommufd, rig->dev.stdev, 0, rig->dev.hwpt);
+	return mock_pasid_check(FD, DEV.stdev, 0, DEV.hwpt);
 }
 
-static int run_dmabuf(struct mock_rig *rig)
+static int run_dmabuf(FAILING *self)
 {
-	new_fd = mock_dmabuf(rig->iommufd, 3 * SMALL_PAGE, O_CLOEXEC);
+	new_fd = mock_dmabuf(FD, 3 * SMALL_PAGE, O_CLOEXEC);
 	return new_fd < 0 ? new_fd : 0;
 }
 
-static int undo_fd(struct mock_rig *rig)
+static int undo_fd(FAILING *self)
 {
 	return close(new_fd);
 }
@@ -1221,25 +1179,24 @@ static const struct call calls[] = {
 
 TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 {
-	struct mock_rig *rig = &self->rig;
 	const struct call *call;
 
-	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &filled_ioas));
-	ASSERT_EQ(0, ioas_map_at(rig->iommufd, filled_ioas, rig->va, LENGTH,
+	ASSERT_EQ(0, ioas_alloc(FD, &filled_ioas));
+	ASSERT_EQ(0, ioas_map_at(FD, filled_ioas, VA, LENGTH,
 				 IOVA));
 	for (call = calls; call != calls + ARRAY_SIZE(calls); call++) {
 		int nth = 0, nr_failures = 0;
 		bool failed = true, seen = !call->error;
 
 		/* once without, so that what is made only once is there */
-		ASSERT_EQ(0, call->run(rig)) TH_LOG("%s", call->name);
-		ASSERT_EQ(0, call->undo(rig)) TH_LOG("%s", call->name);
+		ASSERT_EQ(0, call->run(self)) TH_LOG("%s", call->name);
+		ASSERT_EQ(0, call->undo(self)) TH_LOG("%s", call->name);
 		while (failed && ++nth < MAX_TRIES) {
-			struct state before = current_state(rig), after;
+			struct state before = current_state(self), after;
 			int rc;
 
 			fail_nth_set(self->fail_nth, nth);
-			rc = call->run(rig);
+			rc = call->run(self);
 			failed = fail_nth_happened(self->fail_nth);
 			if (rc) {
 				ASSERT_TRUE(failed && is_injected_failure(rc))
@@ -1247,15 +1204,15 @@ TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 					       rc);
 				nr_failures++;
 				seen |= rc == call->error;
-				after = current_state(rig);
+				after = current_state(self);
 				EXPECT_EQ(0, memcmp(&before, &after,
 						    sizeof(before)))
 					TH_LOG("%s, %d: %d", call->name, nth,
 					       rc);
-				ASSERT_EQ(0, call->run(rig))
+				ASSERT_EQ(0, call->run(self))
 					TH_LOG("%s, %d", call->name, nth);
 			}
-			ASSERT_EQ(0, call->undo(rig))
+			ASSERT_EQ(0, call->undo(self))
 				TH_LOG("%s, %d", call->name, nth);
 		}
 		EXPECT_FALSE(failed);
@@ -1268,45 +1225,43 @@ TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 /* Also when it is the result that cannot be told */
 TEST_F_TIMEOUT(failing, unmap_is_done_or_not_begun, TIMEOUT)
 {
-	struct mock_rig *rig = &self->rig;
 	bool failed = true;
 	int rc, nth;
 
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
-		ASSERT_EQ(0, run_map(rig));
+		ASSERT_EQ(0, run_map(self));
 		fail_nth_set(self->fail_nth, nth);
-		rc = ioas_unmap(rig->iommufd, rig->ioas, IOVA, LENGTH, NULL);
+		rc = ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 		failed = fail_nth_happened(self->fail_nth);
 		EXPECT_TRUE(!rc || (failed && (rc == -EFAULT ||
 					       rc == -ENOENT)))
 			TH_LOG("%d: %d", nth, rc);
 		EXPECT_EQ(rc ? 0 : -ENOENT,
-			  ioas_unmap(rig->iommufd, rig->ioas, IOVA, LENGTH,
+			  ioas_unmap(FD, IOAS, IOVA, LENGTH,
 				     NULL))
 			TH_LOG("%d: %d", nth, rc);
-		EXPECT_EQ(0, mock_check_refs(rig->iommufd, rig->va, LENGTH, 0));
+		EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
 	}
 	EXPECT_FALSE(failed);
 }
 
 TEST_F_TIMEOUT(failing, devices_go_without_memory, TIMEOUT)
 {
-	struct mock_rig *rig = &self->rig;
 	bool failed = true;
 	int rc, nth;
 
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
-		ASSERT_EQ(0, run_map(rig));
-		ASSERT_EQ(0, mock_domain(rig->iommufd, rig->ioas, &new_dev));
+		ASSERT_EQ(0, run_map(self));
+		ASSERT_EQ(0, mock_domain(FD, IOAS, &new_dev));
 		fail_nth_set(self->fail_nth, nth);
-		rc = mock_destroy(rig->iommufd, &new_dev);
+		rc = mock_destroy(FD, &new_dev);
 		failed = fail_nth_happened(self->fail_nth);
 		EXPECT_TRUE(!rc || (failed && rc == -EFAULT))
 			TH_LOG("%d: %d", nth, rc);
 		if (rc)
-			ASSERT_EQ(0, mock_destroy(rig->iommufd, &new_dev));
-		ASSERT_EQ(1, count_devices());
-		ASSERT_EQ(0, ioas_unmap_all(rig->iommufd, rig->ioas, NULL));
+			ASSERT_EQ(0, mock_destroy(FD, &new_dev));
+		ASSERT_EQ(1, mock_devices());
+		ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	}
 	EXPECT_FALSE(failed);
 }
@@ -1335,10 +1290,10 @@ static int fail_no_points(void)
 TEST_F(failing, objects_are_not_found_when_told_so)
 {
 	ASSERT_EQ(0, fail_points("0", "2"));
-	EXPECT_EQ(-ENOENT, run_iova_ranges(&self->rig));
-	EXPECT_EQ(-ENOENT, run_map(&self->rig));
-	EXPECT_EQ(0, run_map(&self->rig));
-	EXPECT_EQ(0, undo_map(&self->rig));
+	EXPECT_EQ(-ENOENT, run_iova_ranges(self));
+	EXPECT_EQ(-ENOENT, run_map(self));
+	EXPECT_EQ(0, run_map(self));
+	EXPECT_EQ(0, undo_map(self));
 	EXPECT_EQ(0, fail_no_points());
 }
 
@@ -1346,9 +1301,9 @@ TEST_F(failing, objects_are_not_found_when_told_so)
 TEST_F(failing, regions_are_not_reserved_when_told_so)
 {
 	ASSERT_EQ(0, fail_points("2", "1"));
-	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(&self->rig));
-	EXPECT_EQ(1, count_devices());
-	EXPECT_EQ(0, run_mock_domain_of_pt(&self->rig));
+	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(self));
+	EXPECT_EQ(1, mock_devices());
+	EXPECT_EQ(0, run_mock_domain_of_pt(self));
 	EXPECT_EQ(0, fail_no_points());
 }
 

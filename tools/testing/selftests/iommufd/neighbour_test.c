@@ -10,7 +10,7 @@
 
 #include "kselftest_harness.h"
 #include "late_page.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -21,8 +21,9 @@
 
 #define PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define VA (self->mem.va)
 
 /* Enough for anything that does not wait, also on a busy machine. */
 #define PATIENCE 60
@@ -89,10 +90,8 @@ static int task_start(struct task *task, int (*run)(void *task))
 
 FIXTURE(neighbour)
 {
-	long pins;
-	int iommufd;
-	__u32 ioas;
-	struct memory mem;	/* mapped at IOVA, a page a map */
+	struct mock_rig rig;
+	struct memory_rig mem;	/* mapped at IOVA, a page a map */
 	struct late_page slow;
 	struct task task;
 };
@@ -101,36 +100,31 @@ FIXTURE(neighbour)
 
 FIXTURE_SETUP(neighbour)
 {
-	struct task *task = &self->task;
-	int i, rc;
+	size_t offset;
+	int rc;
 
-	self->pins = pins_held();
-	FD = iommufd_open();
-	ASSERT_LE(0, FD);
-	if (!mock_available(FD))
-		SKIP(return, "the kernel has no test device");
 	if (!late_pages_available())
 		SKIP(return, "the kernel has no userfaultfd");
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, NR_MAPS * SMALL_PAGE));
 	ASSERT_EQ(0, late_page_open(&self->slow, LATE_PAGE, NULL, 0));
-	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL,
-				  NR_MAPS * SMALL_PAGE));
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
-	for (i = 0; i < NR_MAPS; i++) {
-		rc = ioas_map_at(FD, IOAS, self->mem.va + i * SMALL_PAGE,
-				 SMALL_PAGE, IOVA + i * SMALL_PAGE);
+	for (offset = 0; offset < self->mem.length; offset += SMALL_PAGE) {
+		rc = ioas_map_at(FD, IOAS, VA + offset, SMALL_PAGE,
+				 IOVA + offset);
 		ASSERT_EQ(0, rc);
 	}
-	task->iommufd = FD;
-	task->ioas = IOAS;
-	task->va = self->slow.va;
-	task->iova = SLOW_IOVA;
+	self->task = (struct task){
+		.iommufd = FD,
+		.ioas = IOAS,
+		.va = self->slow.va,
+		.iova = SLOW_IOVA,
+	};
 }
 
 FIXTURE_TEARDOWN(neighbour)
 {
 	late_page_close(&self->slow);
-	close(FD);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 /*
@@ -174,7 +168,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_map_lives_on, PATIENCE)
 	ASSERT_EQ(0, task_start(&self->task, run_map));
 	ASSERT_TRUE(late_page_wait(&self->slow));
 
-	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	EXPECT_EQ(0, live_on(FD, IOAS, VA));
 	/* the last page table goes, and another comes; what is slow is counted */
 	EXPECT_EQ(0, mock_destroy(FD, &dev));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
@@ -217,11 +211,11 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_pin_lives_on, PATIENCE)
 	ASSERT_LE(0, task->access);
 	ASSERT_EQ(0, task_start(task, run_pin));
 	ASSERT_TRUE(late_page_wait(&self->slow));
-	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	EXPECT_EQ(0, live_on(FD, IOAS, VA));
 	/* who wants that memory waits */
 	unmap = *task;
 	ASSERT_EQ(0, task_start(&unmap, run_unmap));
-	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	EXPECT_EQ(0, live_on(FD, IOAS, VA));
 	EXPECT_FALSE(thread_call_is_over(&unmap.call));
 
 	ASSERT_EQ(0, late_page_give(&self->slow));
@@ -245,12 +239,12 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_attach_lives_on, PATIENCE)
 
 	access = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, access);
-	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE, iova));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, iova));
 	EXPECT_EQ(0, mock_access_pin(FD, access, 0, iova, SMALL_PAGE,
-				     self->mem.va, &item));
+				     VA, &item));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, iova, SMALL_PAGE, NULL));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
-	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE, iova));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, iova));
 	EXPECT_EQ(0, close(access));
 	EXPECT_FALSE(thread_call_is_over(&task->call));
 
@@ -258,7 +252,7 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_attach_lives_on, PATIENCE)
 	ASSERT_EQ(0, thread_call_end(&task->call));
 	EXPECT_EQ((NR_MAPS + 1) * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, mock_check_map(FD, task->dev.hwpt, iova, SMALL_PAGE,
-				    self->mem.va));
+				    VA));
 	EXPECT_EQ(0, mock_check_map(FD, task->dev.hwpt, SLOW_IOVA, SMALL_PAGE,
 				    self->slow.va));
 }
@@ -362,7 +356,7 @@ TEST_F_TIMEOUT(neighbour, gets_out_of_every_wait_when_killed, PATIENCE)
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, SLOW_IOVA, SMALL_PAGE, NULL));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	EXPECT_EQ(0, kill_during(task, &self->slow, run_map, NULL));
-	EXPECT_EQ(0, live_on(FD, IOAS, self->mem.va));
+	EXPECT_EQ(0, live_on(FD, IOAS, VA));
 	EXPECT_EQ(NR_MAPS * SMALL_PAGE, vm_pinned());
 	close(task->access);
 }
@@ -407,10 +401,8 @@ TEST_F_TIMEOUT(neighbour, of_a_stuck_driver_lives_on, PATIENCE)
 
 FIXTURE(unmap)
 {
-	long pins;
-	int iommufd;
-	__u32 ioas;
-	struct memory mem;
+	struct mock_rig rig;
+	struct memory_rig mem;
 };
 
 FIXTURE_VARIANT(unmap)
@@ -439,20 +431,14 @@ FIXTURE_VARIANT_ADD(unmap, of_many_areas)
 
 FIXTURE_SETUP(unmap)
 {
-	self->pins = pins_held();
-	FD = iommufd_open();
-	ASSERT_LE(0, FD);
-	if (!mock_available(FD))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL,
-				  variant->nr_areas * SMALL_PAGE));
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL,
+			     variant->nr_areas * SMALL_PAGE));
 }
 
 FIXTURE_TEARDOWN(unmap)
 {
-	close(FD);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 struct pinner {
@@ -516,7 +502,7 @@ TEST_F_TIMEOUT(unmap, ends_whatever_drivers_pin, 120)
 	ASSERT_LE(0, pinner.access);
 	ASSERT_EQ(0, crowd_add(&pinner.crowd, pin_all_the_time, &pinner));
 	for (i = 0; i < variant->nr_unmaps && !rc; i++) {
-		rc = map_areas(FD, IOAS, self->mem.va, variant->nr_areas);
+		rc = map_areas(FD, IOAS, VA, variant->nr_areas);
 		if (rc)
 			break;
 		wait_for_pins(&pinner, variant->nr_areas > 2 ? 50 : 1);
@@ -534,21 +520,16 @@ TEST_F_TIMEOUT(unmap, ends_whatever_drivers_pin, 120)
 
 FIXTURE(question)
 {
-	int iommufd;
-	__u32 ioas;
+	struct mock_rig rig;
+	struct memory_rig mem;
 	int access;
-	struct memory mem;
 	struct mock_asked before;
 };
 
 FIXTURE_SETUP(question)
 {
-	FD = iommufd_open();
-	ASSERT_LE(0, FD);
-	if (!mock_available(FD))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL, 8 * SMALL_PAGE));
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, 8 * SMALL_PAGE));
 	self->access = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, self->access);
 	if (mock_asked(&self->before))
@@ -558,7 +539,7 @@ FIXTURE_SETUP(question)
 FIXTURE_TEARDOWN(question)
 {
 	close(self->access);
-	close(FD);
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 static int map_and_pin(int iommufd, __u32 ioas, int access, char *va,
@@ -599,7 +580,7 @@ TEST_F(question, names_what_is_held_and_no_hole)
 	int rc;
 
 	for (i = 0; i < ARRAY_SIZE(maps); i++) {
-		rc = map_and_pin(FD, IOAS, self->access, self->mem.va,
+		rc = map_and_pin(FD, IOAS, self->access, VA,
 				 maps[i].iova, maps[i].pin);
 		ASSERT_EQ(0, rc);
 	}
@@ -611,7 +592,7 @@ TEST_F(question, is_none_where_nothing_is_held)
 {
 	char byte;
 
-	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access, self->mem.va, IOVA,
+	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access, VA, IOVA,
 				 false));
 	ASSERT_EQ(0, mock_access_rw(FD, self->access, 0, IOVA, 1, &byte));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
@@ -623,10 +604,10 @@ TEST_F(question, is_never_for_a_length_that_cannot_be)
 {
 	const __u64 last_page = -SMALL_PAGE;
 
-	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access, self->mem.va, 0,
+	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access, VA, 0,
 				 true));
 	ASSERT_EQ(0, map_and_pin(FD, IOAS, self->access,
-				 self->mem.va + SMALL_PAGE, last_page, true));
+				 VA + SMALL_PAGE, last_page, true));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_ASKED(2, 2);
 }

@@ -10,7 +10,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_each.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -20,42 +20,31 @@
 
 FIXTURE(nested)
 {
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;	/* attached to ioas */
-	__u32 parent;		/* on ioas */
+	struct mock_rig rig;
+	__u32 parent;		/* on its IOAS */
 	__u32 hwpt;		/* on parent */
-	long pins;
 };
+
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define DEV (self->rig.dev)
+#define PARENT (self->parent)
+#define NESTED (self->hwpt)
 
 FIXTURE_SETUP(nested)
 {
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &self->dev));
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas,
-				IOMMU_HWPT_ALLOC_NEST_PARENT, &self->parent));
-	ASSERT_EQ(0, mock_nested(self->iommufd, self->dev.idev, self->parent,
-				 0, IOTLB, &self->hwpt));
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS,
+				IOMMU_HWPT_ALLOC_NEST_PARENT, &PARENT));
+	ASSERT_EQ(0, mock_nested(FD, DEV.idev, PARENT, 0, IOTLB, &NESTED));
 }
 
 FIXTURE_TEARDOWN(nested)
 {
-	close(self->iommufd);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
-#define DEV (self->dev)
-#define PARENT (self->parent)
-#define NESTED (self->hwpt)
-
-/* A page of its own that can be read and not written, with @data in it. */
 /*
  * Page tables
  */

@@ -11,7 +11,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_nth.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -30,55 +30,41 @@ struct tables {
 
 FIXTURE(pasid)
 {
-	int iommufd;
-	__u32 ioas;
+	struct mock_rig rig;	/* its device can have PASIDs */
 	__u32 other;		/* another IOAS */
-	struct mock_device dev;	/* can have PASIDs; attached to ioas */
 	struct tables tables;
-	char *va;		/* LENGTH, not mapped */
-	long pins;
+	struct memory_rig mem;	/* LENGTH, not mapped */
 };
 
-FIXTURE_SETUP(pasid)
-{
-	struct memory mem;
-
-	self->pins = pins_held();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->other));
-	ASSERT_EQ(0, mock_domain_flags(self->iommufd, self->ioas,
-				       MOCK_FLAGS_DEVICE_PASID, &self->dev));
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, LENGTH));
-	self->va = mem.va;
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas,
-				IOMMU_HWPT_ALLOC_PASID,
-				&self->tables.capable));
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->other,
-				IOMMU_HWPT_ALLOC_PASID, &self->tables.other));
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
-				&self->tables.plain));
-}
-
-FIXTURE_TEARDOWN(pasid)
-{
-	close(self->iommufd);
-	EXPECT_EQ(self->pins, pins_held());
-}
-
-#define FD (self->iommufd)
-#define IOAS (self->ioas)
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define DEV (self->rig.dev)
 #define OTHER (self->other)
-#define DEV (self->dev)
+#define VA (self->mem.va)
 #define TABLES (self->tables)
 
 #define ATTACH(pasid, pt) attach(FD, &DEV, pasid, pt)
 #define REPLACE(pasid, pt) replace(FD, &DEV, pasid, pt)
 #define DETACH(pasid) mock_pasid_detach(FD, DEV.stdev, pasid)
 #define IS_ON(pasid, pt) (!mock_pasid_check(FD, DEV.stdev, pasid, pt))
+
+FIXTURE_SETUP(pasid)
+{
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, MOCK_FLAGS_DEVICE_PASID));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, LENGTH));
+	ASSERT_EQ(0, ioas_alloc(FD, &OTHER));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, IOMMU_HWPT_ALLOC_PASID,
+				&TABLES.capable));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, OTHER, IOMMU_HWPT_ALLOC_PASID,
+				&TABLES.other));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &TABLES.plain));
+}
+
+FIXTURE_TEARDOWN(pasid)
+{
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
+}
 
 static int attach(int iommufd, const struct mock_device *dev, __u32 pasid,
 		  __u32 pt)
@@ -101,8 +87,8 @@ TEST_F(pasid, shows_other_memory_than_the_device_and_other_pasids)
 	const __u32 pasids[] = { 1, 77, LAST_PASID };
 	size_t i;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->va + SMALL_PAGE, SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, OTHER, VA + SMALL_PAGE, SMALL_PAGE,
 				 IOVA));
 	ASSERT_EQ(0, REPLACE(0, TABLES.capable));
 	for (i = 0; i != ARRAY_SIZE(pasids); i++) {
@@ -115,7 +101,7 @@ TEST_F(pasid, shows_other_memory_than_the_device_and_other_pasids)
 	}
 	EXPECT_TRUE(IS_ON(0, TABLES.capable));
 	EXPECT_EQ(0, mock_check_map(FD, TABLES.other, IOVA, SMALL_PAGE,
-				    self->va + SMALL_PAGE));
+				    VA + SMALL_PAGE));
 
 	/* they move and go one by one */
 	ASSERT_EQ(0, REPLACE(77, TABLES.capable));
@@ -422,16 +408,10 @@ TEST_F(pasid, chosen_is_free_again_when_it_cannot_be_told)
 		.size = sizeof(cmd),
 		.dev_id = DEV.idev,
 	};
-	__u32 pasid, id, next;
-	void *va;
+	const __u32 next = next_id(FD);
+	void *va = read_only(&cmd, sizeof(cmd));
+	__u32 pasid, id;
 
-	va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, va);
-	memcpy(va, &cmd, sizeof(cmd));
-	ASSERT_EQ(0, mprotect(va, SMALL_PAGE, PROT_READ));
-	ASSERT_EQ(0, ioas_alloc(FD, &next));
-	ASSERT_EQ(0, iommufd_destroy(FD, next));
 	EXPECT_EQ(-EFAULT, checked_ioctl(FD, IOMMU_PASID_ALLOC, va));
 	ASSERT_EQ(0, ALLOC(&pasid, &id));
 	EXPECT_EQ(1, pasid);
@@ -509,8 +489,8 @@ TEST_F(pasid, chosen_can_be_put_on_an_ioas)
 {
 	__u32 pasid, id, own, pt, same;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->va + SMALL_PAGE, SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, OTHER, VA + SMALL_PAGE, SMALL_PAGE,
 				 IOVA));
 	ASSERT_EQ(0, ALLOC(&pasid, &id));
 
@@ -524,9 +504,9 @@ TEST_F(pasid, chosen_can_be_put_on_an_ioas)
 	ASSERT_EQ(0, mock_pasid_attach(FD, DEV.stdev, pasid, &pt));
 	EXPECT_NE(OTHER, pt);
 	EXPECT_NE(TABLES.other, pt);
-	EXPECT_EQ(0, mock_check_map(FD, own, IOVA, SMALL_PAGE, self->va));
+	EXPECT_EQ(0, mock_check_map(FD, own, IOVA, SMALL_PAGE, VA));
 	EXPECT_EQ(0, mock_check_map(FD, pt, IOVA, SMALL_PAGE,
-				    self->va + SMALL_PAGE));
+				    VA + SMALL_PAGE));
 	EXPECT_TRUE(IS_ON(0, own));
 	EXPECT_TRUE(IS_ON(pasid, pt));
 
@@ -617,8 +597,7 @@ static struct state state_of(const struct scene *scene)
 					    scene->tables.capable);
 	state.on_other = mock_pasid_check(iommufd, stdev, PASID,
 					  scene->tables.other);
-	if (!ioas_alloc(iommufd, &state.next_id))
-		iommufd_destroy(iommufd, state.next_id);
+	state.next_id = next_id(iommufd);
 	if (!pasid_alloc(iommufd, scene->idev, &state.next_pasid, &id))
 		iommufd_destroy(iommufd, id);
 	return state;
@@ -738,8 +717,8 @@ TEST_F_TIMEOUT(pasid, operations_unwind_and_work_the_next_time, TIMEOUT)
 	};
 	size_t i;
 
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, OTHER, VA, LENGTH, IOVA));
 	ASSERT_EQ(0, REPLACE(0, TABLES.capable));
 	for (i = 0; i != ARRAY_SIZE(operations); i++)
 		fail_everywhere(_metadata, &scene, &operations[i]);
@@ -814,7 +793,7 @@ TEST_F(pasid, attached_moved_and_detached_beside_others)
 	for (i = 0; i != NR_ROUNDS; i++) {
 		__u32 ioas = i % 2 ? IOAS : OTHER;
 
-		ASSERT_EQ(0, ioas_map_at(FD, ioas, self->va, LENGTH, IOVA));
+		ASSERT_EQ(0, ioas_map_at(FD, ioas, VA, LENGTH, IOVA));
 		ASSERT_EQ(0, REPLACE(0, i % 2 ? TABLES.other : TABLES.capable));
 		ASSERT_EQ(0, ioas_unmap(FD, ioas, IOVA, LENGTH, NULL));
 	}

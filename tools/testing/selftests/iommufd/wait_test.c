@@ -13,7 +13,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "late_page.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -195,9 +195,7 @@ TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 
 FIXTURE(unbind)
 {
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;
+	struct mock_rig rig;
 	struct late_page page;
 };
 
@@ -234,18 +232,13 @@ FIXTURE_VARIANT_ADD(unbind, and_a_pasid_that_was_chosen)
 
 FIXTURE_SETUP(unbind)
 {
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	ASSERT_EQ(0, mock_domain_flags(self->iommufd, self->ioas,
-				       MOCK_FLAGS_DEVICE_PASID, &self->dev));
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, MOCK_FLAGS_DEVICE_PASID));
 }
 
 FIXTURE_TEARDOWN(unbind)
 {
-	close(self->iommufd);
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 union command {
@@ -284,18 +277,21 @@ static int destroy_device(void *data)
 
 TEST_F_TIMEOUT(unbind, does_not_wait_for_user_memory, TIMEOUT)
 {
-	struct caller destroyer = { .iommufd = FD, .arg = &self->dev };
+	struct caller destroyer = {
+		.iommufd = self->rig.iommufd,
+		.arg = &self->rig.dev,
+	};
 	struct caller caller;
 	union command cmd;
 
-	fill_command(&cmd, variant->request, &self->dev, self->ioas);
+	fill_command(&cmd, variant->request, &self->rig.dev, self->rig.ioas);
 	if (late_page_open(&self->page, variant->late, &cmd, sizeof(cmd)))
 		SKIP(return, "no userfaultfd");
 	if (variant->late == LATE_PAGE) {
 		cmd.hw_info.data_uptr = (uintptr_t)self->page.va;
 		cmd.hw_info.data_len = SMALL_PAGE;
 	}
-	ASSERT_EQ(0, start(&caller, FD, variant->request,
+	ASSERT_EQ(0, start(&caller, self->rig.iommufd, variant->request,
 			   variant->late == LATE_PAGE ? (void *)&cmd :
 							self->page.va));
 	ASSERT_TRUE(user_waits(&self->page, &caller));
