@@ -294,16 +294,25 @@ static union arguments *page_before_a_hole(void)
 	return (union arguments *)room;
 }
 
+/* A call that works, in a file of its own. */
+static int prepare_call(const struct known_command *command, int *iommufd,
+			__u32 *ioas, union arguments **args)
+{
+	*args = page_before_a_hole();
+	if (!*args)
+		return -ENOMEM;
+	(*args)->size = command->size;
+	*iommufd = iommufd_open();
+	if (*iommufd < 0)
+		return *iommufd;
+	return ioas_alloc(*iommufd, ioas) ?:
+	       command->prepare(*iommufd, *ioas, *args);
+}
+
 FIXTURE_SETUP(any_command)
 {
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	self->args = page_before_a_hole();
-	ASSERT_NE(NULL, self->args);
-	self->args->size = variant->command->size;
-	ASSERT_EQ(0, variant->command->prepare(self->iommufd, self->ioas,
-					       self->args));
+	ASSERT_EQ(0, prepare_call(variant->command, &self->iommufd,
+				  &self->ioas, &self->args));
 }
 
 FIXTURE_TEARDOWN(any_command)
@@ -486,15 +495,9 @@ FIXTURE_VARIANT_ADD(command_with_id, vfio_ioas)
 
 FIXTURE_SETUP(command_with_id)
 {
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	self->args = page_before_a_hole();
-	ASSERT_NE(NULL, self->args);
-	self->args->size = variant->command->size;
+	ASSERT_EQ(0, prepare_call(variant->command, &self->iommufd,
+				  &self->ioas, &self->args));
 	self->id = &self->args->words[variant->command->id / sizeof(__u32)];
-	ASSERT_EQ(0, variant->command->prepare(self->iommufd, self->ioas,
-					       self->args));
 }
 
 FIXTURE_TEARDOWN(command_with_id)
