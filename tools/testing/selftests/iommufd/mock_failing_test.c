@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every call with each of its points failing in turn, with the test device: the
+ * call fails and leaves everything as it was, and works the next time.
+ */
+#include <fcntl.h>
+
+#include "kselftest_harness.h"
+#include "checked_io.h"
+#include "fail_nth.h"
+#include "mock_rig.h"
+#include "test_support.h"
+
+#define LENGTH (64 * SMALL_PAGE)
+#define IOVA ((__u64)MOCK_APERTURE_START)
+
+#define MAX_TRIES 2000
+#define TIMEOUT 300
+
+#define DEBUGFS "/sys/kernel/debug/"
+
+FIXTURE(failing)
+{
+	struct mock_rig rig;
+	struct memory_rig mem;	/* LENGTH */
+	int fail_nth;
+};
+
+#define FAILING FIXTURE_DATA(failing)
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define DEV (self->rig.dev)
+#define VA (self->mem.va)
+
+FIXTURE_SETUP(failing)
+{
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, LENGTH));
+	self->fail_nth = fail_nth_open();
+	if (self->fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, file_write(DEBUGFS "fail_iommufd/verbose", "0"));
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
+	EXPECT_EQ(0, mock_devices());
+}
+
+/* What a call that has failed must have left as it was */
+struct state {
+	long pinned;
+	__u32 next_id;
+	int next_fd;
+	int nr_devices;
+	__u32 nr_ranges;
+	__u64 first;
+	__u64 alignment;
+};
+
+static struct state current_state(FAILING *self)
+{
+	struct iommu_iova_range range = {};
+	struct state state = {};
+
+	state.nr_ranges = 1;
+	ioas_iova_ranges(FD, IOAS, &range, &state.nr_ranges,
+			 &state.alignment);
+	state.first = range.start;
+	state.pinned = vm_pinned();
+	state.nr_devices = mock_devices();
+	state.next_fd = next_fd();
+	state.next_id = next_id(FD);
+	return state;
+}
+
+/* A call and what undoes it; either may be repeated. */
+struct call {
+	const char *name;
+	int (*run)(FAILING *self);
+	int (*undo)(FAILING *self);
+	int error;		/* must be among its failures, if not 0 */
+};
+
+static __u32 new_id;
+static int new_fd;
+static struct mock_device new_dev;
+
+static int nothing_to_undo(FAILING *self)
+{
+	return 0;
+}
+
+static int run_ioas_alloc(FAILING *self)
+{
+	return ioas_alloc(FD, &new_id);
+}
+
+static int undo_id(FAILING *self)
+{
+	return iommufd_destroy(FD, new_id);
+}
+
+static int run_map(FAILING *self)
+{
+	return ioas_map_at(FD, IOAS, VA, LENGTH, IOVA);
+}
+
+static int undo_map(FAILING *self)
+{
+	if (mock_check_map(FD, DEV.hwpt, IOVA, LENGTH, VA))
+		return -EINVAL;
+	return ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
+}
+
+static int run_map_with_little_memory(FAILING *self)
+{
+	int rc = mock_memory_limit(FD, 256);
+
+	return rc ? rc : run_map(self);
+}
+
+static int undo_map_with_little_memory(FAILING *self)
+{
+	mock_memory_limit(FD, 0);
+	return undo_map(self);
+}
+
+static int run_iova_ranges(FAILING *self)
+{
+	struct iommu_iova_range range;
+	__u32 count = 1;
+
+	return ioas_iova_ranges(FD, IOAS, &range, &count, NULL);
+}
+
+static int run_allow(FAILING *self)
+{
+	const struct iommu_iova_range ranges[] = {
+		{ IOVA, IOVA + MIB },
+		{ IOVA + 4 * MIB, IOVA + 5 * MIB },
+	};
+
+	return ioas_allow_iovas(FD, IOAS, ranges,
+				ARRAY_SIZE(ranges));
+}
+
+static int undo_allow(FAILING *self)
+{
+	return ioas_allow_iovas(FD, IOAS, NULL, 0);
+}
+
+static int run_option_get(FAILING *self)
+{
+	__u64 value;
+
+	return iommufd_option_get(FD, IOMMU_OPTION_HUGE_PAGES,
+				  IOAS, &value);
+}
+
+static int run_option_set(FAILING *self)
+{
+	return iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES,
+				  IOAS, 1);
+}
+
+static int vfio_ioas(FAILING *self, __u16 op)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = IOAS,
+		.op = op,
+	};
+
+	return checked_ioctl(FD, IOMMU_VFIO_IOAS, &cmd);
+}
+
+static int run_vfio_ioas(FAILING *self)
+{
+	return vfio_ioas(self, IOMMU_VFIO_IOAS_SET);
+}
+
+static int undo_vfio_ioas(FAILING *self)
+{
+	return vfio_ioas(self, IOMMU_VFIO_IOAS_CLEAR);
+}
+
+static int run_mock_domain(FAILING *self)
+{
+	return mock_domain(FD, IOAS, &new_dev);
+}
+
+static int run_mock_domain_of_pt(FAILING *self)
+{
+	return mock_domain_flags(FD, DEV.hwpt,
+				 MOCK_FLAGS_DEVICE_PASID, &new_dev);
+}
+
+static int undo_device(FAILING *self)
+{
+	return mock_destroy(FD, &new_dev);
+}
+
+static __u32 filled_ioas;
+
+/* A page table of its own is made and filled. */
+static int run_mock_domain_of_new_pt(FAILING *self)
+{
+	return mock_domain(FD, filled_ioas, &new_dev);
+}
+
+static int run_replace(FAILING *self)
+{
+	__u32 pt = IOAS;
+
+	return mock_domain_replace(FD, DEV.stdev, &pt);
+}
+
+static int run_check_map(FAILING *self)
+{
+	return mock_check_map(FD, DEV.hwpt, IOVA, 0, VA);
+}
+
+static int run_check_refs(FAILING *self)
+{
+	return mock_check_refs(FD, VA, LENGTH, 0);
+}
+
+static int run_check_cache(FAILING *self)
+{
+	return mock_check_cache(FD, DEV.idev, 0,
+				IOMMU_TEST_DEV_CACHE_DEFAULT);
+}
+
+static int run_iopf(FAILING *self)
+{
+	return mock_trigger_iopf(FD, DEV.idev, 0, 0, 0, 0);
+}
+
+static int run_pasid_check(FAILING *self)
+{
+	return mock_pasid_check(FD, DEV.stdev, 0, DEV.hwpt);
+}
+
+static int run_dmabuf(FAILING *self)
+{
+	new_fd = mock_dmabuf(FD, 3 * SMALL_PAGE, O_CLOEXEC);
+	return new_fd < 0 ? new_fd : 0;
+}
+
+static int undo_fd(FAILING *self)
+{
+	return close(new_fd);
+}
+
+static const struct call calls[] = {
+	{ "IOAS_ALLOC", run_ioas_alloc, undo_id, -ENOMEM },
+	{ "IOAS_MAP", run_map, undo_map, -ENOENT },
+	{ "IOAS_MAP, little memory", run_map_with_little_memory,
+	  undo_map_with_little_memory, -ENOENT },
+	{ "IOAS_IOVA_RANGES", run_iova_ranges, nothing_to_undo, -ENOENT },
+	{ "IOAS_ALLOW_IOVAS", run_allow, undo_allow, -ENOENT },
+	{ "OPTION get", run_option_get, nothing_to_undo, -ENOENT },
+	{ "OPTION set", run_option_set, nothing_to_undo, -ENOENT },
+	{ "VFIO_IOAS", run_vfio_ioas, undo_vfio_ioas, -ENOENT },
+	{ "MOCK_DOMAIN", run_mock_domain, undo_device, -ENOMEM },
+	{ "MOCK_DOMAIN of a page table", run_mock_domain_of_pt, undo_device,
+	  -ENOMEM },
+	{ "MOCK_DOMAIN, a new page table", run_mock_domain_of_new_pt,
+	  undo_device, -ENOMEM },
+	{ "MOCK_DOMAIN_REPLACE", run_replace, nothing_to_undo, -ENOENT },
+	{ "MD_CHECK_MAP", run_check_map, nothing_to_undo, -ENOENT },
+	{ "MD_CHECK_REFS", run_check_refs, nothing_to_undo, 0 },
+	{ "DEV_CHECK_CACHE", run_check_cache, nothing_to_undo, -ENOENT },
+	{ "TRIGGER_IOPF", run_iopf, nothing_to_undo, -ENOENT },
+	{ "PASID_CHECK_HWPT", run_pasid_check, nothing_to_undo, -ENOENT },
+	{ "DMABUF_GET", run_dmabuf, undo_fd, -ENOMEM },
+};
+
+TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
+{
+	const struct call *call;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &filled_ioas));
+	ASSERT_EQ(0, ioas_map_at(FD, filled_ioas, VA, LENGTH,
+				 IOVA));
+	for (call = calls; call != calls + ARRAY_SIZE(calls); call++) {
+		int nth = 0, nr_failures = 0;
+		bool failed = true, seen = !call->error;
+
+		/* once without, so that what is made only once is there */
+		ASSERT_EQ(0, call->run(self)) TH_LOG("%s", call->name);
+		ASSERT_EQ(0, call->undo(self)) TH_LOG("%s", call->name);
+		while (failed && ++nth < MAX_TRIES) {
+			struct state before = current_state(self), after;
+			int rc;
+
+			fail_nth_set(self->fail_nth, nth);
+			rc = call->run(self);
+			failed = fail_nth_happened(self->fail_nth);
+			if (rc) {
+				ASSERT_TRUE(failed && is_injected_failure(rc))
+					TH_LOG("%s, %d: %d", call->name, nth,
+					       rc);
+				nr_failures++;
+				seen |= rc == call->error;
+				after = current_state(self);
+				EXPECT_EQ(0, memcmp(&before, &after,
+						    sizeof(before)))
+					TH_LOG("%s, %d: %d", call->name, nth,
+					       rc);
+				ASSERT_EQ(0, call->run(self))
+					TH_LOG("%s, %d", call->name, nth);
+			}
+			ASSERT_EQ(0, call->undo(self))
+				TH_LOG("%s, %d", call->name, nth);
+		}
+		EXPECT_FALSE(failed);
+		EXPECT_TRUE(seen) TH_LOG("%s", call->name);
+		TH_LOG("%s: %d of %d failures are errors", call->name,
+		       nr_failures, nth - 1);
+	}
+}
+
+/* Also when it is the result that cannot be told */
+TEST_F_TIMEOUT(failing, unmap_is_done_or_not_begun, TIMEOUT)
+{
+	bool failed = true;
+	int rc, nth;
+
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, run_map(self));
+		fail_nth_set(self->fail_nth, nth);
+		rc = ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
+		failed = fail_nth_happened(self->fail_nth);
+		EXPECT_TRUE(!rc || (failed && (rc == -EFAULT ||
+					       rc == -ENOENT)))
+			TH_LOG("%d: %d", nth, rc);
+		EXPECT_EQ(rc ? 0 : -ENOENT,
+			  ioas_unmap(FD, IOAS, IOVA, LENGTH,
+				     NULL))
+			TH_LOG("%d: %d", nth, rc);
+		EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
+	}
+	EXPECT_FALSE(failed);
+}
+
+TEST_F_TIMEOUT(failing, devices_go_without_memory, TIMEOUT)
+{
+	bool failed = true;
+	int rc, nth;
+
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		ASSERT_EQ(0, run_map(self));
+		ASSERT_EQ(0, mock_domain(FD, IOAS, &new_dev));
+		fail_nth_set(self->fail_nth, nth);
+		rc = mock_destroy(FD, &new_dev);
+		failed = fail_nth_happened(self->fail_nth);
+		EXPECT_TRUE(!rc || (failed && rc == -EFAULT))
+			TH_LOG("%d: %d", nth, rc);
+		if (rc)
+			ASSERT_EQ(0, mock_destroy(FD, &new_dev));
+		ASSERT_EQ(1, mock_devices());
+		ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	}
+	EXPECT_FALSE(failed);
+}
+
+/* Our own points, after so many of them, as often as that. */
+static int fail_points(const char *after, const char *times)
+{
+	int rc;
+
+	rc = file_write("/proc/thread-self/make-it-fail", "1");
+	if (!rc)
+		rc = file_write(DEBUGFS "fail_iommufd/task-filter", "Y");
+	if (!rc)
+		rc = file_write(DEBUGFS "fail_iommufd/space", after);
+	if (!rc)
+		rc = file_write(DEBUGFS "fail_iommufd/times", times);
+	return rc ? rc : file_write(DEBUGFS "fail_iommufd/probability", "100");
+}
+
+static int fail_no_points(void)
+{
+	file_write(DEBUGFS "fail_iommufd/task-filter", "N");
+	return file_write(DEBUGFS "fail_iommufd/probability", "0");
+}
+
+TEST_F(failing, objects_are_not_found_when_told_so)
+{
+	ASSERT_EQ(0, fail_points("0", "2"));
+	EXPECT_EQ(-ENOENT, run_iova_ranges(self));
+	EXPECT_EQ(-ENOENT, run_map(self));
+	EXPECT_EQ(0, run_map(self));
+	EXPECT_EQ(0, undo_map(self));
+	EXPECT_EQ(0, fail_no_points());
+}
+
+/* The page table is found first. */
+TEST_F(failing, regions_are_not_reserved_when_told_so)
+{
+	ASSERT_EQ(0, fail_points("2", "1"));
+	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(self));
+	EXPECT_EQ(1, mock_devices());
+	EXPECT_EQ(0, run_mock_domain_of_pt(self));
+	EXPECT_EQ(0, fail_no_points());
+}
+
+TEST_HARNESS_MAIN
