@@ -15,8 +15,9 @@
 
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
+#define VA (self->mem.va)
 #define MAP(offset, length, iova) \
-	ioas_map_at(FD, IOAS, self->va + (offset), length, iova)
+	ioas_map_at(FD, IOAS, VA + (offset), length, iova)
 #define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
 #define ATTACH() vfio_attach(&self->rig.edu, IOAS)
 #define DETACH() vfio_detach(&self->rig.edu)
@@ -28,9 +29,8 @@ enum account {
 
 FIXTURE(charge)
 {
-	long pins;
-	struct rig rig;
-	char *va;
+	struct edu_rig rig;
+	struct memory_rig mem;
 };
 
 FIXTURE_VARIANT(charge)
@@ -63,36 +63,12 @@ FIXTURE_VARIANT_ADD(charge, to_the_process_for_huge_pages)
 	.kind = PAGES_THP,
 };
 
-/* Charging is decided by the file, before it has any object. */
-static int choose_account(struct rig *rig, enum account account)
-{
-	int rc;
-
-	if (account == BY_USER)
-		return 0;
-	vfio_close(&rig->edu);
-	rc = iommufd_destroy(rig->iommufd, rig->ioas);
-	if (!rc)
-		rc = iommufd_option_set(rig->iommufd, IOMMU_OPTION_RLIMIT_MODE,
-					0, 1);
-	if (!rc)
-		rc = ioas_alloc(rig->iommufd, &rig->ioas);
-	return rc ? rc : edu_setup(&rig->edu, rig->iommufd);
-}
-
 FIXTURE_SETUP(charge)
 {
-	struct memory mem;
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	ASSERT_EQ(0, choose_account(&self->rig, variant->account));
-	ASSERT_EQ(0, memory_alloc(&mem, variant->kind, HUGE_PAGE));
-	self->va = mem.va;
+	MAKE(edu_rig_make(&self->rig));
+	if (variant->account == BY_PROCESS)
+		MAKE(edu_rig_charge_process(&self->rig));
+	MAKE(memory_rig_make(&self->mem, variant->kind, HUGE_PAGE));
 	ASSERT_EQ(0, limit_memlock(LIMIT));
 	/* no test shares its user with another */
 	ASSERT_EQ(0, become_user(10000 + getpid()));
@@ -100,11 +76,11 @@ FIXTURE_SETUP(charge)
 
 FIXTURE_TEARDOWN_PARENT(charge)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 /* Nothing is charged: the whole limit is left, and not a page more. */
-static bool whole_limit_is_left(struct rig *rig, char *va)
+static bool whole_limit_is_left(struct edu_rig *rig, char *va)
 {
 	const __u64 iova = IOVA + 100 * MIB;
 
@@ -147,11 +123,11 @@ TEST_F(charge, adds_up_over_maps)
 TEST_F(charge, goes_back_with_unmap)
 {
 	ASSERT_EQ(0, ATTACH());
-	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
-	EXPECT_FALSE(whole_limit_is_left(&self->rig, self->va));
+	EXPECT_FALSE(whole_limit_is_left(&self->rig, VA));
 	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
-	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 	EXPECT_EQ(0, vm_pinned());
 }
 
@@ -166,7 +142,7 @@ TEST_F(charge, comes_and_goes_with_the_device)
 	EXPECT_EQ(0, vm_pinned());
 	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
 	ASSERT_EQ(0, ATTACH());
-	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 }
 
 TEST_F(charge, goes_back_with_the_ioas)
@@ -177,7 +153,7 @@ TEST_F(charge, goes_back_with_the_ioas)
 	ASSERT_EQ(0, iommufd_destroy(FD, IOAS));
 	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
 	ASSERT_EQ(0, ATTACH());
-	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 }
 
 TEST_F(charge, goes_back_after_refused_maps)
@@ -185,13 +161,13 @@ TEST_F(charge, goes_back_after_refused_maps)
 	int i, rc = 0;
 
 	ASSERT_EQ(0, ATTACH());
-	ASSERT_EQ(0, munmap(self->va + LIMIT / 2, SMALL_PAGE));
+	ASSERT_EQ(0, munmap(VA + LIMIT / 2, SMALL_PAGE));
 	for (i = 0; i < 20; i++) {
 		rc = MAP(0, LIMIT, IOVA);
 		EXPECT_EQ(-EFAULT, rc);
 	}
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va + HUGE_PAGE / 2));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA + HUGE_PAGE / 2));
 }
 
 TEST_F(charge, beyond_the_limit_refuses_the_device)
@@ -204,7 +180,7 @@ TEST_F(charge, beyond_the_limit_refuses_the_device)
 	EXPECT_EQ(0, ATTACH());
 	EXPECT_EQ(LIMIT, vm_pinned());
 	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
-	EXPECT_TRUE(whole_limit_is_left(&self->rig, self->va));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 }
 
 TEST_F(charge, counts_a_page_in_each_map_of_it)
@@ -231,29 +207,20 @@ TEST_F(charge, shows_as_locked_memory_of_a_process_only)
 
 FIXTURE(account)
 {
-	long pins;
-	struct rig rig;
-	char *va;
+	struct edu_rig rig;
+	struct memory_rig mem;
 };
 
 FIXTURE_SETUP(account)
 {
-	struct memory mem;
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, HUGE_PAGE));
-	self->va = mem.va;
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, HUGE_PAGE));
 	ASSERT_EQ(0, limit_memlock(LIMIT));
 }
 
 FIXTURE_TEARDOWN_PARENT(account)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 TEST_F(account, of_who_may_lock_memory_has_no_limit)
@@ -268,7 +235,7 @@ TEST_F(account, of_who_may_lock_memory_has_no_limit)
 
 TEST_F(account, by_process_has_no_limit_for_who_may_lock_memory)
 {
-	ASSERT_EQ(0, choose_account(&self->rig, BY_PROCESS));
+	MAKE(edu_rig_charge_process(&self->rig));
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(0, MAP(0, MIB, IOVA));
 	EXPECT_EQ(MIB, vm_pinned());
@@ -325,7 +292,7 @@ TEST_F(account, of_a_process_is_not_that_of_another)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, choose_account(&self->rig, BY_PROCESS));
+	MAKE(edu_rig_charge_process(&self->rig));
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, become_user(5003));
 	pid = fork();
@@ -344,9 +311,9 @@ TEST_F(account, is_settled_when_the_file_is_closed)
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
 	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
-	rig_close(&self->rig);
+	edu_rig_break(&self->rig);
 	EXPECT_EQ(0, vm_pinned());
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, edu_rig_open(&self->rig));
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(0, MAP(0, LIMIT, IOVA));
 	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));

@@ -23,7 +23,7 @@
 #include "edu_rig.h"
 #include "fail_each.h"
 #include "late_page.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -60,8 +60,7 @@ struct other {
 
 FIXTURE(change)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 	int file;
 	unsigned int user;
 	struct other other;
@@ -72,23 +71,13 @@ FIXTURE_VARIANT(change)
 	enum account account;
 };
 
-FIXTURE_VARIANT_ADD(change, of_nobodys_charges)
-{
-	.account = NOBODY,
-};
-
-FIXTURE_VARIANT_ADD(change, of_users_charges)
-{
-	.account = BY_USER,
-};
-
-FIXTURE_VARIANT_ADD(change, of_processes_charges)
-{
-	.account = BY_PROCESS,
-};
+FIXTURE_VARIANT_ADD(change, of_nobodys_charges) { .account = NOBODY };
+FIXTURE_VARIANT_ADD(change, of_users_charges) { .account = BY_USER };
+FIXTURE_VARIANT_ADD(change, of_processes_charges) { .account = BY_PROCESS };
 
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
+#define DEV (self->rig.dev)
 #define ATTACH() vfio_attach(&self->rig.edu, IOAS)
 #define DETACH() vfio_detach(&self->rig.edu)
 
@@ -99,35 +88,44 @@ static int change_process(int iommufd)
 	return checked_ioctl(iommufd, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
 }
 
-static int map_file(struct rig *rig, int file, __u64 start, __u64 length,
+/* Where a process maps the memory */
+struct space {
+	int iommufd;
+	__u32 ioas;
+};
+
+#define SPACE ((struct space){ FD, IOAS })
+
+static int map_file(struct space space, int file, __u64 start, __u64 length,
 		    __u64 iova)
 {
-	return ioas_map_file(rig->iommufd, rig->ioas, MAP_RW | MAP_AT, file,
+	return ioas_map_file(space.iommufd, space.ioas, MAP_RW | MAP_AT, file,
 			     start, length, &iova);
 }
 
 #define MAP(start, length, iova) \
-	map_file(&self->rig, self->file, start, length, iova)
+	map_file(SPACE, self->file, start, length, iova)
 
-static int map_private_memory(struct rig *rig)
+static int map_private_memory(struct space space)
 {
 	char *va = address_room(SMALL_PAGE, SMALL_PAGE);
 
-	return ioas_map_at(rig->iommufd, rig->ioas, va, SMALL_PAGE,
+	return ioas_map_at(space.iommufd, space.ioas, va, SMALL_PAGE,
 			   IOVA + 64 * MIB);
 }
 
 /* The first page of the file once more, at the @n-th place for it */
-static int map_page(struct rig *rig, int file, unsigned long n)
+static int map_page(struct space space, int file, unsigned long n)
 {
-	return map_file(rig, file, 0, SMALL_PAGE, IOVA + n * SMALL_PAGE);
+	return map_file(space, file, 0, SMALL_PAGE, IOVA + n * SMALL_PAGE);
 }
 
-static long run_step(struct rig *rig, int file, const struct request *request)
+static long run_step(struct space space, int file,
+		     const struct request *request)
 {
 	switch (request->step) {
 	case CHANGE_PROCESS:
-		return change_process(rig->iommufd);
+		return change_process(space.iommufd);
 	case PINNED:
 		return vm_pinned();
 	case LOCKED:
@@ -135,28 +133,28 @@ static long run_step(struct rig *rig, int file, const struct request *request)
 	case LIMIT:
 		return limit_memlock(request->argument);
 	case UNMAP:
-		return ioas_unmap_all(rig->iommufd, rig->ioas, NULL);
+		return ioas_unmap_all(space.iommufd, space.ioas, NULL);
 	case MAP_PAGE:
-		return map_page(rig, file, request->argument);
+		return map_page(space, file, request->argument);
 	default:
 		return -EINVAL;
 	}
 }
 
-static void run_other(struct rig *rig, int file, int requests, int answers)
+static void run_other(struct space space, int file, int requests, int answers)
 {
 	struct request request;
 	long answer;
 
 	while (read(requests, &request, sizeof(request)) == sizeof(request)) {
-		answer = run_step(rig, file, &request);
+		answer = run_step(space, file, &request);
 		if (write(answers, &answer, sizeof(answer)) != sizeof(answer))
 			break;
 	}
 	_exit(0);
 }
 
-static int start_other(struct other *other, struct rig *rig, int file,
+static int start_other(struct other *other, struct space space, int file,
 		       enum account account, unsigned int user)
 {
 	int requests[2], answers[2];
@@ -173,7 +171,7 @@ static int start_other(struct other *other, struct rig *rig, int file,
 		if (limit_memlock(LENGTH) ||
 		    (account != NOBODY && become_user(user)))
 			_exit(1);
-		run_other(rig, file, requests[0], answers[1]);
+		run_other(space, file, requests[0], answers[1]);
 	}
 	close(requests[0]);
 	close(answers[1]);
@@ -211,56 +209,26 @@ static int end_other(struct other *other)
 	return waitpid(pid, &status, 0) == pid ? status : -ECHILD;
 }
 
-/* Ends all; returns how many pins are left of it. */
-static long all_pins_left(struct rig *rig, struct other *other,
-			  long pins_before)
+/* Ends both processes' use of the memory, as one who may ask what is left. */
+static int end_both(struct edu_rig *rig, struct other *other)
 {
-	long pins;
-	int rc;
+	int rc = end_other(other);
 
-	rc = end_other(other);
-	if (rc)
-		return rc;
-	rig_close(rig);
-	if (seteuid(0))
-		return -errno;
-	pins = pins_held();
-	return pins < 0 ? pins : pins - pins_before;
-}
-
-/* Charging is decided by the file, before it has any object. */
-static int choose_account(struct rig *rig, enum account account)
-{
-	int rc;
-
-	if (account != BY_PROCESS)
-		return 0;
-	vfio_close(&rig->edu);
-	rc = iommufd_destroy(rig->iommufd, rig->ioas);
-	if (!rc)
-		rc = iommufd_option_set(rig->iommufd, IOMMU_OPTION_RLIMIT_MODE,
-					0, 1);
-	if (!rc)
-		rc = ioas_alloc(rig->iommufd, &rig->ioas);
-	return rc ? rc : edu_setup(&rig->edu, rig->iommufd);
+	edu_rig_break(rig);
+	return rc ? rc : seteuid(0);
 }
 
 FIXTURE_SETUP(change)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	ASSERT_EQ(0, choose_account(&self->rig, variant->account));
+	MAKE(edu_rig_make(&self->rig));
+	if (variant->account == BY_PROCESS)
+		MAKE(edu_rig_charge_process(&self->rig));
 	self->file = memfd_alloc(4 * LENGTH, false);
 	ASSERT_LE(0, self->file);
 	ASSERT_EQ(0, limit_memlock(2 * LENGTH));
 	/* no user is that of two tests, nor of both processes */
 	self->user = 50000 + 2 * getpid();
-	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file,
+	ASSERT_EQ(0, start_other(&self->other, SPACE, self->file,
 				 variant->account, self->user + 1));
 	if (variant->account != NOBODY)
 		ASSERT_EQ(0, become_user(self->user));
@@ -268,7 +236,8 @@ FIXTURE_SETUP(change)
 
 FIXTURE_TEARDOWN(change)
 {
-	EXPECT_EQ(0, all_pins_left(&self->rig, &self->other, self->pins));
+	EXPECT_EQ(0, end_both(&self->rig, &self->other));
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 /* Of the bytes that are pinned, how many count as locked? */
@@ -419,7 +388,7 @@ TEST_F(change, is_refused_where_a_process_owns_memory)
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, MAP(0, LENGTH / 2, IOVA));
-	ASSERT_EQ(0, map_private_memory(&self->rig));
+	ASSERT_EQ(0, map_private_memory(SPACE));
 	EXPECT_EQ(-EINVAL, ASK(CHANGE_PROCESS));
 	EXPECT_EQ(-EINVAL, change_process(FD));
 	EXPECT_EQ(LENGTH / 2 + SMALL_PAGE, vm_pinned());
@@ -480,21 +449,14 @@ TEST_F(change, lets_the_second_process_end)
 
 FIXTURE(privilege)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 	int file;
 	struct other other;
 };
 
 FIXTURE_SETUP(privilege)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
+	MAKE(edu_rig_make(&self->rig));
 	self->file = memfd_alloc(4 * LENGTH, false);
 	ASSERT_LE(0, self->file);
 	ASSERT_EQ(0, limit_memlock(LENGTH));
@@ -503,13 +465,14 @@ FIXTURE_SETUP(privilege)
 
 FIXTURE_TEARDOWN(privilege)
 {
-	EXPECT_EQ(0, all_pins_left(&self->rig, &self->other, self->pins));
+	EXPECT_EQ(0, end_both(&self->rig, &self->other));
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)
 {
 	/* the child keeps what is taken from this process */
-	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file, NOBODY,
+	ASSERT_EQ(0, start_other(&self->other, SPACE, self->file, NOBODY,
 				 0));
 	ASSERT_EQ(0, MAP(0, 2 * LENGTH, IOVA));
 	ASSERT_EQ(0, become_user(49999));
@@ -532,7 +495,7 @@ TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)
 /* Two processes of one user: what moves is not counted twice. */
 TEST_F(privilege, of_a_user_is_counted_once)
 {
-	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file, BY_USER,
+	ASSERT_EQ(0, start_other(&self->other, SPACE, self->file, BY_USER,
 				 49998));
 	ASSERT_EQ(0, become_user(49998));
 	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
@@ -559,9 +522,7 @@ TEST_F(privilege, of_a_user_is_counted_once)
 
 FIXTURE(many)
 {
-	long pins;
-	struct rig rig;		/* without a device */
-	struct mock_device dev;
+	struct mock_rig rig;
 	int file;
 	struct other other;
 	bool lockdep;
@@ -586,47 +547,40 @@ static bool lockdep_works(void)
 
 FIXTURE_SETUP(many)
 {
-	self->pins = pins_held();
-	self->rig.iommufd = iommufd_open();
-	ASSERT_LE(0, FD);
-	if (!mock_available(FD))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
-	ASSERT_EQ(0, mock_domain(FD, IOAS, &self->dev));
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
 	self->file = memfd_alloc(LENGTH, false);
 	ASSERT_LE(0, self->file);
-	ASSERT_EQ(0, start_other(&self->other, &self->rig, self->file, NOBODY,
-				 0));
+	ASSERT_EQ(0, start_other(&self->other, SPACE, self->file, NOBODY, 0));
 	self->lockdep = lockdep_works();
 }
 
 FIXTURE_TEARDOWN(many)
 {
 	EXPECT_EQ(0, end_other(&self->other));
-	close(FD);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 	EXPECT_EQ(self->lockdep, lockdep_works());
 }
 
-#define MAP_PAGES(first, n) map_pages(&self->rig, self->file, first, n)
+#define MAP_PAGES(first, n) map_pages(SPACE, self->file, first, n)
 
-static int map_pages(struct rig *rig, int file, unsigned long first,
+static int map_pages(struct space space, int file, unsigned long first,
 		     unsigned long n)
 {
 	int rc = 0;
 
 	for (n += first; first != n && !rc; first++)
-		rc = map_page(rig, file, first);
+		rc = map_page(space, file, first);
 	return rc;
 }
 
 /* Most of them are not pinned, as that takes its time. */
 TEST_F_TIMEOUT(many, maps_move_together, TIMEOUT)
 {
-	struct rig second = self->rig;
+	struct space second = SPACE;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &second.ioas));
-	ASSERT_EQ(0, map_pages(&second, self->file, 0, MANY));
+	ASSERT_EQ(0, map_pages(second, self->file, 0, MANY));
 	ASSERT_EQ(0, MAP_PAGES(0, 100));
 	EXPECT_EQ(100 * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
@@ -639,12 +593,12 @@ TEST_F_TIMEOUT(many, maps_move_together, TIMEOUT)
 /* More than are looked at in one go, which copies are the fastest way to. */
 TEST_F_TIMEOUT(many, copies_move_together, TIMEOUT)
 {
-	struct rig second = self->rig;
+	struct space second = SPACE;
 	unsigned int i;
 	__u64 copy;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &second.ioas));
-	ASSERT_EQ(0, map_pages(&second, self->file, 0, 64));
+	ASSERT_EQ(0, map_pages(second, self->file, 0, 64));
 	for (i = 64; i != 8192; i *= 2) {
 		copy = IOVA + i * SMALL_PAGE;
 		ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, second.ioas,
@@ -666,36 +620,36 @@ TEST_F_TIMEOUT(many, copies_move_together, TIMEOUT)
 
 TEST_F_TIMEOUT(many, address_spaces_move_together, TIMEOUT)
 {
-	struct rig last = self->rig;
+	struct space last = SPACE;
 	int i;
 
 	for (i = 0; i < MANY; i++)
 		ASSERT_EQ(0, ioas_alloc(FD, &last.ioas));
-	ASSERT_EQ(0, map_pages(&last, self->file, 0, 1));
+	ASSERT_EQ(0, map_pages(last, self->file, 0, 1));
 	ASSERT_EQ(0, MAP_PAGES(0, 1));
 	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
 
 	/* the last of them counts as well */
-	ASSERT_EQ(0, map_private_memory(&last));
+	ASSERT_EQ(0, map_private_memory(last));
 	EXPECT_EQ(-EINVAL, change_process(FD));
 	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
 }
 
 /* Two processes take turns, so that each map is charged for itself. */
-static int map_in_turns(struct rig *rig, int file, struct other *other,
+static int map_in_turns(struct space space, int file, struct other *other,
 			unsigned long n)
 {
 	int rc = 0;
 
 	while (n-- && !rc)
-		rc = n % 2 ? ask(other, MAP_PAGE, n) : map_page(rig, file, n);
+		rc = n % 2 ? ask(other, MAP_PAGE, n) : map_page(space, file, n);
 	return rc;
 }
 
 #define MAP_IN_TURNS(n) \
-	map_in_turns(&self->rig, self->file, &self->other, n)
+	map_in_turns(SPACE, self->file, &self->other, n)
 
 TEST_F_TIMEOUT(many, processes_lose_their_charges_to_one, TIMEOUT)
 {
@@ -778,7 +732,7 @@ TEST_F_TIMEOUT(many, charges_move_or_stay_when_the_process_is_killed, TIMEOUT)
 
 struct mapper {
 	struct thread_call call;
-	struct rig *rig;
+	struct space space;
 	int file;
 	unsigned long first;
 	unsigned long n;
@@ -788,7 +742,7 @@ static int map_them(void *data)
 {
 	struct mapper *mapper = data;
 
-	return map_pages(mapper->rig, mapper->file, mapper->first, mapper->n);
+	return map_pages(mapper->space, mapper->file, mapper->first, mapper->n);
 }
 
 /*
@@ -806,7 +760,7 @@ TEST_F_TIMEOUT(many, threads_of_a_process_share_an_account, TIMEOUT)
 		SKIP(return, "the kernel cannot inject failures");
 	for (i = 0; i < 4; i++) {
 		mappers[i] = (struct mapper){
-			.rig = &self->rig,
+			.space = SPACE,
 			.file = self->file,
 			.first = i * 100,
 			.n = 100,
@@ -837,7 +791,7 @@ TEST_F_TIMEOUT(many, threads_of_a_process_share_an_account, TIMEOUT)
 
 struct slow_map {
 	struct thread_call call;
-	struct rig *rig;
+	struct space space;
 	struct late_page page;
 };
 
@@ -845,13 +799,13 @@ static int map_slowly(void *data)
 {
 	struct slow_map *map = data;
 
-	return ioas_map_at(map->rig->iommufd, map->rig->ioas, map->page.va,
+	return ioas_map_at(map->space.iommufd, map->space.ioas, map->page.va,
 			   SMALL_PAGE, IOVA + 64 * MIB);
 }
 
 TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
 {
-	struct slow_map map = { .rig = &self->rig };
+	struct slow_map map = { .space = SPACE };
 
 	if (!late_pages_available())
 		SKIP(return, "no userfaultfd");
@@ -884,67 +838,48 @@ TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
 #define SLOT_BYTES (4 * SMALL_PAGE)
 
 /* What all threads share */
-struct busy {
+FIXTURE(busy)
+{
 	struct crowd crowd;
-	struct rig rig;		/* without a device */
+	struct mock_rig rig;
 	__u32 second;
-	struct mock_device dev;
 	int file;
 	char *va;
 	long moved;		/* how often */
 	int unexpected;
-};
-
-FIXTURE(busy)
-{
-	long pins;
-	struct busy busy;
 	struct other other;
 };
+
+#define BUSY FIXTURE_DATA(busy)
 
 FIXTURE_VARIANT(busy)
 {
 	enum account account;
 };
 
-FIXTURE_VARIANT_ADD(busy, with_nobodys_charges)
-{
-	.account = NOBODY,
-};
-
-FIXTURE_VARIANT_ADD(busy, with_users_charges)
-{
-	.account = BY_USER,
-};
-
-FIXTURE_VARIANT_ADD(busy, with_processes_charges)
-{
-	.account = BY_PROCESS,
-};
+FIXTURE_VARIANT_ADD(busy, with_nobodys_charges) { .account = NOBODY };
+FIXTURE_VARIANT_ADD(busy, with_users_charges) { .account = BY_USER };
+FIXTURE_VARIANT_ADD(busy, with_processes_charges) { .account = BY_PROCESS };
 
 FIXTURE_SETUP(busy)
 {
 	unsigned int user = 60000 + 2 * getpid();
-	struct busy *busy = &self->busy;
-	struct rig *rig = &busy->rig;
 
-	self->pins = pins_held();
-	rig->iommufd = iommufd_open();
-	ASSERT_LE(0, rig->iommufd);
-	if (!mock_available(rig->iommufd))
-		SKIP(return, "the kernel has no test device");
-	if (variant->account == BY_PROCESS)
-		ASSERT_EQ(0, iommufd_option_set(rig->iommufd,
-						IOMMU_OPTION_RLIMIT_MODE, 0,
+	MAKE(mock_rig_make(&self->rig));
+	if (variant->account == BY_PROCESS) {
+		/* it is the file's, as long as it has no object */
+		ASSERT_EQ(0, iommufd_destroy(FD, IOAS));
+		ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_RLIMIT_MODE, 0,
 						1));
-	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &rig->ioas));
-	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &busy->second));
-	ASSERT_EQ(0, mock_domain(rig->iommufd, rig->ioas, &busy->dev));
-	busy->va = address_room(SLOT_BYTES, SLOT_BYTES);
-	ASSERT_NE(NULL, busy->va);
-	busy->file = memfd_alloc(SLOTS * SLOT_BYTES, false);
-	ASSERT_LE(0, busy->file);
-	ASSERT_EQ(0, start_other(&self->other, rig, busy->file,
+		ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
+	}
+	MAKE(mock_rig_plug(&self->rig, 0));
+	ASSERT_EQ(0, ioas_alloc(FD, &self->second));
+	self->va = address_room(SLOT_BYTES, SLOT_BYTES);
+	ASSERT_NE(NULL, self->va);
+	self->file = memfd_alloc(SLOTS * SLOT_BYTES, false);
+	ASSERT_LE(0, self->file);
+	ASSERT_EQ(0, start_other(&self->other, SPACE, self->file,
 				 variant->account, user + 1));
 	/* for some of it: now and then somebody is refused */
 	ASSERT_EQ(0, limit_memlock(SLOTS / 2 * SLOT_BYTES));
@@ -955,9 +890,8 @@ FIXTURE_SETUP(busy)
 FIXTURE_TEARDOWN(busy)
 {
 	EXPECT_EQ(0, end_other(&self->other));
-	close(self->busy.rig.iommufd);
 	ASSERT_EQ(0, seteuid(0));
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 static bool is_one_of(int rc, const int *allowed)
@@ -970,14 +904,14 @@ static bool is_one_of(int rc, const int *allowed)
 	return false;
 }
 
-static void expect(struct busy *busy, int rc, const int *allowed)
+static void expect(BUSY *self, int rc, const int *allowed)
 {
 	if (!is_one_of(rc, allowed))
-		busy->unexpected = rc;
+		self->unexpected = rc;
 }
 
-#define MAY_FAIL(busy, rc, ...) \
-	expect(busy, rc, (const int[]){ __VA_ARGS__, 0 })
+#define MAY_FAIL(self, rc, ...) \
+	expect(self, rc, (const int[]){ __VA_ARGS__, 0 })
 
 static __u64 slot(__u32 random)
 {
@@ -986,7 +920,7 @@ static __u64 slot(__u32 random)
 
 static int map_files(void *data)
 {
-	struct busy *self = data;
+	BUSY *self = data;
 	__u32 random = 1;
 	int rc;
 
@@ -1005,7 +939,7 @@ static int map_files(void *data)
 
 static int copy_files(void *data)
 {
-	struct busy *self = data;
+	BUSY *self = data;
 	__u32 random = 2;
 	int rc;
 
@@ -1027,7 +961,7 @@ static int copy_files(void *data)
 static int map_own_memory(void *data)
 {
 	const __u64 iova = IOVA + 128 * MIB;
-	struct busy *self = data;
+	BUSY *self = data;
 	long next = 1;
 	int rc;
 
@@ -1047,15 +981,15 @@ static int map_own_memory(void *data)
 
 static int move_device(void *data)
 {
-	struct busy *self = data;
+	BUSY *self = data;
 	int rc;
 
 	while (!crowd_is_over(&self->crowd)) {
 		__u32 first = IOAS, second = self->second;
 
-		rc = mock_domain_replace(FD, self->dev.stdev, &second);
+		rc = mock_domain_replace(FD, DEV.stdev, &second);
 		MAY_FAIL(self, rc, ENOMEM);
-		rc = mock_domain_replace(FD, self->dev.stdev, &first);
+		rc = mock_domain_replace(FD, DEV.stdev, &first);
 		MAY_FAIL(self, rc, ENOMEM);
 	}
 	return 0;
@@ -1076,36 +1010,34 @@ static __u64 now_ms(void)
 TEST_F_TIMEOUT(busy, context_loses_no_charge, TIMEOUT)
 {
 	__u64 end = now_ms() + patience(PATIENCE_MS);
-	struct busy *busy = &self->busy;
-	struct rig *rig = &busy->rig;
-	__u32 ioas = rig->ioas;
+	__u32 ioas = IOAS;
 	bool ours = false;
 	size_t i;
 	int rc;
 
 	for (i = 0; i < ARRAY_SIZE(workers); i++)
-		ASSERT_EQ(0, crowd_add(&busy->crowd, workers[i], busy));
-	while (busy->moved < MOVES && now_ms() < end) {
-		rc = ours ? change_process(rig->iommufd) : ASK(CHANGE_PROCESS);
-		MAY_FAIL(busy, rc, EBUSY, EINVAL, ENOMEM);
+		ASSERT_EQ(0, crowd_add(&self->crowd, workers[i], self));
+	while (self->moved < MOVES && now_ms() < end) {
+		rc = ours ? change_process(FD) : ASK(CHANGE_PROCESS);
+		MAY_FAIL(self, rc, EBUSY, EINVAL, ENOMEM);
 		ours = !ours;
 		if (!rc)
-			__atomic_fetch_add(&busy->moved, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_add(&self->moved, 1, __ATOMIC_RELAXED);
 	}
-	ASSERT_EQ(0, crowd_end(&busy->crowd));
-	EXPECT_EQ(0, busy->unexpected);
-	EXPECT_LT(2, busy->moved);
+	ASSERT_EQ(0, crowd_end(&self->crowd));
+	EXPECT_EQ(0, self->unexpected);
+	EXPECT_LT(2, self->moved);
 
 	/* what is left is all of one process, and goes away with the maps */
-	ASSERT_EQ(0, ioas_unmap_all(rig->iommufd, busy->second, NULL));
-	ASSERT_EQ(0, ioas_unmap_all(rig->iommufd, rig->ioas, NULL));
-	ASSERT_EQ(0, mock_domain_replace(rig->iommufd, busy->dev.stdev,
+	ASSERT_EQ(0, ioas_unmap_all(FD, self->second, NULL));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev,
 					 &ioas));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(0, vm_locked());
 	EXPECT_EQ(0, ASK(PINNED));
 	EXPECT_EQ(0, ASK(LOCKED));
-	ASSERT_EQ(0, map_file(rig, busy->file, 0, 4 * SLOT_BYTES, IOVA));
+	ASSERT_EQ(0, map_file(SPACE, self->file, 0, 4 * SLOT_BYTES, IOVA));
 	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(4 * SLOT_BYTES, ASK(PINNED));

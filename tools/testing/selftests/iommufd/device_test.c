@@ -23,9 +23,8 @@ static unsigned char pattern[SMALL_PAGE];
 
 FIXTURE(dma)
 {
-	long pins;
-	struct rig rig;
-	struct memory mem;
+	struct edu_rig rig;
+	struct memory_rig mem;
 };
 
 FIXTURE_VARIANT(dma)
@@ -89,39 +88,28 @@ FIXTURE_VARIANT_ADD(dma, hugetlb_pages_mapped_before_attach)
 
 FIXTURE_SETUP(dma)
 {
-	int rc;
-
-	self->pins = pins_held();
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, variant->kind, variant->length));
 	pattern_fill(pattern, sizeof(pattern), 1);
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	if (variant->kind == PAGES_HUGETLB)
-		ASSERT_EQ(0, hugetlb_reserve(variant->length));
-	rc = memory_alloc(&self->mem, variant->kind, variant->length);
-	ASSERT_EQ(0, rc);
 }
 
 FIXTURE_TEARDOWN_PARENT(dma)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 /* Maps [@offset, end) of the memory so that it is seen from @iova on. */
-static int map_and_attach(struct rig *rig, struct memory *mem, size_t offset,
-			  __u64 iova, bool late)
+static int map_and_attach(struct edu_rig *rig, struct memory_rig *mem,
+			  size_t offset, __u64 iova, bool late)
 {
-	int rc = late ? 0 : rig_attach(rig);
-
-	if (!rc)
-		rc = ioas_map_at(rig->iommufd, rig->ioas, mem->va + offset,
-				 mem->length - offset, iova);
-	return rc || !late ? rc : rig_attach(rig);
+	return (late ? 0 : edu_rig_attach(rig)) ?:
+	       ioas_map_at(rig->iommufd, rig->ioas, mem->va + offset,
+			   mem->length - offset, iova) ?:
+	       (late ? edu_rig_attach(rig) : 0);
 }
 
 /* Has the device copy from each place in the map to the next one. */
-static int copy_along(struct rig *rig, char *va, __u64 iova,
+static int copy_along(struct edu_rig *rig, char *va, __u64 iova,
 		      const size_t *places, size_t count)
 {
 	const size_t length = 1001;
@@ -195,13 +183,13 @@ TEST_F(dma, pins_every_page_once)
 	ASSERT_EQ(0, map_and_attach(&self->rig, &self->mem, 0, IOVA,
 				    variant->late));
 	EXPECT_EQ(self->mem.length + scratch, vm_pinned());
-	EXPECT_LT(self->pins, pins_held());
+	EXPECT_LT(self->rig.pins, pins_held());
 	ASSERT_EQ(0, ioas_unmap(self->rig.iommufd, self->rig.ioas, IOVA,
 				self->mem.length, NULL));
 	EXPECT_EQ(scratch, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap_all(self->rig.iommufd, self->rig.ioas, NULL));
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 TEST_F(dma, works_without_large_entries)
@@ -224,48 +212,29 @@ TEST_F(dma, works_without_large_entries)
 
 FIXTURE(device)
 {
-	long pins;
-	struct rig rig;
-	char *page;		/* filled with pattern 1 */
+	struct edu_rig rig;
+	struct memory_rig page;	/* filled with pattern */
 };
 
 FIXTURE_SETUP(device)
 {
-	int rc;
-
-	self->pins = pins_held();
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->page, PAGES_SMALL, SMALL_PAGE));
 	pattern_fill(pattern, sizeof(pattern), 1);
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	self->page = anonymous(SMALL_PAGE);
-	ASSERT_NE(NULL, self->page);
-	memcpy(self->page, pattern, SMALL_PAGE);
 }
 
 FIXTURE_TEARDOWN_PARENT(device)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
+#define PAGE (self->page.va)
 #define ATTACH() vfio_attach(&self->rig.edu, IOAS)
 #define DETACH() vfio_detach(&self->rig.edu)
 #define MAP(va, length, iova) ioas_map_at(FD, IOAS, va, length, iova)
 #define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
-
-/* The whole space, at alignment 1, as if no device had ever been there? */
-static bool is_unrestricted(int iommufd, __u32 ioas)
-{
-	struct iommu_iova_range range;
-	__u64 alignment;
-	__u32 count = 1;
-
-	return !ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment) &&
-	       range.start == 0 && range.last == UINT64_MAX && alignment == 1;
-}
 
 TEST_F(device, belongs_to_its_driver)
 {
@@ -289,8 +258,8 @@ TEST_F(device, can_be_bound_again)
 	ASSERT_EQ(0, edu_setup(&self->rig.edu, other));
 	vfio_close(&self->rig.edu);
 	ASSERT_EQ(0, edu_setup(&self->rig.edu, FD));
-	EXPECT_EQ(0, rig_attach(&self->rig));
-	EXPECT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, edu_rig_attach(&self->rig));
+	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
@@ -304,7 +273,7 @@ TEST_F(device, is_no_ioas)
 	__u32 id = self->rig.edu.id, count = 0;
 	__u64 value;
 
-	EXPECT_EQ(-ENOENT, ioas_map_at(FD, id, self->page, SMALL_PAGE, IOVA));
+	EXPECT_EQ(-ENOENT, ioas_map_at(FD, id, PAGE, SMALL_PAGE, IOVA));
 	EXPECT_EQ(-ENOENT, ioas_unmap(FD, id, IOVA, SMALL_PAGE, NULL));
 	EXPECT_EQ(-ENOENT, ioas_unmap_all(FD, id, NULL));
 	EXPECT_EQ(-ENOENT, ioas_iova_ranges(FD, id, NULL, &count, NULL));
@@ -368,7 +337,7 @@ TEST_F(device, can_come_and_go)
 {
 	int i, rc = 0;
 
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	for (i = 0; i < 20 && !rc; i++) {
 		rc = ATTACH();
 		EXPECT_EQ(SMALL_PAGE, vm_pinned());
@@ -377,48 +346,48 @@ TEST_F(device, can_come_and_go)
 		EXPECT_EQ(0, vm_pinned());
 	}
 	EXPECT_EQ(0, rc);
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
-	EXPECT_EQ(0, rig_attach(&self->rig));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
+	EXPECT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, detaches_when_it_is_closed)
 {
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
 	vfio_close(&self->rig.edu);
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 }
 
 TEST_F(device, keeps_the_file_while_it_is_open)
 {
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	close(FD);
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	vfio_close(&self->rig.edu);
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 /* Attaching while attached is a replacement. */
 TEST_F(device, attached_twice_to_one_ioas_stays_there)
 {
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_EQ(0, ATTACH());
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, DETACH());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 }
 
 TEST_F(device, stays_where_it_is_when_it_cannot_move)
 {
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_NE(0, vfio_attach(&self->rig.edu, NO_SUCH_ID));
 	EXPECT_NE(0, vfio_attach(&self->rig.edu, self->rig.edu.id));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
@@ -436,7 +405,7 @@ TEST_F(device, without_pasids_is_attached_to_none)
 {
 	__u32 pt;
 
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, hwpt_alloc(FD, self->rig.edu.id, IOAS,
 				IOMMU_HWPT_ALLOC_PASID, &pt));
 	EXPECT_EQ(-EOPNOTSUPP, vfio_attach_pasid(&self->rig.edu, 1, pt));
@@ -446,7 +415,7 @@ TEST_F(device, without_pasids_is_attached_to_none)
 	EXPECT_EQ(-EOPNOTSUPP, vfio_attach_pasid(&self->rig.edu, 1, IOAS));
 	EXPECT_EQ(-ENOENT, vfio_attach_pasid(&self->rig.edu, 1, NO_SUCH_ID));
 	/* nor does it keep the device from other page tables */
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, iommufd_destroy(FD, pt));
 }
@@ -478,7 +447,7 @@ TEST_F(device, narrows_the_iovas_to_what_it_may_use)
 	for (j = 1; j < count; j++)
 		EXPECT_LT(ranges[j - 1].last, ranges[j].start);
 	EXPECT_EQ(0, DETACH());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 }
 
 TEST_F(device, leaves_the_iovas_on_both_sides_of_its_msi_window)
@@ -507,13 +476,13 @@ TEST_F(device, raises_the_alignment_to_its_smallest_page)
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, ranges, &count, &alignment));
 	EXPECT_EQ(SMALL_PAGE, alignment);
-	EXPECT_EQ(-EINVAL, MAP(self->page, SMALL_PAGE, IOVA + 1));
-	EXPECT_EQ(-EINVAL, MAP(self->page, SMALL_PAGE - 1, IOVA));
-	EXPECT_EQ(-EINVAL, MAP(self->page + 1, SMALL_PAGE, IOVA));
-	EXPECT_EQ(-EINVAL, MAP(self->page, 1, IOVA));
+	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE, IOVA + 1));
+	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE - 1, IOVA));
+	EXPECT_EQ(-EINVAL, MAP(PAGE + 1, SMALL_PAGE, IOVA));
+	EXPECT_EQ(-EINVAL, MAP(PAGE, 1, IOVA));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(0, DETACH());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 }
 
 TEST_F(device, refuses_maps_that_touch_reserved_iovas)
@@ -527,19 +496,19 @@ TEST_F(device, refuses_maps_that_touch_reserved_iovas)
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, ranges, &count, NULL));
 	end = ranges[count - 1].last + 1;
-	EXPECT_EQ(-EINVAL, MAP(self->page, SMALL_PAGE, msi.start));
-	EXPECT_EQ(-EINVAL, MAP(self->page, SMALL_PAGE,
+	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE, msi.start));
+	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE,
 			       msi.last + 1 - SMALL_PAGE));
-	EXPECT_EQ(-EINVAL, MAP(self->page, 2 * SMALL_PAGE,
+	EXPECT_EQ(-EINVAL, MAP(PAGE, 2 * SMALL_PAGE,
 			       msi.start - SMALL_PAGE));
-	EXPECT_EQ(-EINVAL, MAP(self->page, SMALL_PAGE, end));
-	EXPECT_EQ(-EINVAL, MAP(self->page, 2 * SMALL_PAGE, end - SMALL_PAGE));
-	EXPECT_EQ(-EINVAL, MAP(self->page, SMALL_PAGE,
+	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE, end));
+	EXPECT_EQ(-EINVAL, MAP(PAGE, 2 * SMALL_PAGE, end - SMALL_PAGE));
+	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE,
 			       UINT64_MAX - SMALL_PAGE + 1));
-	EXPECT_EQ(0, MAP(self->page, SMALL_PAGE, msi.start - SMALL_PAGE));
-	EXPECT_EQ(0, MAP(self->page, SMALL_PAGE, msi.last + 1));
-	EXPECT_EQ(0, MAP(self->page, SMALL_PAGE, end - SMALL_PAGE));
-	EXPECT_EQ(0, MAP(self->page, SMALL_PAGE, 0));
+	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, msi.start - SMALL_PAGE));
+	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, msi.last + 1));
+	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, end - SMALL_PAGE));
+	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, 0));
 	EXPECT_EQ(4 * SMALL_PAGE, vm_pinned());
 }
 
@@ -556,11 +525,11 @@ TEST_F(device, gets_no_iova_chosen_that_it_may_not_use)
 	around[1] = (struct iommu_iova_range){ msi.last + 1,
 					       msi.last + SMALL_PAGE };
 	ASSERT_EQ(0, ioas_allow_iovas(FD, IOAS, around, 2));
-	EXPECT_EQ(0, ioas_map(FD, IOAS, self->page, SMALL_PAGE, &iova));
+	EXPECT_EQ(0, ioas_map(FD, IOAS, PAGE, SMALL_PAGE, &iova));
 	EXPECT_EQ(msi.start - SMALL_PAGE, iova);
-	EXPECT_EQ(0, ioas_map(FD, IOAS, self->page, SMALL_PAGE, &iova));
+	EXPECT_EQ(0, ioas_map(FD, IOAS, PAGE, SMALL_PAGE, &iova));
 	EXPECT_EQ(msi.last + 1, iova);
-	EXPECT_EQ(-ENOSPC, ioas_map(FD, IOAS, self->page, SMALL_PAGE, &iova));
+	EXPECT_EQ(-ENOSPC, ioas_map(FD, IOAS, PAGE, SMALL_PAGE, &iova));
 }
 
 TEST_F(device, refuses_allowed_ranges_that_it_may_not_use)
@@ -577,7 +546,7 @@ TEST_F(device, refuses_allowed_ranges_that_it_may_not_use)
 	EXPECT_EQ(-EADDRINUSE, ioas_allow_iovas(FD, IOAS, &range, 1));
 	range = (struct iommu_iova_range){ 0, UINT64_MAX };
 	EXPECT_EQ(-EADDRINUSE, ioas_allow_iovas(FD, IOAS, &range, 1));
-	EXPECT_EQ(0, ioas_map(FD, IOAS, self->page, SMALL_PAGE, &iova));
+	EXPECT_EQ(0, ioas_map(FD, IOAS, PAGE, SMALL_PAGE, &iova));
 	EXPECT_EQ(IOVA, iova);
 }
 
@@ -586,9 +555,9 @@ TEST_F(device, cannot_come_where_its_msi_window_is_mapped)
 	struct reserved_region msi;
 
 	ASSERT_EQ(0, msi_window(self->rig.edu.bdf, &msi));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, msi.start));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, msi.start));
 	EXPECT_EQ(-EADDRINUSE, ATTACH());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(0, UNMAP(msi.start, SMALL_PAGE));
 	EXPECT_EQ(0, ATTACH());
@@ -598,9 +567,9 @@ TEST_F(device, cannot_come_where_maps_lie_outside_its_aperture)
 {
 	const __u64 last = UINT64_MAX - SMALL_PAGE + 1;
 
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, last));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, last));
 	EXPECT_EQ(-EADDRINUSE, ATTACH());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, UNMAP(last, SMALL_PAGE));
 	EXPECT_EQ(0, ATTACH());
 }
@@ -614,7 +583,7 @@ TEST_F(device, cannot_come_where_its_msi_window_is_allowed)
 	range = (struct iommu_iova_range){ msi.last, msi.last + MIB };
 	ASSERT_EQ(0, ioas_allow_iovas(FD, IOAS, &range, 1));
 	EXPECT_EQ(-EADDRINUSE, ATTACH());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, ioas_allow_iovas(FD, IOAS, NULL, 0));
 	EXPECT_EQ(0, ATTACH());
 }
@@ -632,12 +601,12 @@ TEST_F(device, cannot_come_where_maps_are_not_whole_pages)
 	int rc;
 
 	for (i = 0; i < ARRAY_SIZE(unfit); i++) {
-		ASSERT_EQ(0, MAP(self->page + unfit[i].offset, unfit[i].length,
+		ASSERT_EQ(0, MAP(PAGE + unfit[i].offset, unfit[i].length,
 				 unfit[i].iova));
 		rc = ATTACH();
 		EXPECT_EQ(-EADDRINUSE, rc)
 			TH_LOG("map %zu", i);
-		EXPECT_TRUE(is_unrestricted(FD, IOAS));
+		EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 		ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	}
 	EXPECT_EQ(0, ATTACH());
@@ -651,7 +620,7 @@ TEST_F(device, keeps_large_entries_on_while_it_has_maps)
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(0, iommufd_option_set(FD, option, IOAS, 0));
 	EXPECT_EQ(0, iommufd_option_set(FD, option, IOAS, 1));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	EXPECT_EQ(-EINVAL, iommufd_option_set(FD, option, IOAS, 0));
 	EXPECT_EQ(0, iommufd_option_get(FD, option, IOAS, &value));
 	EXPECT_EQ(1, value);
@@ -672,7 +641,7 @@ TEST_F(device, gets_no_memory_that_is_not_there)
 	EXPECT_EQ(-EFAULT, MAP((void *)(-2 * SMALL_PAGE), SMALL_PAGE, IOVA));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(-ENOENT, UNMAP(IOVA, SMALL_PAGE));
-	EXPECT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 }
 
 TEST_F(device, gets_no_write_access_that_the_process_lacks)
@@ -684,7 +653,7 @@ TEST_F(device, gets_no_write_access_that_the_process_lacks)
 	memcpy(page, pattern, SMALL_PAGE);
 	ASSERT_EQ(0, mprotect(page, SMALL_PAGE, PROT_READ));
 	ASSERT_EQ(0, mprotect(none, SMALL_PAGE, PROT_NONE));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_EQ(-EFAULT, MAP(page, SMALL_PAGE, IOVA));
 	EXPECT_EQ(-EFAULT, MAP(none, SMALL_PAGE, IOVA));
 	EXPECT_EQ(-EFAULT, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, none,
@@ -699,11 +668,11 @@ TEST_F(device, never_writes_where_it_may_only_read)
 	unsigned char zeroes[SMALL_PAGE] = {};
 	__u64 iova = IOVA;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
-	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, self->page,
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, PAGE,
 				    SMALL_PAGE, &iova));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, zeroes, SMALL_PAGE));
-	EXPECT_TRUE(pattern_matches(self->page, SMALL_PAGE, 1));
+	EXPECT_TRUE(pattern_matches(PAGE, SMALL_PAGE, 1));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
@@ -711,13 +680,13 @@ TEST_F(device, writes_where_it_may_only_write)
 {
 	__u64 iova = IOVA;
 
-	memset(self->page, 0, SMALL_PAGE);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	memset(PAGE, 0, SMALL_PAGE);
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS,
 				    MAP_AT | IOMMU_IOAS_MAP_WRITEABLE,
-				    self->page, SMALL_PAGE, &iova));
+				    PAGE, SMALL_PAGE, &iova));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, pattern, SMALL_PAGE));
-	EXPECT_TRUE(pattern_matches(self->page, SMALL_PAGE, 1));
+	EXPECT_TRUE(pattern_matches(PAGE, SMALL_PAGE, 1));
 }
 
 TEST_F(device, reads_what_the_process_writes_later)
@@ -726,7 +695,7 @@ TEST_F(device, reads_what_the_process_writes_later)
 	__u64 iova = IOVA;
 
 	/* nothing has touched the page: it must not be the page of zeroes */
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, page,
 				    SMALL_PAGE, &iova));
 	memcpy(page, pattern, SMALL_PAGE);
@@ -741,17 +710,17 @@ TEST_F(device, reads_what_the_process_writes_after_sharing_with_a_child)
 	char byte;
 	pid_t pid;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, pipe(hold));
 	pid = fork();
 	if (!pid) {
 		close(hold[1]);
 		_exit(read(hold[0], &byte, 1));
 	}
-	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, self->page,
+	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, PAGE,
 				    SMALL_PAGE, &iova));
-	pattern_fill(self->page, SMALL_PAGE, 9);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->page, SMALL_PAGE));
+	pattern_fill(PAGE, SMALL_PAGE, 9);
+	EXPECT_TRUE(device_reads(&self->rig, IOVA, PAGE, SMALL_PAGE));
 	close(hold[1]);
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 }
@@ -760,25 +729,25 @@ TEST_F(device, and_process_share_pages_that_a_fork_came_across)
 {
 	pid_t pid;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	pid = fork();
 	if (!pid) {
-		memset(self->page, 0, SMALL_PAGE);
+		memset(PAGE, 0, SMALL_PAGE);
 		_exit(0);
 	}
-	pattern_fill(self->page, SMALL_PAGE, 7);
+	pattern_fill(PAGE, SMALL_PAGE, 7);
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->page, SMALL_PAGE));
+	EXPECT_TRUE(device_reads(&self->rig, IOVA, PAGE, SMALL_PAGE));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, pattern, SMALL_PAGE));
-	EXPECT_TRUE(pattern_matches(self->page, SMALL_PAGE, 1));
+	EXPECT_TRUE(pattern_matches(PAGE, SMALL_PAGE, 1));
 }
 
 TEST_F(device, keeps_memory_that_the_process_has_given_up)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, munmap(self->page, SMALL_PAGE));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, munmap(PAGE, SMALL_PAGE));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
 	EXPECT_FALSE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
@@ -788,15 +757,15 @@ TEST_F(device, cannot_come_when_mapped_memory_has_vanished)
 {
 	char *gone = anonymous(SMALL_PAGE);
 
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, MAP(gone, SMALL_PAGE, IOVA + MIB));
 	ASSERT_EQ(0, munmap(gone, SMALL_PAGE));
 	EXPECT_EQ(-EFAULT, ATTACH());
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(self->pins, pins_held());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_EQ(self->rig.pins, pins_held());
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, UNMAP(IOVA + MIB, SMALL_PAGE));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
@@ -808,7 +777,7 @@ TEST_F(device, gets_nothing_of_memory_with_a_hole)
 	int rc;
 
 	memset(va, 5, length);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	for (hole = length - SMALL_PAGE; hole; hole = hole / 3 & -SMALL_PAGE) {
 		ASSERT_EQ(0, munmap(va + hole, SMALL_PAGE));
 		rc = MAP(va, length, IOVA);
@@ -817,7 +786,7 @@ TEST_F(device, gets_nothing_of_memory_with_a_hole)
 		EXPECT_EQ(SMALL_PAGE, vm_pinned());
 	}
 	EXPECT_FALSE(device_reads(&self->rig, IOVA, va, SMALL_PAGE / 2));
-	EXPECT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
@@ -836,7 +805,7 @@ TEST_F(device, reads_across_pages_of_different_sizes)
 	pattern_fill(va, length, 4);
 	ASSERT_EQ(0, mprotect(va + length - 8 * SMALL_PAGE, 8 * SMALL_PAGE,
 			      PROT_READ));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_EQ(-EFAULT, MAP(va, length, IOVA));
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, va, length,
 				    &iova));
@@ -855,7 +824,7 @@ TEST_F(device, shares_the_pages_of_a_file_in_memory)
 	va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file,
 		  0);
 	ASSERT_NE(MAP_FAILED, va);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP(va, SMALL_PAGE, IOVA));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, pattern, SMALL_PAGE));
 	ASSERT_EQ(SMALL_PAGE, pread(file, bytes, SMALL_PAGE, 0));
@@ -869,7 +838,7 @@ TEST_F(device, loses_only_the_map_that_goes)
 	char *va = anonymous(2 * SMALL_PAGE);
 
 	pattern_fill(va, 2 * SMALL_PAGE, 6);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP(va, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, MAP(va + SMALL_PAGE, SMALL_PAGE, IOVA + SMALL_PAGE));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA + 1000, va + 1000,
@@ -882,9 +851,9 @@ TEST_F(device, loses_only_the_map_that_goes)
 
 TEST_F(device, may_see_one_page_at_two_places)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA + MIB));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
 	EXPECT_FALSE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, pattern, SMALL_PAGE));
@@ -897,11 +866,11 @@ TEST_F(device, sees_one_ioas_at_a_time)
 
 	pattern_fill(page, SMALL_PAGE, 2);
 	ASSERT_EQ(0, ioas_alloc(FD, &other));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, ioas_map_at(FD, other, page, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, ioas_map_at(FD, other, self->rig.scratch, SMALL_PAGE,
 				 SCRATCH_IOVA));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	ASSERT_EQ(0, DETACH());
 	ASSERT_EQ(0, vfio_attach(&self->rig.edu, other));
@@ -911,16 +880,16 @@ TEST_F(device, sees_one_ioas_at_a_time)
 
 TEST_F(device, moves_nothing_while_detached)
 {
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	ASSERT_EQ(0, DETACH());
-	memset(self->page, 0, SMALL_PAGE);
+	memset(PAGE, 0, SMALL_PAGE);
 	EXPECT_EQ(0, edu_dma_from_device(&self->rig.edu, 0, IOVA, SMALL_PAGE));
-	EXPECT_TRUE(memory_is(self->page, 0, SMALL_PAGE));
+	EXPECT_TRUE(memory_is(PAGE, 0, SMALL_PAGE));
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(0, edu_dma_from_device(&self->rig.edu, 0, IOVA, SMALL_PAGE));
-	EXPECT_EQ(0, memcmp(self->page, pattern, SMALL_PAGE));
+	EXPECT_EQ(0, memcmp(PAGE, pattern, SMALL_PAGE));
 }
 
 /* What a child maps is the child's memory, and stays when the child ends. */
@@ -929,15 +898,15 @@ TEST_F(device, reads_memory_of_a_process_that_has_ended)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	pid = fork();
 	if (!pid) {
-		pattern_fill(self->page, SMALL_PAGE, 8);
-		_exit(MAP(self->page, SMALL_PAGE, IOVA) ? 1 : 0);
+		pattern_fill(PAGE, SMALL_PAGE, 8);
+		_exit(MAP(PAGE, SMALL_PAGE, IOVA) ? 1 : 0);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
-	EXPECT_TRUE(pattern_matches(self->page, SMALL_PAGE, 1));
+	EXPECT_TRUE(pattern_matches(PAGE, SMALL_PAGE, 1));
 	pattern_fill(pattern, SMALL_PAGE, 8);
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
@@ -950,51 +919,40 @@ TEST_F(device, cannot_come_for_memory_of_a_process_that_has_ended)
 
 	pid = fork();
 	if (!pid)
-		_exit(MAP(self->page, SMALL_PAGE, IOVA) ? 1 : 0);
+		_exit(MAP(PAGE, SMALL_PAGE, IOVA) ? 1 : 0);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
 	EXPECT_EQ(-EFAULT, ATTACH());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
 	EXPECT_EQ(0, ATTACH());
 }
 
 FIXTURE(devices)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 	struct vfio_dev other;
-	char *page;
+	struct memory_rig page;
 };
 
 FIXTURE_SETUP(devices)
 {
-	int rc;
-
-	self->pins = pins_held();
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(igb_rig_make(&self->other, FD));
+	MAKE(memory_rig_make(&self->page, PAGES_SMALL, SMALL_PAGE));
 	pattern_fill(pattern, sizeof(pattern), 1);
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	rc = igb_setup(&self->other, self->rig.iommufd);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no igb device");
-	ASSERT_EQ(0, rc);
-	self->page = anonymous(SMALL_PAGE);
-	memcpy(self->page, pattern, SMALL_PAGE);
 }
 
 FIXTURE_TEARDOWN_PARENT(devices)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 TEST_F(devices, share_the_page_table_and_pins_of_an_ioas)
 {
 	__u32 first = IOAS, second = IOAS;
 
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, vfio_attach_pt(&self->rig.edu, &first));
 	ASSERT_EQ(0, vfio_attach_pt(&self->other, &second));
 	EXPECT_EQ(first, second);
@@ -1006,7 +964,7 @@ TEST_F(devices, share_the_page_table_and_pins_of_an_ioas)
 	EXPECT_EQ(0, vfio_detach(&self->other));
 	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, first));
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 }
 
@@ -1016,10 +974,10 @@ TEST_F(devices, both_see_what_is_mapped_and_not_what_is_unmapped)
 	char *rings = anonymous(IGB_RING_BYTES);
 	struct igb igb;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, vfio_attach(&self->other, IOAS));
 	ASSERT_EQ(0, MAP(rings, IGB_RING_BYTES, IOVA));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA + MIB));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA + MIB));
 	ASSERT_EQ(0, MAP(buffer, 2 * SMALL_PAGE, IOVA + 2 * MIB));
 	ASSERT_EQ(0, igb_start(&igb, &self->other, rings, IOVA));
 	EXPECT_EQ(0, igb_copy(&igb, IOVA + 2 * MIB, IOVA + MIB, 500));
@@ -1045,10 +1003,10 @@ TEST_F(devices, on_two_ioases_see_only_their_own)
 	ASSERT_EQ(0, vfio_attach_pt(&self->rig.edu, &first));
 	ASSERT_EQ(0, vfio_attach_pt(&self->other, &second));
 	EXPECT_NE(first, second);
-	ASSERT_EQ(0, MAP(self->rig.scratch, SMALL_PAGE, SCRATCH_IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, other, self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_map(&self->rig, IOAS));
+	ASSERT_EQ(0, ioas_map_at(FD, other, PAGE, SMALL_PAGE, IOVA));
 	EXPECT_FALSE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, ioas_unmap_all(FD, other, NULL));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
@@ -1064,10 +1022,10 @@ TEST_F(devices, one_that_is_refused_leaves_the_other_working)
 
 	ASSERT_EQ(0, msi_window(self->other.bdf, &msi));
 	ASSERT_EQ(0, ioas_alloc(FD, &other));
-	ASSERT_EQ(0, ioas_map_at(FD, other, self->page, SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, other, PAGE, SMALL_PAGE,
 				 msi.start));
-	ASSERT_EQ(0, MAP(self->page, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, ranges, &count, NULL));
 	EXPECT_EQ(-EADDRINUSE, vfio_attach(&self->other, other));
 	EXPECT_EQ(0, vfio_attach(&self->other, IOAS));
@@ -1082,8 +1040,7 @@ TEST_F(devices, one_that_is_refused_leaves_the_other_working)
 
 FIXTURE(end)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 };
 
 FIXTURE_VARIANT(end)
@@ -1121,53 +1078,46 @@ FIXTURE_VARIANT_ADD(end, of_the_memory_then_the_file)
 
 FIXTURE_SETUP(end)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
+	MAKE(edu_rig_make(&self->rig));
 }
 
 FIXTURE_TEARDOWN_PARENT(end)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
+}
+
+#define END FIXTURE_DATA(end)
+#define END_VARIANT FIXTURE_VARIANT(end)
+
+/* What a variant has come to an end before the rest does. */
+static int begin_end(END *self, const END_VARIANT *variant)
+{
+	char *va = anonymous(MIB);
+	int rc;
+
+	rc = MAP(va, MIB, IOVA) ?: ATTACH() ?: MAP(va, MIB, IOVA + MIB);
+	if (!rc && variant->memory_first)
+		rc = munmap(va, MIB);
+	if (!rc && variant->detach)
+		rc = DETACH();
+	if (!rc && variant->file_first)
+		rc = close(FD);
+	return rc;
 }
 
 TEST_F(end, gives_all_memory_back)
 {
-	char *va = anonymous(MIB);
-
-	ASSERT_EQ(0, MAP(va, MIB, IOVA));
-	ASSERT_EQ(0, ATTACH());
-	ASSERT_EQ(0, MAP(va, MIB, IOVA + MIB));
-	if (variant->memory_first)
-		ASSERT_EQ(0, munmap(va, MIB));
-	if (variant->detach)
-		ASSERT_EQ(0, DETACH());
-	if (variant->file_first)
-		close(FD);
+	ASSERT_EQ(0, begin_end(self, variant));
 	vfio_close(&self->rig.edu);
 	if (!variant->file_first)
 		close(FD);
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 TEST_F(end, by_exit_gives_all_memory_back)
 {
-	char *va = anonymous(MIB);
-
-	ASSERT_EQ(0, MAP(va, MIB, IOVA));
-	ASSERT_EQ(0, ATTACH());
-	ASSERT_EQ(0, MAP(va, MIB, IOVA + MIB));
-	if (variant->memory_first)
-		ASSERT_EQ(0, munmap(va, MIB));
-	if (variant->detach)
-		ASSERT_EQ(0, DETACH());
-	if (variant->file_first)
-		close(FD);
+	ASSERT_EQ(0, begin_end(self, variant));
 	/* the rest is left to the end of the process; see the teardown */
 }
 

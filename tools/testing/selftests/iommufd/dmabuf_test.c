@@ -20,7 +20,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "edu_rig.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
 #include "vfio_igb.h"
@@ -34,8 +34,7 @@
 
 FIXTURE(dmabuf)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 	struct vfio_dev igb;
 	int fd;			/* of BAR_LENGTH */
 	unsigned char bytes[TABLE_SIZE];
@@ -76,7 +75,7 @@ static int export_bar(struct vfio_dev *dev, __u64 offset, __u64 length)
 	return export_ranges(dev, &range, 1);
 }
 
-static int map_dmabuf(struct rig *rig, int fd, __u64 start, __u64 length,
+static int map_dmabuf(struct edu_rig *rig, int fd, __u64 start, __u64 length,
 		      __u64 iova)
 {
 	return ioas_map_file(rig->iommufd, rig->ioas, MAP_RW | MAP_AT, fd,
@@ -117,17 +116,8 @@ static bool table_is(struct vfio_dev *dev, const unsigned char *bytes)
 
 FIXTURE_SETUP(dmabuf)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	rc = igb_setup(&self->igb, FD);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no igb device");
-	ASSERT_EQ(0, rc);
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(igb_rig_make(&self->igb, FD));
 	self->fd = export_bar(&self->igb, 0, BAR_LENGTH);
 	if (self->fd == -ENOTTY || self->fd == -EOPNOTSUPP)
 		SKIP(return, "vfio-pci exports no dma-bufs");
@@ -137,11 +127,11 @@ FIXTURE_SETUP(dmabuf)
 
 FIXTURE_TEARDOWN_PARENT(dmabuf)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 /* With the buffer at @iova, can the edu read what is in the table? */
-static bool reads_table(struct rig *rig, __u64 iova,
+static bool reads_table(struct edu_rig *rig, __u64 iova,
 			const unsigned char *bytes)
 {
 	return device_reads(rig, iova + TABLE, bytes, TABLE_SIZE);
@@ -153,7 +143,7 @@ TEST_F(dmabuf, is_memory_for_another_device)
 {
 	unsigned char bytes[TABLE_SIZE];
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	EXPECT_TRUE(READS_AT(IOVA));
 	pattern_fill(bytes, TABLE_SIZE, 2);
@@ -167,7 +157,7 @@ TEST_F(dmabuf, is_memory_for_another_device)
 TEST_F(dmabuf, mapped_before_a_device_comes)
 {
 	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_TRUE(READS_AT(IOVA));
 	ASSERT_EQ(0, DETACH());
 	ASSERT_EQ(0, ATTACH());
@@ -177,7 +167,7 @@ TEST_F(dmabuf, mapped_before_a_device_comes)
 TEST_F(dmabuf, works_without_large_entries)
 {
 	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS, 0));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	EXPECT_TRUE(READS_AT(IOVA));
 }
@@ -187,7 +177,7 @@ TEST_F(dmabuf, of_a_part_and_mapped_in_part)
 	int fd = export_bar(&self->igb, 2 * SMALL_PAGE, 4 * SMALL_PAGE);
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	/* the page of the table, which is the sixth of the BAR */
 	ASSERT_EQ(0, MAP(5 * SMALL_PAGE, SMALL_PAGE, IOVA + 5 * SMALL_PAGE));
 	EXPECT_TRUE(READS_AT(IOVA));
@@ -204,7 +194,7 @@ TEST_F(dmabuf, is_not_written_through_a_map_for_reading)
 	unsigned char zeroes[TABLE_SIZE] = {};
 	__u64 iova = IOVA, copy = IOVA + MIB;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, ioas_map_file(FD, IOAS, MAP_RO | MAP_AT, self->fd, 0,
 				   BAR_LENGTH, &iova));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA + TABLE, zeroes,
@@ -218,7 +208,7 @@ TEST_F(dmabuf, is_charged_to_nobody)
 {
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, MAP_ALL());
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(self->rig.pins, pins_held());
 	ASSERT_EQ(0, limit_memlock(0));
 	ASSERT_EQ(0, become_user(40000));
 	EXPECT_EQ(0, MAP(0, BAR_LENGTH, IOVA + MIB));
@@ -286,7 +276,7 @@ TEST_F(dmabuf, may_be_copied_as_any_memory)
 {
 	__u64 copy = IOVA + MIB;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS,
 			       IOVA + 4 * SMALL_PAGE, 2 * SMALL_PAGE, &copy));
@@ -318,7 +308,7 @@ TEST_F(dmabuf, taken_back_by_a_reset_does_not_return)
 {
 	__u64 unmapped;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	ASSERT_TRUE(READS_AT(IOVA));
 	ASSERT_EQ(0, vfio_reset(&self->igb));
@@ -340,7 +330,7 @@ TEST_F(dmabuf, taken_back_by_a_reset_does_not_return)
 
 TEST_F(dmabuf, taken_back_by_the_command_register)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	ASSERT_EQ(0, set_memory_enabled(&self->igb, false));
 	EXPECT_EQ(-ENODEV, MAP(0, BAR_LENGTH, IOVA + MIB));
@@ -361,7 +351,7 @@ TEST_F(dmabuf, taken_back_before_a_device_comes)
 				 IOVA + BAR_LENGTH));
 	ASSERT_EQ(0, vfio_reset(&self->igb));
 	fill_table(&self->igb, self->bytes, 5);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_FALSE(READS_AT(IOVA));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA + BAR_LENGTH, page,
 				 SMALL_PAGE));
@@ -372,7 +362,7 @@ TEST_F(dmabuf, taken_back_is_gone_from_all_copies)
 {
 	__u64 copy = IOVA + MIB;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA,
 			       BAR_LENGTH, &copy));
@@ -395,7 +385,7 @@ TEST_F(dmabuf, taken_back_leaves_what_is_next_to_it)
 	char *pages = address_room(2 * SMALL_PAGE, SMALL_PAGE);
 
 	pattern_fill(pages, 2 * SMALL_PAGE, 7);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, pages, SMALL_PAGE,
 				 IOVA - SMALL_PAGE));
 	ASSERT_EQ(0, MAP_ALL());
@@ -414,7 +404,7 @@ TEST_F(dmabuf, may_be_taken_back_again_and_again)
 {
 	int i, rc = 0;
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	for (i = 0; i < 10 && !rc; i++) {
 		rc = MAP(0, BAR_LENGTH, IOVA + i * MIB);
 		if (!rc)
@@ -431,7 +421,7 @@ TEST_F(dmabuf, may_be_taken_back_again_and_again)
 
 TEST_F(dmabuf, outlives_its_descriptor)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	ASSERT_EQ(0, close(self->fd));
 	EXPECT_TRUE(READS_AT(IOVA));
@@ -443,7 +433,7 @@ TEST_F(dmabuf, outlives_its_descriptor)
 
 TEST_F(dmabuf, ends_with_its_device)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	vfio_close(&self->igb);
 	EXPECT_EQ(-ENODEV, MAP(0, BAR_LENGTH, IOVA + MIB));
@@ -465,7 +455,7 @@ TEST_F(dmabuf, of_a_device_that_is_not_on_an_ioas)
 	self->fd = export_bar(&self->igb, 0, BAR_LENGTH);
 	ASSERT_LE(0, self->fd);
 	fill_table(&self->igb, self->bytes, 11);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	EXPECT_TRUE(READS_AT(IOVA));
 	close(other);
@@ -482,7 +472,7 @@ enum part {
 	PARTS,
 };
 
-static void end_part(enum part part, int fd, struct rig *rig,
+static void end_part(enum part part, int fd, struct edu_rig *rig,
 		     struct vfio_dev *igb)
 {
 	switch (part) {
@@ -508,7 +498,7 @@ TEST_F_TIMEOUT(dmabuf, can_end_in_any_order, 300)
 
 	close(self->fd);
 	vfio_close(&self->igb);
-	rig_close(&self->rig);
+	edu_rig_break(&self->rig);
 	for (order = 0; order < 1 << 2 * PARTS; order++) {
 		int parts[PARTS], seen = 0;
 
@@ -520,7 +510,7 @@ TEST_F_TIMEOUT(dmabuf, can_end_in_any_order, 300)
 			continue;
 		pid = fork();
 		if (!pid) {
-			if (rig_open(&self->rig) || ATTACH() ||
+			if (edu_rig_open(&self->rig) || ATTACH() ||
 			    igb_setup(&self->igb, FD))
 				_exit(1);
 			self->fd = export_bar(&self->igb, 0, BAR_LENGTH);
@@ -548,7 +538,7 @@ TEST_F(dmabuf, is_left_to_the_end_of_the_process)
 
 struct mapper {
 	struct crowd crowd;	/* of one */
-	struct rig *rig;
+	struct edu_rig *rig;
 	int fd;
 	unsigned int maps;
 };
@@ -556,7 +546,7 @@ struct mapper {
 static int map_and_unmap(void *data)
 {
 	struct mapper *mapper = data;
-	struct rig *rig = mapper->rig;
+	struct edu_rig *rig = mapper->rig;
 	int rc = 0;
 
 	while (!rc && !crowd_is_over(&mapper->crowd)) {
@@ -591,7 +581,7 @@ TEST_F(dmabuf, may_be_taken_back_at_any_moment)
 	EXPECT_EQ(0, crowd_end(&mapper.crowd));
 	EXPECT_EQ(0, rc);
 	EXPECT_LT(0, mapper.maps);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	fill_table(&self->igb, self->bytes, 12);
 	EXPECT_TRUE(READS_AT(IOVA));
@@ -601,24 +591,19 @@ TEST_F(dmabuf, may_be_taken_back_at_any_moment)
 
 FIXTURE(buffer)
 {
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;
+	struct mock_rig rig;
 	int fd;			/* of one page */
 	char *va;		/* the same page */
 };
 
+#define DEV (self->rig.dev)
 #define BUFFER FIXTURE_DATA(buffer)
 
 FIXTURE_SETUP(buffer)
 {
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
-	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &self->dev));
-	self->fd = mock_dmabuf(self->iommufd, SMALL_PAGE, O_RDWR | O_CLOEXEC);
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	self->fd = mock_dmabuf(FD, SMALL_PAGE, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
 	self->va = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
 			self->fd, 0);
@@ -628,18 +613,18 @@ FIXTURE_SETUP(buffer)
 FIXTURE_TEARDOWN(buffer)
 {
 	close(self->fd);
-	close(self->iommufd);
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
 static int map_buffer(BUFFER *self, __u32 flags, int fd, __u64 iova)
 {
-	return ioas_map_file(self->iommufd, self->ioas, flags | MAP_AT, fd, 0,
+	return ioas_map_file(FD, IOAS, flags | MAP_AT, fd, 0,
 			     SMALL_PAGE, &iova);
 }
 
 static bool is_at(BUFFER *self, __u32 hwpt, __u64 iova)
 {
-	return !mock_check_map(self->iommufd, hwpt, iova, SMALL_PAGE,
+	return !mock_check_map(FD, hwpt, iova, SMALL_PAGE,
 			       self->va);
 }
 
@@ -647,20 +632,20 @@ static bool is_at(BUFFER *self, __u32 hwpt, __u64 iova)
 
 TEST_F(buffer, opened_for_reading_is_for_reading)
 {
-	int fd = mock_dmabuf(self->iommufd, SMALL_PAGE, O_RDONLY | O_CLOEXEC);
+	int fd = mock_dmabuf(FD, SMALL_PAGE, O_RDONLY | O_CLOEXEC);
 	__u64 copy = IOVA + MIB;
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EPERM, map_buffer(self, MAP_RW, fd, IOVA));
 	EXPECT_EQ(-EPERM, map_buffer(self, IOMMU_IOAS_MAP_WRITEABLE, fd, IOVA));
 	EXPECT_EQ(0, map_buffer(self, MAP_RO, fd, IOVA));
-	EXPECT_EQ(-EPERM, ioas_copy(self->iommufd, MAP_RW | MAP_AT, self->ioas,
-				    self->ioas, IOVA, SMALL_PAGE, &copy));
+	EXPECT_EQ(-EPERM, ioas_copy(FD, MAP_RW | MAP_AT, IOAS,
+				    IOAS, IOVA, SMALL_PAGE, &copy));
 }
 
 TEST_F(buffer, opened_for_writing_only_is_not_mapped)
 {
-	int fd = mock_dmabuf(self->iommufd, SMALL_PAGE, O_WRONLY | O_CLOEXEC);
+	int fd = mock_dmabuf(FD, SMALL_PAGE, O_WRONLY | O_CLOEXEC);
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EPERM, map_buffer(self, MAP_RO, fd, IOVA));
@@ -689,8 +674,8 @@ static int map_many(BUFFER *self, size_t count)
 	for (have = 1; !rc && have < count; have += more) {
 		more = have < count - have ? have : count - have;
 		iova = IOVA + have * SMALL_PAGE;
-		rc = ioas_copy(self->iommufd, MAP_RW | MAP_AT, self->ioas,
-			       self->ioas, IOVA, more * SMALL_PAGE, &iova);
+		rc = ioas_copy(FD, MAP_RW | MAP_AT, IOAS,
+			       IOAS, IOVA, more * SMALL_PAGE, &iova);
 	}
 	return rc;
 }
@@ -698,7 +683,7 @@ static int map_many(BUFFER *self, size_t count)
 static int unmap_many(BUFFER *self, size_t count)
 {
 	__u64 unmapped;
-	int rc = ioas_unmap_all(self->iommufd, self->ioas, &unmapped);
+	int rc = ioas_unmap_all(FD, IOAS, &unmapped);
 
 	if (rc)
 		return rc;
@@ -757,10 +742,10 @@ TEST_F(buffer, copies_leave_a_page_table_by_one_flush)
 	__u32 other;
 	long before;
 
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0,
 				&other));
 	ASSERT_EQ(0, map_many(self, NR_COPIES));
-	EXPECT_TRUE(is_at(self, self->dev.hwpt, IOVA + 99 * SMALL_PAGE));
+	EXPECT_TRUE(is_at(self, DEV.hwpt, IOVA + 99 * SMALL_PAGE));
 	EXPECT_TRUE(is_at(self, other, IOVA + 99 * SMALL_PAGE));
 	before = mock_iotlb_syncs();
 	ASSERT_LE(0, before);
@@ -769,9 +754,9 @@ TEST_F(buffer, copies_leave_a_page_table_by_one_flush)
 
 	ASSERT_EQ(0, map_many(self, NR_COPIES));
 	before = mock_iotlb_syncs();
-	ASSERT_EQ(0, iommufd_destroy(self->iommufd, other));
+	ASSERT_EQ(0, iommufd_destroy(FD, other));
 	EXPECT_EQ(before + 1, mock_iotlb_syncs());
-	EXPECT_TRUE(is_at(self, self->dev.hwpt, IOVA + 99 * SMALL_PAGE));
+	EXPECT_TRUE(is_at(self, DEV.hwpt, IOVA + 99 * SMALL_PAGE));
 }
 
 TEST_F(buffer, copies_are_taken_back_by_one_flush_of_each_page_table)
@@ -780,15 +765,15 @@ TEST_F(buffer, copies_are_taken_back_by_one_flush_of_each_page_table)
 	long before;
 	int i;
 
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0,
 				&other));
 	ASSERT_EQ(0, map_many(self, NR_COPIES));
 	before = mock_iotlb_syncs();
 	ASSERT_LE(0, before);
-	ASSERT_EQ(0, mock_dmabuf_revoke(self->iommufd, self->fd, true));
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, true));
 	EXPECT_EQ(before + 2, mock_iotlb_syncs());
 	for (i = 0; i < NR_COPIES; i++) {
-		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+		EXPECT_FALSE(is_at(self, DEV.hwpt,
 				   IOVA + i * SMALL_PAGE));
 		EXPECT_FALSE(is_at(self, other, IOVA + i * SMALL_PAGE));
 	}
@@ -811,24 +796,24 @@ TEST_F(buffer, copies_come_and_go_one_by_one)
 		i = 1 + random_next(&state) % (NR_COPIES - 1);
 		iova = IOVA + i * SMALL_PAGE;
 		if (there[i])
-			rc = ioas_unmap(self->iommufd, self->ioas, iova,
+			rc = ioas_unmap(FD, IOAS, iova,
 					SMALL_PAGE, NULL);
 		else
-			rc = ioas_copy(self->iommufd, MAP_RW | MAP_AT,
-				       self->ioas, self->ioas, IOVA,
+			rc = ioas_copy(FD, MAP_RW | MAP_AT,
+				       IOAS, IOAS, IOVA,
 				       SMALL_PAGE, &iova);
 		ASSERT_EQ(0, rc);
 		there[i] = !there[i];
 	}
 	for (i = 0; i < NR_COPIES; i++)
-		EXPECT_EQ(there[i], is_at(self, self->dev.hwpt,
+		EXPECT_EQ(there[i], is_at(self, DEV.hwpt,
 					  IOVA + i * SMALL_PAGE));
-	ASSERT_EQ(0, mock_dmabuf_revoke(self->iommufd, self->fd, true));
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, true));
 	for (i = 0; i < NR_COPIES; i++)
-		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+		EXPECT_FALSE(is_at(self, DEV.hwpt,
 				   IOVA + i * SMALL_PAGE));
 	for (i = 0; i < NR_COPIES; i++) {
-		rc = ioas_unmap(self->iommufd, self->ioas,
+		rc = ioas_unmap(FD, IOAS,
 				IOVA + i * SMALL_PAGE, SMALL_PAGE, NULL);
 		EXPECT_EQ(there[i] ? 0 : -ENOENT, rc);
 	}
@@ -837,7 +822,7 @@ TEST_F(buffer, copies_come_and_go_one_by_one)
 /* Three kinds in a row: of this buffer, of another one, of the process */
 TEST_F(buffer, copies_among_other_memory_are_unmapped_together)
 {
-	int other = mock_dmabuf(self->iommufd, SMALL_PAGE, O_RDWR | O_CLOEXEC);
+	int other = mock_dmabuf(FD, SMALL_PAGE, O_RDWR | O_CLOEXEC);
 	char *page = address_room(SMALL_PAGE, SMALL_PAGE);
 	__u64 unmapped;
 	__u32 hwpt;
@@ -853,21 +838,21 @@ TEST_F(buffer, copies_among_other_memory_are_unmapped_together)
 					iova + SMALL_PAGE));
 		ASSERT_EQ(0, map_buffer(self, MAP_RW, other,
 					iova + 2 * SMALL_PAGE));
-		ASSERT_EQ(0, ioas_map_at(self->iommufd, self->ioas, page,
+		ASSERT_EQ(0, ioas_map_at(FD, IOAS, page,
 					 SMALL_PAGE, iova + 3 * SMALL_PAGE));
 	}
 	/* a page table that fills and empties with all of them */
-	ASSERT_EQ(0, hwpt_alloc(self->iommufd, self->dev.idev, self->ioas, 0,
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0,
 				&hwpt));
 	EXPECT_TRUE(is_at(self, hwpt, IOVA + 11 * SMALL_PAGE));
-	ASSERT_EQ(0, iommufd_destroy(self->iommufd, hwpt));
-	ASSERT_EQ(0, mock_dmabuf_revoke(self->iommufd, other, true));
-	ASSERT_EQ(0, mock_check_refs(self->iommufd, page, SMALL_PAGE, 3));
-	ASSERT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas, &unmapped));
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, other, true));
+	ASSERT_EQ(0, mock_check_refs(FD, page, SMALL_PAGE, 3));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, &unmapped));
 	EXPECT_EQ(12 * SMALL_PAGE, unmapped);
-	EXPECT_EQ(0, mock_check_refs(self->iommufd, page, SMALL_PAGE, 0));
+	EXPECT_EQ(0, mock_check_refs(FD, page, SMALL_PAGE, 0));
 	for (i = 0; i < 15; i++)
-		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+		EXPECT_FALSE(is_at(self, DEV.hwpt,
 				   IOVA + i * SMALL_PAGE));
 	close(other);
 }
@@ -893,7 +878,7 @@ static int take_back_again_and_again(void *data)
 
 TEST_F(buffer, copies_may_be_taken_back_while_they_come_and_go)
 {
-	struct taker taker = { .iommufd = self->iommufd, .fd = self->fd };
+	struct taker taker = { .iommufd = FD, .fd = self->fd };
 	int i, rc = 0;
 
 	ASSERT_EQ(0, crowd_add(&taker.crowd, take_back_again_and_again,
@@ -909,7 +894,7 @@ TEST_F(buffer, copies_may_be_taken_back_while_they_come_and_go)
 	EXPECT_EQ(0, crowd_end(&taker.crowd));
 	EXPECT_EQ(0, rc);
 	for (i = 0; i < NR_COPIES; i++)
-		EXPECT_FALSE(is_at(self, self->dev.hwpt,
+		EXPECT_FALSE(is_at(self, DEV.hwpt,
 				   IOVA + i * SMALL_PAGE));
 }
 

@@ -6,29 +6,50 @@
 #define EDU_RIG_H
 
 #include "iommufd_lib.h"
+#include "rig.h"
 #include "vfio_edu.h"
 
 /* Where the rig keeps a page of its own in an IOAS. */
 #define SCRATCH_IOVA (EDU_IOVA_LIMIT - SMALL_PAGE)
 
-struct rig {
+struct edu_rig {
+	long pins;		/* anybody's, before */
 	int iommufd;
 	__u32 ioas;
 	struct vfio_dev edu;
 	char *scratch;
 };
 
-/* An IOAS and the device, bound but not attached. -ENODEV: there is none. */
-int rig_open(struct rig *rig);
-/* Maps the rig's own page and attaches the device. */
-int rig_attach(struct rig *rig);
-void rig_close(struct rig *rig);
+/* An IOAS and the device, bound but not attached. */
+int edu_rig_make(struct edu_rig *rig);
+/* Again, after edu_rig_break(): a negative errno, also where there is none. */
+int edu_rig_open(struct edu_rig *rig);
+/*
+ * Who pays for memory is chosen by the file, before it has any object: the IOAS
+ * and the device are other ones afterwards.
+ */
+int edu_rig_charge_process(struct edu_rig *rig);
+/* Maps the rig's own page in an IOAS where the device is to be asked. */
+int edu_rig_map(struct edu_rig *rig, __u32 ioas);
+/* The same in the rig's IOAS, and attaches the device to it. */
+int edu_rig_attach(struct edu_rig *rig);
+/*
+ * A test need not: the device is let go with the process. A fixture with
+ * FIXTURE_TEARDOWN_PARENT sees by pins_left() whether all is back then.
+ */
+void edu_rig_break(struct edu_rig *rig);
+
+/* The other device of QEMU's, bound. */
+int igb_rig_make(struct vfio_dev *igb, int iommufd);
 
 /* Can the device read these very bytes? At most 4 KiB. */
-bool device_reads(struct rig *rig, __u64 iova, const void *bytes,
+bool device_reads(struct edu_rig *rig, __u64 iova, const void *bytes,
 		  size_t length);
+/* The first and the last of them, when there are more? */
+bool device_sees(struct edu_rig *rig, __u64 iova, const char *bytes,
+		 size_t length);
 /* Has the device write these bytes, wherever they go. */
-int device_writes(struct rig *rig, __u64 iova, const void *bytes,
+int device_writes(struct edu_rig *rig, __u64 iova, const void *bytes,
 		  size_t length);
 
 #endif

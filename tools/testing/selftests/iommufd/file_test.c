@@ -18,7 +18,7 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "edu_rig.h"
-#include "mock_lib.h"
+#include "mock_rig.h"
 #include "test_support.h"
 
 #define IOVA (16 * MIB)
@@ -38,10 +38,8 @@ static int map_file_flags(int iommufd, __u32 ioas, __u32 flags, int file,
 
 FIXTURE(file)
 {
-	long pins;
-	struct rig rig;
-	struct memory mem;
-	int fd;
+	struct edu_rig rig;
+	struct memory_rig mem;
 };
 
 FIXTURE_VARIANT(file)
@@ -91,61 +89,40 @@ FIXTURE_VARIANT_ADD(file, of_hugetlb_pages_before_attach)
 
 FIXTURE_SETUP(file)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	if (variant->kind == PAGES_HUGETLB)
-		ASSERT_EQ(0, hugetlb_reserve(variant->length));
-	rc = memory_alloc_file(&self->mem, variant->kind, variant->length,
-			       &self->fd);
-	ASSERT_EQ(0, rc);
-	pattern_fill(self->mem.va, self->mem.length, 1);
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(memory_rig_make_file(&self->mem, variant->kind, variant->length));
 }
 
 FIXTURE_TEARDOWN_PARENT(file)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
-static int map_and_attach(struct rig *rig, int file, __u64 start,
+static int map_and_attach(struct edu_rig *rig, int file, __u64 start,
 			  __u64 length, bool late)
 {
-	int rc = late ? 0 : rig_attach(rig);
-
-	if (!rc)
-		rc = map_file_flags(rig->iommufd, rig->ioas, MAP_RW, file,
-				    start, length, IOVA);
-	return rc || !late ? rc : rig_attach(rig);
+	return (late ? 0 : edu_rig_attach(rig)) ?:
+	       map_file_flags(rig->iommufd, rig->ioas, MAP_RW, file, start,
+			      length, IOVA) ?:
+	       (late ? edu_rig_attach(rig) : 0);
 }
 
-/* Bytes [@start, @start + @length) of the file, at IOVA? */
-static bool device_sees(struct rig *rig, struct memory *mem, size_t start,
-			size_t length)
-{
-	const size_t size = 1000;
-	char *first = mem->va + start, *last = first + length - size;
-
-	return device_reads(rig, IOVA, first, size) &&
-	       device_reads(rig, IOVA + length - size, last, size);
-}
+#define FILE_FD (self->mem.file)
+#define VA (self->mem.va)
 
 TEST_F(file, shows_the_same_bytes_to_all)
 {
 	size_t middle = self->mem.length / 2 - 50;
 	unsigned char bytes[100];
 
-	ASSERT_EQ(0, map_and_attach(&self->rig, self->fd, 0, self->mem.length,
+	ASSERT_EQ(0, map_and_attach(&self->rig, FILE_FD, 0, self->mem.length,
 				    variant->late));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, self->mem.length));
+	EXPECT_TRUE(device_sees(&self->rig, IOVA, VA, self->mem.length));
 	pattern_fill(bytes, 100, 2);
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA + middle, bytes, 100));
-	EXPECT_TRUE(pattern_matches(self->mem.va + middle, 100, 2));
+	EXPECT_TRUE(pattern_matches(VA + middle, 100, 2));
 	memset(bytes, 0, 100);
-	EXPECT_EQ(100, pread(self->fd, bytes, 100, middle));
+	EXPECT_EQ(100, pread(FILE_FD, bytes, 100, middle));
 	EXPECT_TRUE(pattern_matches(bytes, 100, 2));
 }
 
@@ -155,11 +132,11 @@ TEST_F(file, may_be_mapped_in_part)
 	size_t start = 3 * SMALL_PAGE;
 	size_t length = self->mem.length - 8 * SMALL_PAGE;
 
-	ASSERT_EQ(0, map_and_attach(&self->rig, self->fd, start, length,
+	ASSERT_EQ(0, map_and_attach(&self->rig, FILE_FD, start, length,
 				    variant->late));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, start, length));
+	EXPECT_TRUE(device_sees(&self->rig, IOVA, VA + start, length));
 	EXPECT_FALSE(device_reads(&self->rig, IOVA + length,
-				  self->mem.va + start + length, 8));
+				  VA + start + length, 8));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
 }
 
@@ -168,12 +145,12 @@ TEST_F(file, stays_when_the_process_has_let_it_go)
 	unsigned char *bytes = malloc(SMALL_PAGE);
 	size_t length = self->mem.length;
 
-	memcpy(bytes, self->mem.va + length - SMALL_PAGE, SMALL_PAGE);
-	ASSERT_EQ(0, map_file_flags(FD, IOAS, MAP_RW, self->fd, 0, length,
+	memcpy(bytes, VA + length - SMALL_PAGE, SMALL_PAGE);
+	ASSERT_EQ(0, map_file_flags(FD, IOAS, MAP_RW, FILE_FD, 0, length,
 				    IOVA));
-	memory_free(&self->mem);
-	ASSERT_EQ(0, close(self->fd));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, munmap(VA, length));
+	ASSERT_EQ(0, close(FILE_FD));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA + length - SMALL_PAGE, bytes,
 				 SMALL_PAGE));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, length, NULL));
@@ -185,22 +162,22 @@ TEST_F(file, is_pinned_once)
 {
 	size_t length = self->mem.length;
 
-	ASSERT_EQ(0, map_and_attach(&self->rig, self->fd, 0, length,
+	ASSERT_EQ(0, map_and_attach(&self->rig, FILE_FD, 0, length,
 				    variant->late));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
-	EXPECT_LT(self->pins, pins_held());
+	EXPECT_LT(self->rig.pins, pins_held());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, length, NULL));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 TEST_F(file, works_without_large_entries)
 {
 	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS, 0));
-	ASSERT_EQ(0, map_and_attach(&self->rig, self->fd, 0, self->mem.length,
+	ASSERT_EQ(0, map_and_attach(&self->rig, FILE_FD, 0, self->mem.length,
 				    variant->late));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, self->mem.length));
+	EXPECT_TRUE(device_sees(&self->rig, IOVA, VA, self->mem.length));
 }
 
 TEST_F(file, may_have_holes)
@@ -209,15 +186,15 @@ TEST_F(file, may_have_holes)
 
 	if (self->mem.length < 2 * HUGE_PAGE)
 		hole = self->mem.length / 2;
-	ASSERT_EQ(0, fallocate(self->fd,
+	ASSERT_EQ(0, fallocate(FILE_FD,
 			       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			       hole, self->mem.length - hole));
-	ASSERT_EQ(0, map_and_attach(&self->rig, self->fd, 0, self->mem.length,
+	ASSERT_EQ(0, map_and_attach(&self->rig, FILE_FD, 0, self->mem.length,
 				    variant->late));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, self->mem.length));
-	EXPECT_TRUE(memory_is(self->mem.va + hole, 0, SMALL_PAGE));
-	pattern_fill(self->mem.va + hole, SMALL_PAGE, 3);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + hole, self->mem.va + hole,
+	EXPECT_TRUE(device_sees(&self->rig, IOVA, VA, self->mem.length));
+	EXPECT_TRUE(memory_is(VA + hole, 0, SMALL_PAGE));
+	pattern_fill(VA + hole, SMALL_PAGE, 3);
+	EXPECT_TRUE(device_reads(&self->rig, IOVA + hole, VA + hole,
 				 SMALL_PAGE));
 }
 
@@ -227,21 +204,14 @@ TEST_F(file, may_have_holes)
 
 FIXTURE(memfd)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 	int fd;
 	char *va;
 };
 
 FIXTURE_SETUP(memfd)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
+	MAKE(edu_rig_make(&self->rig));
 	self->fd = memfd_create("file_test", MFD_ALLOW_SEALING);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ftruncate(self->fd, FILE_LENGTH));
@@ -253,7 +223,7 @@ FIXTURE_SETUP(memfd)
 
 FIXTURE_TEARDOWN_PARENT(memfd)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 #define MAP(flags, start, length, iova) \
@@ -281,7 +251,7 @@ TEST_F(memfd, gets_its_pages_when_they_are_pinned)
 
 	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
 	EXPECT_EQ(0, blocks(self->fd));
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_LT(0, blocks(self->fd));
 	pattern_fill(bytes, 100, 4);
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA + FILE_LENGTH - 100, bytes,
@@ -295,7 +265,7 @@ TEST_F(memfd, may_be_mapped_more_than_once)
 	const size_t page = SMALL_PAGE;
 	unsigned char *bytes = malloc(page);
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, write_pattern(self->fd, SMALL_PAGE, 5));
 	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
 	ASSERT_EQ(0, MAP(MAP_RW, 0, 2 * page, IOVA + MIB));
@@ -312,7 +282,7 @@ TEST_F(memfd, is_not_written_through_a_map_for_reading)
 {
 	unsigned char zeroes[100] = {};
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, write_pattern(self->fd, SMALL_PAGE, 6));
 	ASSERT_EQ(0, MAP(MAP_RO, 0, SMALL_PAGE, IOVA));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, zeroes, 100));
@@ -352,7 +322,7 @@ TEST_F(memfd, that_shrinks_leaves_the_device_its_pages)
 {
 	unsigned char bytes[SMALL_PAGE];
 
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, write_pattern(self->fd, SMALL_PAGE, 7));
 	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
 	ASSERT_EQ(0, ftruncate(self->fd, 0));
@@ -376,7 +346,7 @@ TEST_F(memfd, of_a_process_that_has_ended_can_still_be_pinned)
 		_exit(MAP(MAP_RW, 0, FILE_LENGTH, IOVA) ? 1 : 0);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->va, SMALL_PAGE));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
 }
@@ -387,7 +357,7 @@ TEST_F(memfd, is_not_copied_when_a_process_maps_it_privately)
 			self->fd, 0);
 
 	ASSERT_NE(MAP_FAILED, va);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, write_pattern(self->fd, SMALL_PAGE, 9));
 	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
 	memset(va, 0, SMALL_PAGE);
@@ -411,7 +381,7 @@ TEST_F(memfd, opened_for_reading_is_for_reading)
 	int reader = open_again(self->fd, O_RDONLY);
 
 	ASSERT_LE(0, reader);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, write_pattern(self->fd, SMALL_PAGE, 1));
 	EXPECT_EQ(-EPERM, map_file_flags(FD, IOAS, MAP_RW, reader, 0,
 					 SMALL_PAGE, IOVA));
@@ -445,7 +415,7 @@ TEST_F(memfd, sealed_against_writing_is_for_reading)
 		rc = MAP(IOMMU_IOAS_MAP_WRITEABLE, 0, SMALL_PAGE, IOVA);
 		EXPECT_EQ(-EPERM, rc);
 	}
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP(MAP_RO, 0, SMALL_PAGE, IOVA));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->va, SMALL_PAGE));
 }
@@ -648,8 +618,7 @@ static int open_holder(enum holder holder, int iommufd)
 
 FIXTURE(holder)
 {
-	int iommufd;
-	__u32 ioas;
+	struct mock_rig rig;
 	int fd;
 	int mock_devices;
 };
@@ -667,26 +636,12 @@ FIXTURE_VARIANT_ADD(holder, socket) { .holder = HOLDER_SOCKET };
 FIXTURE_VARIANT_ADD(holder, io_uring) { .holder = HOLDER_IO_URING };
 
 /* Mock devices live exactly as long as the context that they were made in. */
-static int count_mock_devices(void)
-{
-	DIR *dir = opendir("/sys/bus/iommufd_mock/devices");
-	struct dirent *entry;
-	int count = 0;
-
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir)))
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count;
-}
-
 static bool is_mock_device_count(int count)
 {
 	int i;
 
 	for (i = 0; i < patience(PATIENCE_SECONDS) * 100; i++) {
-		if (count_mock_devices() == count)
+		if (mock_devices() == count)
 			return true;
 		usleep(10000);
 	}
@@ -695,17 +650,13 @@ static bool is_mock_device_count(int count)
 
 FIXTURE_SETUP(holder)
 {
-	self->mock_devices = count_mock_devices();
-	self->iommufd = iommufd_open();
-	ASSERT_LE(0, self->iommufd);
-	if (!mock_available(self->iommufd))
-		SKIP(return, "the kernel has no test device");
+	MAKE(mock_rig_make(&self->rig));
+	self->mock_devices = mock_devices();
 	ASSERT_LE(0, self->mock_devices);
-	self->fd = open_holder(variant->holder, self->iommufd);
+	self->fd = open_holder(variant->holder, FD);
 	if (self->fd == -ENODEV || self->fd == -ENOENT)
 		SKIP(return, "there is no such file here");
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
 }
 
 FIXTURE_TEARDOWN(holder)
@@ -728,14 +679,14 @@ TEST_F_TIMEOUT(holder, can_be_mapped_but_not_pinned, 2 * PATIENCE_SECONDS)
 {
 	struct mock_device dev;
 
-	ASSERT_EQ(0, map_holder(self->iommufd, self->ioas, self->fd));
-	EXPECT_EQ(-EEXIST, map_holder(self->iommufd, self->ioas, self->fd));
-	EXPECT_EQ(-EINVAL, mock_domain(self->iommufd, self->ioas, &dev));
-	ASSERT_EQ(0, ioas_unmap(self->iommufd, self->ioas, IOVA, SMALL_PAGE,
+	ASSERT_EQ(0, map_holder(FD, IOAS, self->fd));
+	EXPECT_EQ(-EEXIST, map_holder(FD, IOAS, self->fd));
+	EXPECT_EQ(-EINVAL, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE,
 				NULL));
-	ASSERT_EQ(0, mock_domain(self->iommufd, self->ioas, &dev));
-	EXPECT_EQ(-EINVAL, map_holder(self->iommufd, self->ioas, self->fd));
-	close_both(self->iommufd, self->fd);
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(-EINVAL, map_holder(FD, IOAS, self->fd));
+	close_both(FD, self->fd);
 	EXPECT_TRUE(is_mock_device_count(self->mock_devices));
 }
 
@@ -786,7 +737,7 @@ TEST_F_TIMEOUT(holder, goes_with_a_process_that_exits, 2 * PATIENCE_SECONDS)
 	char failed = 1;
 	pid_t pid;
 
-	close_both(self->iommufd, self->fd);
+	close_both(FD, self->fd);
 	pid = start_holder(variant->holder, false, &told);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(1, read(told, &failed, 1));
@@ -802,36 +753,36 @@ TEST_F_TIMEOUT(holder, goes_with_a_process_that_is_killed,
 	char failed = 1;
 	pid_t pid;
 
-	close_both(self->iommufd, self->fd);
+	close_both(FD, self->fd);
 	pid = start_holder(variant->holder, true, &told);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(1, read(told, &failed, 1));
 	EXPECT_EQ(0, failed);
-	EXPECT_EQ(self->mock_devices + 1, count_mock_devices());
+	EXPECT_EQ(self->mock_devices + 1, mock_devices());
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(is_mock_device_count(self->mock_devices));
 }
 
 /* A device that does DMA, in the hands of a process that maps the device. */
-static int map_own_device(struct rig *rig)
+static int map_own_device(struct edu_rig *rig)
 {
-	int rc = rig_open(rig);
+	int rc = edu_rig_open(rig);
 	__u32 other;
 
 	if (!rc)
-		rc = rig_attach(rig);
+		rc = edu_rig_attach(rig);
 	if (!rc)
 		rc = ioas_alloc(rig->iommufd, &other);
 	return rc ? rc : map_holder(rig->iommufd, other, rig->edu.fd);
 }
 
-static int open_again_soon(struct rig *rig)
+static int open_again_soon(struct edu_rig *rig)
 {
 	int i, rc = 0;
 
 	for (i = 0; i < patience(PATIENCE_SECONDS) * 100; i++) {
-		rc = rig_open(rig);
+		rc = edu_rig_open(rig);
 		if (!rc)
 			break;
 		usleep(10000);
@@ -861,7 +812,7 @@ TEST_F_TIMEOUT(device, mapped_by_its_owner_is_free_when_that_is_killed,
 	       2 * PATIENCE_SECONDS)
 {
 	int pipes[2], status;
-	struct rig rig;
+	struct edu_rig rig;
 	char failed = 1;
 	pid_t pid;
 
@@ -879,9 +830,9 @@ TEST_F_TIMEOUT(device, mapped_by_its_owner_is_free_when_that_is_killed,
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, open_again_soon(&rig));
-	EXPECT_EQ(0, rig_attach(&rig));
-	rig_close(&rig);
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, edu_rig_attach(&rig));
+	edu_rig_break(&rig);
+	EXPECT_EQ(0, pins_left(self->pins));
 }
 
 /* -- charges -- */

@@ -20,59 +20,44 @@
  */
 FIXTURE(hwpt)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 	__u32 other;		/* the second IOAS */
 	char *pages[2];		/* filled with pattern 0 and pattern 1 */
 };
 
-static int map_page(struct rig *rig, __u32 ioas, char *page)
+/* A page with pattern @i in an IOAS, and what it takes to look at it there */
+static int add_page(struct edu_rig *rig, __u32 ioas, int i, char **page)
 {
-	int rc = ioas_map_at(rig->iommufd, ioas, page, SMALL_PAGE, IOVA);
-
-	return rc ? rc : ioas_map_at(rig->iommufd, ioas, rig->scratch,
-				     SMALL_PAGE, SCRATCH_IOVA);
-}
-
-static int prepare(struct rig *rig, __u32 *other, char *pages[2])
-{
-	struct memory mem;
-	int rc, i;
-
-	rc = ioas_alloc(rig->iommufd, other);
-	for (i = 0; i != 2 && !rc; i++) {
-		rc = memory_alloc(&mem, PAGES_SMALL, SMALL_PAGE);
-		if (rc)
-			return rc;
-		pages[i] = mem.va;
-		pattern_fill(pages[i], SMALL_PAGE, i);
-		rc = map_page(rig, i ? *other : rig->ioas, pages[i]);
-	}
-	return rc;
-}
-
-FIXTURE_SETUP(hwpt)
-{
+	struct memory_rig mem;
 	int rc;
 
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	rc = prepare(&self->rig, &self->other, self->pages);
-	ASSERT_EQ(0, rc);
-}
-
-FIXTURE_TEARDOWN_PARENT(hwpt)
-{
-	EXPECT_EQ(self->pins, pins_held());
+	rc = memory_rig_make(&mem, PAGES_SMALL, SMALL_PAGE);
+	if (rc)
+		return rc;
+	*page = mem.va;
+	pattern_fill(*page, SMALL_PAGE, i);
+	return memory_rig_map(&mem, rig->iommufd, ioas, IOVA) ?:
+	       edu_rig_map(rig, ioas);
 }
 
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
 #define OTHER (self->other)
 #define EDU (self->rig.edu)
+
+FIXTURE_SETUP(hwpt)
+{
+	MAKE(edu_rig_make(&self->rig));
+	ASSERT_EQ(0, ioas_alloc(FD, &OTHER));
+	MAKE(add_page(&self->rig, IOAS, 0, &self->pages[0]));
+	MAKE(add_page(&self->rig, OTHER, 1, &self->pages[1]));
+}
+
+FIXTURE_TEARDOWN_PARENT(hwpt)
+{
+	EXPECT_EQ(0, pins_left(self->rig.pins));
+}
+
 #define READS(i) device_reads(&self->rig, IOVA, self->pages[i], SMALL_PAGE)
 
 /* sysfs shows the same registers. */
@@ -198,15 +183,6 @@ TEST_F(hwpt, replaced_by_an_allocated_one_and_back)
 	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
 }
 
-static bool is_unrestricted(int iommufd, __u32 ioas)
-{
-	struct iommu_iova_range range;
-	__u32 count = 1;
-
-	return !ioas_iova_ranges(iommufd, ioas, &range, &count, NULL) &&
-	       range.start == 0 && range.last == UINT64_MAX;
-}
-
 /* Something is mapped in the way of the device's interrupts. */
 TEST_F(hwpt, stays_when_the_other_ioas_does_not_suit)
 {
@@ -220,7 +196,7 @@ TEST_F(hwpt, stays_when_the_other_ioas_does_not_suit)
 	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
 	EXPECT_EQ(-EADDRINUSE, vfio_attach(&EDU, OTHER));
 	EXPECT_TRUE(READS(0));
-	EXPECT_TRUE(is_unrestricted(FD, OTHER));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, OTHER));
 	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, self->pages[0], SMALL_PAGE,
 				       MSI_IOVA));
 	same = IOAS;
@@ -235,7 +211,7 @@ TEST_F(hwpt, stays_when_the_other_ioas_does_not_suit)
 				       MSI_IOVA));
 	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->pages[0], SMALL_PAGE,
 				 MSI_IOVA));
-	EXPECT_TRUE(is_unrestricted(FD, IOAS));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 }
 
 TEST_HARNESS_MAIN

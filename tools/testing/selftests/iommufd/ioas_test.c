@@ -77,16 +77,6 @@ static __s64 choose(int iommufd, __u32 id, const void *va, __u64 length)
 
 #define CHOOSE(va, length) choose(self->iommufd, self->id, va, length)
 
-static __u64 alignment_of(int iommufd, __u32 id)
-{
-	struct iommu_iova_range range;
-	__u64 alignment = 0;
-	__u32 count = 1;
-
-	ioas_iova_ranges(iommufd, id, &range, &count, &alignment);
-	return alignment;
-}
-
 /* -- IOVA_RANGES -- */
 
 TEST_F(ioas, a_new_one_spans_everything_at_alignment_one)
@@ -671,7 +661,7 @@ TEST_F(ioas, huge_pages_take_no_other_value_or_operation)
 TEST_F(ioas, without_huge_pages_maps_are_whole_pages)
 {
 	ASSERT_EQ(0, SET(IOMMU_OPTION_HUGE_PAGES, self->id, 0));
-	EXPECT_EQ(SMALL_PAGE, alignment_of(self->iommufd, self->id));
+	EXPECT_EQ(SMALL_PAGE, ioas_alignment(self->iommufd, self->id));
 	EXPECT_EQ(-EINVAL, MAP(MIB + 1, SMALL_PAGE));
 	EXPECT_EQ(-EINVAL, MAP(MIB, SMALL_PAGE - 1));
 	EXPECT_EQ(-EINVAL, MAP(MIB, SMALL_PAGE + 1));
@@ -681,7 +671,7 @@ TEST_F(ioas, without_huge_pages_maps_are_whole_pages)
 	EXPECT_EQ(-EINVAL, CHOOSE(self->va, 1));
 	EXPECT_EQ(0, MAP(MIB, SMALL_PAGE));
 	ASSERT_EQ(0, SET(IOMMU_OPTION_HUGE_PAGES, self->id, 1));
-	EXPECT_EQ(1, alignment_of(self->iommufd, self->id));
+	EXPECT_EQ(1, ioas_alignment(self->iommufd, self->id));
 	EXPECT_EQ(0, MAP(2 * MIB + 1, 1));
 }
 
@@ -707,7 +697,7 @@ TEST_F(ioas, huge_pages_stay_on_while_a_map_is_not_whole_pages)
 			TH_LOG("map %zu", i);
 		EXPECT_EQ(0, GET(IOMMU_OPTION_HUGE_PAGES, self->id, &value));
 		EXPECT_EQ(1, value);
-		EXPECT_EQ(1, alignment_of(self->iommufd, self->id));
+		EXPECT_EQ(1, ioas_alignment(self->iommufd, self->id));
 		ASSERT_EQ(0, ioas_unmap_all(self->iommufd, self->id, NULL));
 	}
 	EXPECT_EQ(0, SET(IOMMU_OPTION_HUGE_PAGES, self->id, 0));

@@ -383,7 +383,7 @@ static int try_attach(void)
 	return rc;
 }
 
-static int edu_transfer(struct rig *rig, char *page)
+static int edu_transfer(struct edu_rig *rig, char *page)
 {
 	pattern_fill(page, SMALL_PAGE, 1);
 	if (!device_reads(rig, IOVA, page, SMALL_PAGE))
@@ -398,11 +398,11 @@ static int edu_transfer(struct rig *rig, char *page)
 static int try_edu(void)
 {
 	char *page = zeroed(SMALL_PAGE);
-	struct rig rig;
-	int rc = rig_open(&rig);
+	struct edu_rig rig;
+	int rc = edu_rig_open(&rig);
 
 	if (!rc)
-		rc = rig_attach(&rig);
+		rc = edu_rig_attach(&rig);
 	if (!rc)
 		rc = ioas_map_at(rig.iommufd, rig.ioas, page, SMALL_PAGE,
 				 IOVA);

@@ -160,20 +160,9 @@ FIXTURE_VARIANT(mdev)
 	const char *type;
 };
 
-FIXTURE_VARIANT_ADD(mdev, serial_port)
-{
-	.type = "mtty-2",
-};
-
-FIXTURE_VARIANT_ADD(mdev, framebuffer)
-{
-	.type = "mdpy-vga",
-};
-
-FIXTURE_VARIANT_ADD(mdev, display)
-{
-	.type = "mbochs-small",
-};
+FIXTURE_VARIANT_ADD(mdev, serial_port) { .type = "mtty-2" };
+FIXTURE_VARIANT_ADD(mdev, framebuffer) { .type = "mdpy-vga" };
+FIXTURE_VARIANT_ADD(mdev, display) { .type = "mbochs-small" };
 
 FIXTURE_SETUP(mdev)
 {
@@ -205,32 +194,22 @@ FIXTURE_TEARDOWN_PARENT(mdev)
 	EXPECT_EQ(self->pins, pins_held());
 }
 
-static __u64 alignment_of(int iommufd, __u32 ioas)
-{
-	struct iommu_iova_range range;
-	__u64 alignment = 0;
-	__u32 count = 1;
-
-	ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment);
-	return alignment;
-}
-
 TEST_F(mdev, asks_for_whole_pages_while_attached)
 {
 	__u32 other;
 
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
-	EXPECT_EQ(1, alignment_of(self->iommufd, self->ioas));
+	EXPECT_EQ(1, ioas_alignment(self->iommufd, self->ioas));
 	ASSERT_EQ(0, vfio_attach(&self->dev, self->ioas));
-	EXPECT_EQ(SMALL_PAGE, alignment_of(self->iommufd, self->ioas));
+	EXPECT_EQ(SMALL_PAGE, ioas_alignment(self->iommufd, self->ioas));
 
 	/* to attach again is to go over to the other one */
 	ASSERT_EQ(0, vfio_attach(&self->dev, other));
-	EXPECT_EQ(1, alignment_of(self->iommufd, self->ioas));
-	EXPECT_EQ(SMALL_PAGE, alignment_of(self->iommufd, other));
+	EXPECT_EQ(1, ioas_alignment(self->iommufd, self->ioas));
+	EXPECT_EQ(SMALL_PAGE, ioas_alignment(self->iommufd, other));
 
 	ASSERT_EQ(0, vfio_detach(&self->dev));
-	EXPECT_EQ(1, alignment_of(self->iommufd, other));
+	EXPECT_EQ(1, ioas_alignment(self->iommufd, other));
 }
 
 TEST_F(mdev, reserves_no_iova)
@@ -254,7 +233,7 @@ TEST_F(mdev, is_refused_where_maps_are_not_of_whole_pages)
 	ASSERT_EQ(0, ioas_map_at(self->iommufd, self->ioas, va, SMALL_PAGE / 2,
 				 IOVA));
 	EXPECT_EQ(-EADDRINUSE, vfio_attach(&self->dev, self->ioas));
-	EXPECT_EQ(1, alignment_of(self->iommufd, self->ioas));
+	EXPECT_EQ(1, ioas_alignment(self->iommufd, self->ioas));
 	ASSERT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas, NULL));
 	EXPECT_EQ(0, vfio_attach(&self->dev, self->ioas));
 }
@@ -462,7 +441,7 @@ FIXTURE(display)
 	struct vfio_dev dev;
 	struct region memory;
 	unsigned char *pixels;
-	struct rig rig;
+	struct edu_rig rig;
 	bool has_edu;
 };
 
@@ -471,22 +450,15 @@ FIXTURE_VARIANT(display)
 	const char *type;
 };
 
-FIXTURE_VARIANT_ADD(display, framebuffer)
-{
-	.type = "mdpy-vga",
-};
-
-FIXTURE_VARIANT_ADD(display, with_modes)
-{
-	.type = "mbochs-small",
-};
+FIXTURE_VARIANT_ADD(display, framebuffer) { .type = "mdpy-vga" };
+FIXTURE_VARIANT_ADD(display, with_modes) { .type = "mbochs-small" };
 
 FIXTURE_SETUP(display)
 {
 	const char *skip;
 	int rc;
 
-	rc = rig_open(&self->rig);
+	rc = edu_rig_open(&self->rig);
 	self->has_edu = !rc;
 	if (rc) {
 		self->rig.iommufd = iommufd_open();
@@ -511,7 +483,7 @@ FIXTURE_TEARDOWN(display)
 	vfio_close(&self->dev);
 	EXPECT_EQ(0, mdev_remove(self->uuid));
 	if (self->has_edu)
-		rig_close(&self->rig);
+		edu_rig_break(&self->rig);
 	else
 		close(self->rig.iommufd);
 }
@@ -530,12 +502,12 @@ TEST_F(display, keeps_its_pixels)
 /* Two kinds of devices on one IOAS, and the memory of one seen by the other. */
 TEST_F(display, has_pixels_that_another_device_can_read)
 {
-	struct rig *rig = &self->rig;
+	struct edu_rig *rig = &self->rig;
 
 	if (!self->has_edu)
 		SKIP(return, "there is no edu device");
 	pattern_fill(self->pixels, STRIDE * HEIGHT, 2);
-	ASSERT_EQ(0, rig_attach(rig));
+	ASSERT_EQ(0, edu_rig_attach(rig));
 	ASSERT_EQ(0, ioas_map_at(rig->iommufd, rig->ioas, self->pixels,
 				 64 * SMALL_PAGE, IOVA));
 	EXPECT_TRUE(device_reads(rig, IOVA + 63 * SMALL_PAGE,

@@ -38,28 +38,22 @@ FIXTURE(pin)
 {
 	long pins;		/* before anything */
 	long base;		/* with the rig's own */
-	struct rig rig;
+	struct edu_rig rig;
 };
 
 FIXTURE_SETUP(pin)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	ASSERT_EQ(0, rig_attach(&self->rig));
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(edu_rig_attach(&self->rig));
 	self->base = pins_held();
 }
 
 FIXTURE_TEARDOWN_PARENT(pin)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
-static int map_flags(struct rig *rig, __u32 flags, const void *va,
+static int map_flags(struct edu_rig *rig, __u32 flags, const void *va,
 		     size_t length)
 {
 	__u64 iova = IOVA;
@@ -68,7 +62,7 @@ static int map_flags(struct rig *rig, __u32 flags, const void *va,
 			      length, &iova);
 }
 
-static int map_file(struct rig *rig, __u32 flags, int fd, __u64 start,
+static int map_file(struct edu_rig *rig, __u32 flags, int fd, __u64 start,
 		    size_t length)
 {
 	__u64 iova = IOVA;
@@ -77,20 +71,22 @@ static int map_file(struct rig *rig, __u32 flags, int fd, __u64 start,
 			     length, &iova);
 }
 
-static int unmap(struct rig *rig, size_t length)
+static int unmap(struct edu_rig *rig, size_t length)
 {
 	return ioas_unmap(rig->iommufd, rig->ioas, IOVA, length, NULL);
 }
 
 /* What the process writes there, the device reads at @iova. */
-static bool same_page(struct rig *rig, __u64 iova, char *va, unsigned int seed)
+static bool same_page(struct edu_rig *rig, __u64 iova, char *va,
+		      unsigned int seed)
 {
 	pattern_fill(va, 64, seed);
 	return device_reads(rig, iova, va, 64);
 }
 
 /* At the ends of the range, and on both sides of @middle. */
-static bool same_memory(struct rig *rig, char *va, size_t length, size_t middle)
+static bool same_memory(struct edu_rig *rig, char *va, size_t length,
+			size_t middle)
 {
 	const size_t places[] = { 0, middle - SMALL_PAGE, middle,
 				  length - SMALL_PAGE };
@@ -100,13 +96,6 @@ static bool same_memory(struct rig *rig, char *va, size_t length, size_t middle)
 		if (!same_page(rig, IOVA + places[i], va + places[i], i + 1))
 			return false;
 	return true;
-}
-
-static char *private_room(size_t length)
-{
-	char *va = mmap(NULL, length, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return va == MAP_FAILED ? NULL : va;
 }
 
 /* -- large folios that are not mapped as a whole -- */
@@ -156,7 +145,7 @@ TEST_F(pin, what_is_left_of_a_huge_page)
 TEST_F(pin, pages_of_a_huge_page_in_another_order)
 {
 	struct memory mem;
-	char *room = private_room(4 * SMALL_PAGE);
+	char *room = anonymous(4 * SMALL_PAGE);
 	int i;
 
 	ASSERT_NE(NULL, room);
@@ -239,7 +228,7 @@ TEST_F(pin, a_file_of_a_hugetlb_page_of_1_gib)
 
 TEST_F(pin, memory_that_was_never_touched)
 {
-	char *va = private_room(3 * MIB);
+	char *va = anonymous(3 * MIB);
 
 	ASSERT_NE(NULL, va);
 	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, va, 3 * MIB));
@@ -250,7 +239,7 @@ TEST_F(pin, memory_that_was_never_touched)
 /* The page that is written later must be the one that the device has. */
 TEST_F(pin, reading_memory_that_was_never_written)
 {
-	char *va = private_room(MIB);
+	char *va = anonymous(MIB);
 	volatile char *page = va;
 
 	ASSERT_NE(NULL, va);
@@ -333,7 +322,7 @@ TEST_F(pin, huge_pages_of_a_file_in_memory)
 
 TEST_F(pin, nothing_of_a_range_with_a_hole_at_its_end)
 {
-	char *va = private_room(4 * MIB + SMALL_PAGE);
+	char *va = anonymous(4 * MIB + SMALL_PAGE);
 
 	ASSERT_NE(NULL, va);
 	ASSERT_EQ(0, munmap(va + 4 * MIB, SMALL_PAGE));

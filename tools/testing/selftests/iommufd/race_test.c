@@ -24,44 +24,33 @@ struct arena {
 	struct crowd crowd;
 	int iommufd;
 	__u32 ioas[2];
-	char *va;
-	struct rig rig;
+	struct memory_rig mem;
+	struct edu_rig rig;
 	int unexpected;		/* an error that no call may give */
 	const char *culprit;
 };
 
 FIXTURE(race)
 {
-	long pins;
 	struct arena arena;
 };
 
 FIXTURE_SETUP(race)
 {
 	struct arena *arena = &self->arena;
-	struct memory mem;
-	int rc, i;
 
-	self->pins = pins_held();
-	rc = rig_open(&arena->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
+	MAKE(edu_rig_make(&arena->rig));
+	MAKE(memory_rig_make(&arena->mem, PAGES_SMALL, HUGE_PAGE));
 	arena->iommufd = arena->rig.iommufd;
 	arena->ioas[0] = arena->rig.ioas;
 	ASSERT_EQ(0, ioas_alloc(arena->iommufd, &arena->ioas[1]));
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, HUGE_PAGE));
-	arena->va = mem.va;
-	for (i = 0; i < 2; i++) {
-		rc = ioas_map_at(arena->iommufd, arena->ioas[i],
-				 arena->rig.scratch, SMALL_PAGE, SCRATCH_IOVA);
-		ASSERT_EQ(0, rc);
-	}
+	MAKE(edu_rig_map(&arena->rig, arena->ioas[0]));
+	MAKE(edu_rig_map(&arena->rig, arena->ioas[1]));
 }
 
 FIXTURE_TEARDOWN_PARENT(race)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->arena.rig.pins));
 }
 
 static void expect(struct arena *arena, const char *what, int rc,
@@ -84,14 +73,14 @@ static void map_some(struct arena *arena, __u32 ioas, __u32 random)
 	__u64 iova = IOVA + random % SLOTS * SLOT_BYTES;
 	__u64 length = (random / SLOTS % 64 + 1) * SMALL_PAGE;
 
-	MAY_FAIL("map", ioas_map_at(arena->iommufd, ioas, arena->va, length,
+	MAY_FAIL("map", ioas_map_at(arena->iommufd, ioas, arena->mem.va, length,
 				    iova), EEXIST, ENOENT);
 }
 
 static void map_anywhere(struct arena *arena, __u32 ioas, __u32 random)
 {
 	__u64 iova;
-	int rc = ioas_map(arena->iommufd, ioas, arena->va,
+	int rc = ioas_map(arena->iommufd, ioas, arena->mem.va,
 			  (random % 16 + 1) * SMALL_PAGE, &iova);
 
 	MAY_FAIL("map anywhere", rc, ENOENT, ENOSPC);
@@ -252,7 +241,7 @@ static int work(void *argument)
 TEST_F_TIMEOUT(race, leaves_nothing_behind, 60)
 {
 	struct arena *arena = &self->arena;
-	char *stable = arena->va + HUGE_PAGE - SMALL_PAGE;
+	char *stable = arena->mem.va + HUGE_PAGE - SMALL_PAGE;
 	struct worker workers[THREADS];
 	time_t end = time(NULL) + SECONDS;
 	unsigned long turns = 0;

@@ -18,10 +18,9 @@
 
 FIXTURE(copy)
 {
-	long pins;
-	struct rig rig;		/* the device is on the copy's IOAS */
+	struct edu_rig rig;		/* the device is on the copy's IOAS */
 	__u32 source;
-	struct memory mem;
+	struct memory_rig mem;
 };
 
 FIXTURE_VARIANT(copy)
@@ -87,6 +86,7 @@ FIXTURE_VARIANT_ADD(copy, of_a_file_of_hugetlb_pages)
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
 #define SOURCE (self->source)
+#define VA (self->mem.va)
 
 /* Read and write access at @to. */
 static int copy_at(int iommufd, __u32 to_ioas, __u32 from_ioas, __u64 from,
@@ -98,79 +98,38 @@ static int copy_at(int iommufd, __u32 to_ioas, __u32 from_ioas, __u64 from,
 
 #define COPY(from, length, to) copy_at(FD, IOAS, SOURCE, from, length, to)
 
-static int map_source(struct rig *rig, __u32 source, struct memory *mem,
-		      int file)
-{
-	__u64 iova = FROM;
-	int rc;
-
-	if (file < 0)
-		return ioas_map_at(rig->iommufd, source, mem->va, mem->length,
-				   iova);
-	rc = ioas_map_file(rig->iommufd, source, MAP_RW | MAP_AT, file, 0,
-			   mem->length, &iova);
-	close(file);
-	return rc;
-}
-
 FIXTURE_SETUP(copy)
 {
-	int rc, file = -1;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	if (variant->kind == PAGES_HUGETLB)
-		ASSERT_EQ(0, hugetlb_reserve(variant->length));
-	if (variant->file)
-		rc = memory_alloc_file(&self->mem, variant->kind,
-				       variant->length, &file);
-	else
-		rc = memory_alloc(&self->mem, variant->kind, variant->length);
-	ASSERT_EQ(0, rc);
-	pattern_fill(self->mem.va, self->mem.length, 1);
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(variant->file ?
+	     memory_rig_make_file(&self->mem, variant->kind, variant->length) :
+	     memory_rig_make(&self->mem, variant->kind, variant->length));
 	ASSERT_EQ(0, ioas_alloc(FD, &SOURCE));
-	ASSERT_EQ(0, map_source(&self->rig, SOURCE, &self->mem, file));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, SOURCE, FROM));
+	/* the map has the file, too */
+	close(self->mem.file);
 }
 
 FIXTURE_TEARDOWN_PARENT(copy)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
-static int copy_and_attach(struct rig *rig, __u32 source, __u64 from,
+static int copy_and_attach(struct edu_rig *rig, __u32 source, __u64 from,
 			   __u64 length, bool late)
 {
-	int rc = late ? 0 : rig_attach(rig);
-
-	if (!rc)
-		rc = copy_at(rig->iommufd, rig->ioas, source, from, length,
-			     TO);
-	return rc || !late ? rc : rig_attach(rig);
+	return (late ? 0 : edu_rig_attach(rig)) ?:
+	       copy_at(rig->iommufd, rig->ioas, source, from, length, TO) ?:
+	       (late ? edu_rig_attach(rig) : 0);
 }
 
-/* Bytes [@offset, @offset + @length) of the memory? */
-static bool device_sees(struct rig *rig, struct memory *mem, size_t offset,
-			size_t length, __u64 iova)
+/* And not what is around these bytes? */
+static bool device_sees_only(struct edu_rig *rig, __u64 iova, const char *bytes,
+			     size_t length)
 {
-	const size_t size = 1000;
-	char *first = mem->va + offset, *last = first + length - size;
-
-	return device_reads(rig, iova, first, size) &&
-	       device_reads(rig, iova + length - size, last, size);
-}
-
-/* And not those around? */
-static bool device_sees_only(struct rig *rig, struct memory *mem,
-			     size_t offset, size_t length, __u64 iova)
-{
-	char *first = mem->va + offset, *end = first + length;
-
-	return device_sees(rig, mem, offset, length, iova) &&
-	       !device_reads(rig, iova - 8, first - 8, 8) &&
-	       !device_reads(rig, iova + length, end, 8);
+	return device_sees(rig, iova, bytes, length) &&
+	       !device_reads(rig, iova - 8, bytes - 8, 8) &&
+	       !device_reads(rig, iova + length, bytes + length, 8);
 }
 
 TEST_F(copy, of_a_whole_map_shows_the_same_bytes)
@@ -179,12 +138,12 @@ TEST_F(copy, of_a_whole_map_shows_the_same_bytes)
 
 	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM, length,
 				     variant->late));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, length, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA, length));
 	pattern_fill(self->rig.scratch, 100, 2);
 	ASSERT_EQ(0, edu_dma_to_device(&self->rig.edu, SCRATCH_IOVA, 0, 100));
 	ASSERT_EQ(0, edu_dma_from_device(&self->rig.edu, 0,
 					 TO + length / 2 - 50, 100));
-	EXPECT_TRUE(pattern_matches(self->mem.va + length / 2 - 50, 100, 2));
+	EXPECT_TRUE(pattern_matches(VA + length / 2 - 50, 100, 2));
 }
 
 TEST_F(copy, of_a_part_shows_these_bytes_and_no_others)
@@ -194,8 +153,7 @@ TEST_F(copy, of_a_part_shows_these_bytes_and_no_others)
 
 	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM + offset, length,
 				     variant->late));
-	EXPECT_TRUE(device_sees_only(&self->rig, &self->mem, offset, length,
-				     TO));
+	EXPECT_TRUE(device_sees_only(&self->rig, TO, VA + offset, length));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
 }
 
@@ -207,11 +165,11 @@ TEST_F(copy, stays_when_the_source_goes)
 				     variant->late));
 	ASSERT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
 	ASSERT_EQ(0, iommufd_destroy(FD, SOURCE));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA + offset, length));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, length, NULL));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
-	EXPECT_FALSE(device_reads(&self->rig, TO, self->mem.va + offset, 8));
+	EXPECT_FALSE(device_reads(&self->rig, TO, VA + offset, 8));
 }
 
 TEST_F(copy, in_the_same_ioas_pins_nothing_more)
@@ -228,7 +186,7 @@ TEST_F(copy, in_the_same_ioas_pins_nothing_more)
 	EXPECT_EQ(pins, pins_held());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, whole, NULL));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, offset, length, FROM));
+	EXPECT_TRUE(device_sees(&self->rig, FROM, VA + offset, length));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, FROM, length, NULL));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
 }
@@ -247,8 +205,7 @@ TEST_F(copy, of_overlapping_parts_pins_each_page_once)
 	EXPECT_EQ(5 * page + scratch, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO + MIB, 4 * page, NULL));
 	EXPECT_EQ(2 * page + scratch, vm_pinned());
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, page, 2 * page,
-				TO + 2 * MIB));
+	EXPECT_TRUE(device_sees(&self->rig, TO + 2 * MIB, VA + page, 2 * page));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO + 2 * MIB, 2 * page, NULL));
 	EXPECT_EQ(scratch, vm_pinned());
 }
@@ -259,30 +216,22 @@ TEST_F(copy, of_overlapping_parts_pins_each_page_once)
 
 FIXTURE(share)
 {
-	long pins;
-	struct rig rig;
+	struct edu_rig rig;
 	__u32 source;
-	struct memory mem;
+	struct memory_rig mem;
 };
 
 FIXTURE_SETUP(share)
 {
-	int rc;
-
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
-	ASSERT_EQ(0, rig_attach(&self->rig));
-	ASSERT_EQ(0, memory_alloc(&self->mem, PAGES_SMALL, MEM_LENGTH));
-	pattern_fill(self->mem.va, MEM_LENGTH, 1);
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(edu_rig_attach(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, MEM_LENGTH));
 	ASSERT_EQ(0, ioas_alloc(FD, &SOURCE));
 }
 
 FIXTURE_TEARDOWN_PARENT(share)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 /* The pages of the memory, in this order, next to each other from FROM on. */
@@ -303,12 +252,12 @@ TEST_F(share, several_maps_by_one_copy)
 	__u64 unmapped;
 	int i;
 
-	ASSERT_EQ(0, map_pages(FD, SOURCE, self->mem.va, pages, 4));
+	ASSERT_EQ(0, map_pages(FD, SOURCE, VA, pages, 4));
 	ASSERT_EQ(0, COPY(FROM, 4 * SMALL_PAGE, TO));
 	EXPECT_EQ(5 * SMALL_PAGE, vm_pinned());
 	for (i = 0; i < 4; i++) {
 		bool seen = device_reads(&self->rig, TO + i * SMALL_PAGE,
-					 self->mem.va + pages[i] * SMALL_PAGE,
+					 VA + pages[i] * SMALL_PAGE,
 					 SMALL_PAGE);
 
 		EXPECT_TRUE(seen);
@@ -324,24 +273,24 @@ TEST_F(share, from_inside_one_map_to_inside_another)
 	const size_t page = SMALL_PAGE;
 	__u64 unmapped;
 
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va + 4 * page, 3 * page,
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA + 4 * page, 3 * page,
 				 FROM));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va + 7 * page, page,
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA + 7 * page, page,
 				 FROM + 3 * page));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 3 * page,
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, 3 * page,
 				 FROM + 4 * page));
 	ASSERT_EQ(0, COPY(FROM + 2 * page, 3 * page, TO));
 	EXPECT_EQ(3 * page + SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(device_reads(&self->rig, TO, self->mem.va + 6 * page,
+	EXPECT_TRUE(device_reads(&self->rig, TO, VA + 6 * page,
 				 page));
 	EXPECT_TRUE(device_reads(&self->rig, TO + page,
-				 self->mem.va + 7 * page, page));
-	EXPECT_TRUE(device_reads(&self->rig, TO + 2 * page, self->mem.va,
+				 VA + 7 * page, page));
+	EXPECT_TRUE(device_reads(&self->rig, TO + 2 * page, VA,
 				 page));
-	EXPECT_FALSE(device_reads(&self->rig, TO - 8, self->mem.va + 6 * page -
+	EXPECT_FALSE(device_reads(&self->rig, TO - 8, VA + 6 * page -
 				  8, 8));
 	EXPECT_FALSE(device_reads(&self->rig, TO + 3 * page,
-				  self->mem.va + page, 8));
+				  VA + page, 8));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, 3 * page, &unmapped));
 	EXPECT_EQ(3 * page, unmapped);
 }
@@ -354,7 +303,7 @@ TEST_F(share, a_thousand_maps_by_one_copy)
 	int rc;
 
 	for (i = 0; i < count; i++) {
-		rc = ioas_map_at(FD, SOURCE, self->mem.va +
+		rc = ioas_map_at(FD, SOURCE, VA +
 				 i % 8 * SMALL_PAGE, SMALL_PAGE,
 				 FROM + i * SMALL_PAGE);
 		ASSERT_EQ(0, rc);
@@ -362,9 +311,9 @@ TEST_F(share, a_thousand_maps_by_one_copy)
 	ASSERT_EQ(0, COPY(FROM, count * SMALL_PAGE, TO));
 	EXPECT_EQ((count + 1) * SMALL_PAGE, vm_pinned());
 	EXPECT_TRUE(device_reads(&self->rig, TO + 8 * SMALL_PAGE - 500,
-				 self->mem.va + 8 * SMALL_PAGE - 500, 500));
+				 VA + 8 * SMALL_PAGE - 500, 500));
 	EXPECT_TRUE(device_reads(&self->rig, TO + (count - 1) * SMALL_PAGE,
-				 self->mem.va + 7 * SMALL_PAGE, SMALL_PAGE));
+				 VA + 7 * SMALL_PAGE, SMALL_PAGE));
 	EXPECT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
 	EXPECT_EQ((count + 1) * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, count * SMALL_PAGE, &unmapped));
@@ -378,15 +327,15 @@ TEST_F(share, a_copy_of_a_copy)
 	__u64 to = TO;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &third));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM));
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, third, SOURCE,
 			       FROM + SMALL_PAGE, 6 * SMALL_PAGE, &to));
 	ASSERT_EQ(0, iommufd_destroy(FD, SOURCE));
 	ASSERT_EQ(0, copy_at(FD, IOAS, third, TO + SMALL_PAGE, 4 * SMALL_PAGE,
 			     TO));
 	ASSERT_EQ(0, iommufd_destroy(FD, third));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 2 * SMALL_PAGE,
-				4 * SMALL_PAGE, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA + 2 * SMALL_PAGE,
+				4 * SMALL_PAGE));
 	EXPECT_EQ(5 * SMALL_PAGE, vm_pinned());
 }
 
@@ -394,12 +343,11 @@ TEST_F(share, with_an_iova_that_the_kernel_chooses)
 {
 	__u64 iova = 0;
 
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM));
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RW, IOAS, SOURCE, FROM + SMALL_PAGE,
 			       SMALL_PAGE, &iova));
 	EXPECT_NE(0, iova);
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, SMALL_PAGE, SMALL_PAGE,
-				iova));
+	EXPECT_TRUE(device_sees(&self->rig, iova, VA + SMALL_PAGE, SMALL_PAGE));
 }
 
 TEST_F(share, less_access_than_the_source_has)
@@ -407,16 +355,16 @@ TEST_F(share, less_access_than_the_source_has)
 	char zeroes[64] = {};
 	__u64 to = TO;
 
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, SMALL_PAGE, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, SMALL_PAGE, FROM));
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RO | MAP_AT, IOAS, SOURCE, FROM,
 			       SMALL_PAGE, &to));
-	EXPECT_TRUE(device_reads(&self->rig, TO, self->mem.va, SMALL_PAGE));
+	EXPECT_TRUE(device_reads(&self->rig, TO, VA, SMALL_PAGE));
 	EXPECT_EQ(0, device_writes(&self->rig, TO, zeroes, sizeof(zeroes)));
-	EXPECT_TRUE(pattern_matches(self->mem.va, SMALL_PAGE, 1));
+	EXPECT_TRUE(pattern_matches(VA, SMALL_PAGE, 1));
 	ASSERT_EQ(0, COPY(FROM, SMALL_PAGE, TO + MIB));
 	EXPECT_EQ(0, device_writes(&self->rig, TO + MIB, zeroes,
 				   sizeof(zeroes)));
-	EXPECT_TRUE(memory_is(self->mem.va, 0, sizeof(zeroes)));
+	EXPECT_TRUE(memory_is(VA, 0, sizeof(zeroes)));
 	EXPECT_EQ(2 * SMALL_PAGE, vm_pinned());
 }
 
@@ -425,7 +373,7 @@ TEST_F(share, never_more_access_than_the_source_has)
 	const __u32 write = IOMMU_IOAS_MAP_WRITEABLE;
 	__u64 from = FROM, to = TO;
 
-	ASSERT_EQ(0, ioas_map_flags(FD, SOURCE, MAP_RO | MAP_AT, self->mem.va,
+	ASSERT_EQ(0, ioas_map_flags(FD, SOURCE, MAP_RO | MAP_AT, VA,
 				    SMALL_PAGE, &from));
 	EXPECT_EQ(-EPERM, COPY(FROM, SMALL_PAGE, TO));
 	EXPECT_EQ(-EPERM, ioas_copy(FD, write | MAP_AT, IOAS, SOURCE, FROM,
@@ -436,7 +384,7 @@ TEST_F(share, never_more_access_than_the_source_has)
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RO | MAP_AT, IOAS, SOURCE, FROM,
 			       SMALL_PAGE, &to));
 	EXPECT_EQ(-EPERM, copy_at(FD, IOAS, IOAS, TO, SMALL_PAGE, TO + MIB));
-	EXPECT_TRUE(device_reads(&self->rig, TO, self->mem.va, SMALL_PAGE));
+	EXPECT_TRUE(device_reads(&self->rig, TO, VA, SMALL_PAGE));
 }
 
 /* What comes before the map that refuses is not copied either. */
@@ -444,8 +392,8 @@ TEST_F(share, all_maps_of_the_range_or_none)
 {
 	__u64 from = FROM + SMALL_PAGE;
 
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, SMALL_PAGE, FROM));
-	ASSERT_EQ(0, ioas_map_flags(FD, SOURCE, MAP_RO | MAP_AT, self->mem.va,
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, SMALL_PAGE, FROM));
+	ASSERT_EQ(0, ioas_map_flags(FD, SOURCE, MAP_RO | MAP_AT, VA,
 				    SMALL_PAGE, &from));
 	EXPECT_EQ(-EPERM, COPY(FROM, 2 * SMALL_PAGE, TO));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
@@ -471,8 +419,8 @@ TEST_F(share, nothing_of_a_range_with_a_hole)
 	size_t i;
 	int rc;
 
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 2 * page, FROM));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 2 * page,
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, 2 * page, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, 2 * page,
 				 FROM + 3 * page));
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
 		rc = COPY(ranges[i].from, ranges[i].length, TO);
@@ -489,7 +437,7 @@ TEST_F(share, nothing_where_the_iova_will_not_do)
 	const size_t page = SMALL_PAGE;
 
 	ASSERT_EQ(0, msi_window(self->rig.edu.bdf, &msi));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 4 * page, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, 4 * page, FROM));
 	ASSERT_EQ(0, COPY(FROM, 2 * page, TO));
 	EXPECT_EQ(-EEXIST, COPY(FROM, 2 * page, TO));
 	EXPECT_EQ(-EEXIST, COPY(FROM, 2 * page, TO + page));
@@ -504,7 +452,7 @@ TEST_F(share, nothing_where_the_iova_will_not_do)
 	EXPECT_EQ(-EOVERFLOW, COPY(FROM, 2 * page, UINT64_MAX - page + 1));
 	EXPECT_EQ(3 * page, vm_pinned());
 	EXPECT_EQ(0, COPY(FROM, page, TO + MIB));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, 2 * page, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA, 2 * page));
 }
 
 TEST_F(share, any_byte_where_there_is_no_device)
@@ -512,7 +460,7 @@ TEST_F(share, any_byte_where_there_is_no_device)
 	__u32 to;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &to));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va + 7, 100, FROM + 1));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA + 7, 100, FROM + 1));
 	EXPECT_EQ(0, copy_at(FD, to, SOURCE, FROM + 3, 11, TO + 5));
 	EXPECT_EQ(-ENOENT, copy_at(FD, to, SOURCE, FROM + 3, 99, TO + MIB));
 	EXPECT_EQ(-ENOENT, copy_at(FD, to, SOURCE, FROM, 11, TO + MIB));
@@ -527,7 +475,7 @@ TEST_F(share, nothing_that_cannot_be_pinned_any_more)
 
 	pid = fork();
 	if (!pid)
-		_exit(ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM) ?
+		_exit(ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM) ?
 		      1 : 0);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
@@ -541,16 +489,16 @@ TEST_F(share, all_pins_or_none)
 {
 	char *gone = address_room(SMALL_PAGE, SMALL_PAGE);
 
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, 2 * SMALL_PAGE,
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, 2 * SMALL_PAGE,
 				 FROM));
 	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, gone, SMALL_PAGE,
 				 FROM + 2 * SMALL_PAGE));
 	ASSERT_EQ(0, munmap(gone, SMALL_PAGE));
 	EXPECT_EQ(-EFAULT, COPY(FROM, 3 * SMALL_PAGE, TO));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
-	EXPECT_FALSE(device_reads(&self->rig, TO, self->mem.va, SMALL_PAGE));
+	EXPECT_FALSE(device_reads(&self->rig, TO, VA, SMALL_PAGE));
 	EXPECT_EQ(0, COPY(FROM, 2 * SMALL_PAGE, TO));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, 2 * SMALL_PAGE, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA, 2 * SMALL_PAGE));
 }
 
 TEST_F(share, what_is_charged_already)
@@ -562,19 +510,19 @@ TEST_F(share, what_is_charged_already)
 	ASSERT_EQ(0, become_user(20000 + getpid()));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->rig.scratch, SMALL_PAGE,
 				 SCRATCH_IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM));
 	ASSERT_EQ(0, COPY(FROM, MEM_LENGTH, TO));
 	EXPECT_EQ(0, COPY(FROM, MEM_LENGTH, TO + MIB));
 	EXPECT_EQ(0, copy_at(FD, IOAS, IOAS, TO, MEM_LENGTH, TO + 2 * MIB));
-	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE,
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, VA, SMALL_PAGE,
 				       TO + 3 * MIB));
 	EXPECT_EQ(limit, vm_pinned());
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, MEM_LENGTH, NULL));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO + MIB, MEM_LENGTH, NULL));
-	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, self->mem.va, SMALL_PAGE,
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, VA, SMALL_PAGE,
 				       TO + 3 * MIB));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO + 2 * MIB, MEM_LENGTH, NULL));
-	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, MEM_LENGTH,
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, VA, MEM_LENGTH,
 				 TO + 3 * MIB));
 }
 
@@ -583,28 +531,24 @@ TEST_F(share, what_is_charged_already)
 TEST_F(share, between_two_devices)
 {
 	struct vfio_dev other;
-	int rc;
 
-	rc = igb_setup(&other, FD);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no igb device");
-	ASSERT_EQ(0, rc);
+	MAKE(igb_rig_make(&other, FD));
 	ASSERT_EQ(0, vfio_attach(&other, SOURCE));
-	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, self->mem.va, MEM_LENGTH, FROM));
+	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM));
 	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, COPY(FROM, MEM_LENGTH, TO));
 	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, MEM_LENGTH, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA, MEM_LENGTH));
 
 	/* each end can leave first */
 	ASSERT_EQ(0, vfio_detach(&other));
 	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, MEM_LENGTH, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA, MEM_LENGTH));
 	ASSERT_EQ(0, vfio_attach(&other, SOURCE));
 	ASSERT_EQ(0, vfio_detach(&self->rig.edu));
 	EXPECT_EQ(MEM_LENGTH, vm_pinned());
 	ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
-	EXPECT_TRUE(device_sees(&self->rig, &self->mem, 0, MEM_LENGTH, TO));
+	EXPECT_TRUE(device_sees(&self->rig, TO, VA, MEM_LENGTH));
 	ASSERT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
 	EXPECT_EQ(MEM_LENGTH + SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));

@@ -40,7 +40,7 @@ static time_t now(void)
 bool thread_call_ends_soon(const struct thread_call *call)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	time_t end = now() + PATIENCE;
+	time_t end = now() + patience(PATIENCE);
 
 	while (!thread_call_is_over(call)) {
 		if (now() > end)

@@ -17,8 +17,7 @@
 
 FIXTURE(iommus)
 {
-	long pins;
-	struct rig rig;		/* edu, which is not attached */
+	struct edu_rig rig;		/* edu, which is not attached */
 	__u32 other;		/* another IOAS */
 	struct mock_device mock; /* not there yet */
 	char *page;		/* at IOVA in the IOAS of the rig */
@@ -39,34 +38,26 @@ FIXTURE(iommus)
 
 FIXTURE_SETUP(iommus)
 {
-	struct memory mem;
-	int rc;
+	struct memory_rig mem;
 
-	self->pins = pins_held();
-	rc = rig_open(&self->rig);
-	if (rc == -ENODEV)
-		SKIP(return, "there is no edu device");
-	ASSERT_EQ(0, rc);
+	MAKE(edu_rig_make(&self->rig));
 	if (!mock_available(FD))
 		SKIP(return, "the kernel has no test device");
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL, 2 * SMALL_PAGE));
+	MAKE(memory_rig_make(&mem, PAGES_SMALL, 2 * SMALL_PAGE));
 	self->page = mem.va;
 	self->other_page = self->page + SMALL_PAGE;
-	pattern_fill(self->page, SMALL_PAGE, 1);
 	pattern_fill(self->other_page, SMALL_PAGE, 2);
 	ASSERT_EQ(0, ioas_alloc(FD, &self->other));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->page, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->other_page, SMALL_PAGE,
 				 IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->rig.scratch, SMALL_PAGE,
-				 SCRATCH_IOVA));
-	ASSERT_EQ(0, ioas_map_at(FD, OTHER, self->rig.scratch, SMALL_PAGE,
-				 SCRATCH_IOVA));
+	MAKE(edu_rig_map(&self->rig, IOAS));
+	MAKE(edu_rig_map(&self->rig, OTHER));
 }
 
 FIXTURE_TEARDOWN_PARENT(iommus)
 {
-	EXPECT_EQ(self->pins, pins_held());
+	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
 TEST_F(iommus, share_an_ioas_and_no_page_table)
