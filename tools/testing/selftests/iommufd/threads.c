@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "test_support.h"
 #include "threads.h"
 
 #define PATIENCE 30
