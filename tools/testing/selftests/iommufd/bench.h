@@ -138,8 +138,8 @@ struct iommufd_space {
 extern struct iommufd_space opened;
 
 /*
- * An IOAS, and a page table that a test device is attached to. Of a new file, or
- * of one that is open.
+ * An IOAS, and a page table that a test device is attached to. Of a new file if
+ * @space has none (-1), or of the one that it has.
  */
 int mock_space_open(struct iommufd_space *space);
 
@@ -150,7 +150,7 @@ void source_free(struct source *source);
 /* On stderr */
 void source_show(const struct source *source, const struct test_case *test);
 
-/* -- cases: bench_map.c, bench_mock.c, bench_kernel_memory.c, bench_threads.c */
+/* -- cases: bench_{map,mock,kernel_memory,threads}.c -- */
 
 typedef int run_case_t(const struct test_case *test,
 		       const struct backend *backend,
