@@ -40,6 +40,8 @@
  *   iommu_group::mutex             the IOMMU core: inside group's lock; MSI
  *                                  setup comes in with it held, and takes
  *   iommufd_ctx::sw_msi_lock       MSI doorbells
+ *   iommufd_ctx::vfio_lock         the IOAS that stands for a VFIO container; also
+ *                                  inside of vfio's lock of a group
  *   iommufd_ctx::objects lock      leaf: never held across anything
  *
  * Map and unmap hold the followers for reading while they change page tables, so
