@@ -15,13 +15,13 @@
 /* A walk of the page table for each physical range */
 static inline int iommu_map_phys_vec(struct iommu_domain *domain,
 				     unsigned long iova, size_t size,
-				     const struct phys_vec *vec, int prot,
-				     gfp_t gfp)
+				     const struct phys_vec *vec,
+				     unsigned int nr_vec, int prot, gfp_t gfp)
 {
 	size_t mapped = 0;
 	int rc;
 
-	for (; mapped != size; vec++) {
+	for (; nr_vec; vec++, nr_vec--) {
 		rc = iommu_map(domain, iova + mapped, vec->paddr, vec->len,
 			       prot, gfp);
 		if (rc)

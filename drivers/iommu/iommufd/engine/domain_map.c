@@ -79,20 +79,23 @@ struct phys_batch {
 /*
  * The run at @next reaches beyond the room of a batch. If its beginning is the
  * end of the batch's last stretch, or all of the batch, it has to be cut.
+ * Returns the end of the batch.
  */
-static void batch_cut_run(const struct phys_batch *batch, struct phys_vec *vec,
-			  bool contiguous, struct phys_vec *next,
-			  unsigned long *left)
+static struct phys_vec *batch_cut_run(const struct phys_batch *batch,
+				      struct phys_vec *vec, bool contiguous,
+				      struct phys_vec *next,
+				      unsigned long *left)
 {
 	if (contiguous)
 		vec[-1].len += *left;
 	else if (vec == batch->vec)
-		*vec = (struct phys_vec){ .paddr = next->paddr, .len = *left };
+		*vec++ = (struct phys_vec){ next->paddr, *left };
 	else
-		return;
+		return vec;
 	next->paddr += *left;
 	next->len -= *left;
 	*left = 0;
+	return vec;
 }
 
 /*
@@ -121,12 +124,13 @@ batch_take_ready_runs(struct iommufd_run_cursor *cursor, struct phys_vec *vec,
 }
 
 /*
- * Both ways to fill a batch return how many bytes it is for. There must be a
- * next run.
+ * Both ways to fill a batch return how many bytes it is for, and in @nr of how
+ * many stretches. There must be a next run.
  */
 
 static unsigned long batch_fill(const struct phys_batch *batch,
-				struct stretches *stretches, unsigned long iova)
+				struct stretches *stretches, unsigned long iova,
+				unsigned int *nr)
 {
 	const struct phys_vec *end = batch->vec + batch->nr_max;
 	unsigned long room = BATCH_BYTES - (iova & (BATCH_BYTES - 1));
@@ -145,7 +149,8 @@ static unsigned long batch_fill(const struct phys_batch *batch,
 		if (!contiguous && vec == end)
 			break;
 		if (unlikely(next.len > left)) {
-			batch_cut_run(batch, vec, contiguous, &next, &left);
+			vec = batch_cut_run(batch, vec, contiguous, &next,
+					    &left);
 			break;
 		}
 		if (contiguous)
@@ -162,12 +167,14 @@ static unsigned long batch_fill(const struct phys_batch *batch,
 
 	stretches->cursor = cursor;
 	stretches->next = next;
+	*nr = vec - batch->vec;
 	return room - left;
 }
 
 static unsigned long batch_fill_page_by_page(const struct phys_batch *batch,
 					     struct stretches *stretches,
-					     unsigned long iova)
+					     unsigned long iova,
+					     unsigned int *nr)
 {
 	struct phys_vec *next = &stretches->next;
 	unsigned long length = 0;
@@ -187,6 +194,7 @@ static unsigned long batch_fill_page_by_page(const struct phys_batch *batch,
 			stretches_next_run(&stretches->cursor, stretches->tail,
 					   next);
 	}
+	*nr = i;
 	return length;
 }
 
@@ -197,15 +205,16 @@ static int domain_map_batches(struct iommu_domain *domain,
 {
 	unsigned long iova = area->iova;
 	unsigned long length;
+	unsigned int nr;
 	int rc;
 
 	while (stretches->next.len) {
 		if (page_by_page)
-			length = batch_fill_page_by_page(batch, stretches,
-							 iova);
+			length = batch_fill_page_by_page(batch, stretches, iova,
+							 &nr);
 		else
-			length = batch_fill(batch, stretches, iova);
-		rc = iommu_map_phys_vec(domain, iova, length, batch->vec,
+			length = batch_fill(batch, stretches, iova, &nr);
+		rc = iommu_map_phys_vec(domain, iova, length, batch->vec, nr,
 					area->prot, GFP_KERNEL_ACCOUNT);
 		if (rc)
 			goto err_unmap;
