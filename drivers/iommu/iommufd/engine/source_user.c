@@ -88,8 +88,7 @@ static unsigned int user_gup_flags(const struct user_memory *mem)
 static void user_unpin_ranges(struct gup_range *range, unsigned int nr)
 {
 	for (; nr; nr--, range++)
-		iommufd_unpin_pages(pfn_to_page(range->pfn), range->nr_pages,
-				    false);
+		iommufd_unpin_pages(range->page, range->nr_pages, false);
 }
 
 #define OWN_ENTRY_SIZE sizeof(struct gup_range)
@@ -106,7 +105,8 @@ static long user_pin_own(struct user_memory *mem, unsigned long va,
 	pinned = pin_user_ranges_fast(va, npages, user_gup_flags(mem), range,
 				      &nr);
 	for (; nr; nr--, range++) {
-		int rc = iommufd_runs_append(runs, range->pfn, range->nr_pages);
+		int rc = iommufd_runs_append(runs, page_to_pfn(range->page),
+					     range->nr_pages);
 
 		if (rc) {
 			user_unpin_ranges(range, nr);
