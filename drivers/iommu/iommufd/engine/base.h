@@ -2,8 +2,8 @@
 /*
  * What the base kernel may lack, in a slower way
  *
- * The base announces what it has by a macro of the same name: patches/0001 that of
- * iommu_map_phys_vec(). This file goes when all bases have it.
+ * The base announces what it has by a macro of the same name: with patches/0004
+ * that is iommu_map_phys_vec(). This file goes when all bases have it.
  */
 #ifndef __IOMMUFD_BASE_H
 #define __IOMMUFD_BASE_H
