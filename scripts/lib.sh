@@ -108,7 +108,7 @@ overlay_files() {
 patched_targets() {
 	echo drivers/iommu/
 	sed -nE 's,^\+\+\+ b/([^\t]+)\.c.*,\1.o,p' "$REPO"/patches/*.patch "$REPO"/patches/*/*.patch |
-		{ grep -vE '^(drivers/iommu|arch)/' || true; } | sort -u
+		{ grep -vE '^(drivers/iommu|arch|tools)/' || true; } | sort -u
 }
 
 # The folder of the tree, up to date. Scripts that this one calls need not look
