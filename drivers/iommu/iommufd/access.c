@@ -179,9 +179,9 @@ static int access_change_ioas(struct iommufd_access *access,
 
 		alignment = access->ops->needs_pin_pages ? PAGE_SIZE : 1;
 		accessor = iommufd_address_space_add_accessor(&ioas->as,
-							    alignment,
-							    access->ops->unmap,
-							    access->data);
+							      alignment,
+							      access->ops->unmap,
+							      access->data);
 		if (IS_ERR(accessor))
 			return PTR_ERR(accessor);
 		iommufd_object_hold(&ioas->obj);

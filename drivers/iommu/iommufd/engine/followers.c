@@ -54,8 +54,9 @@ static int follower_restrict_iova(struct iommufd_iova_space *space,
 		return -EADDRINUSE;
 
 	if (geometry->aperture_start) {
-		rc = iommufd_iova_reserve(
-			space, 0, geometry->aperture_start - 1, follower);
+		rc = iommufd_iova_reserve(space, 0,
+					  geometry->aperture_start - 1,
+					  follower);
 		if (rc)
 			goto err_unreserve;
 	}
