@@ -202,19 +202,20 @@ static bool may_lose_interrupts(const char *bdf)
 TEST_F(msi, arrives_while_replaced)
 {
 	struct mover mover = { .dev = DEV, .pts = { OTHER, IOAS } };
-	const int raises = 300;
-	int i, lost = 0;
+	const unsigned int moves = 3;
+	int raises, lost = 0;
 
 	ASSERT_EQ(0, vfio_attach(DEV, IOAS));
 	ASSERT_EQ(0, irq_enable(IRQ));
 	ASSERT_EQ(0, mover_start(&mover));
-	for (i = 0; i < raises; i++)
-		if (irq_raise(IRQ, i % IRQ->vectors, LOST_MS) != 1)
+	/* On a busy machine the other thread may hardly get to move. */
+	for (raises = 0; raises < 300 || mover_moves(&mover) < moves; raises++)
+		if (irq_raise(IRQ, raises % IRQ->vectors, LOST_MS) != 1)
 			lost++;
 	EXPECT_EQ(0, mover_stop(&mover));
 	TH_LOG("%d of %d lost in %u moves", lost, raises, mover.moves);
 	EXPECT_GT(may_lose_interrupts(DEV->bdf) ? raises / 5 : 1, lost);
-	EXPECT_LT(2, mover.moves);
+	EXPECT_LE(moves, mover.moves);
 	EXPECT_TRUE(arrives(IRQ));
 }
 
