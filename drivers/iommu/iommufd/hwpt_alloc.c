@@ -3,7 +3,8 @@
  * HWPT_ALLOC: page tables that user space makes
  *
  * Owns nothing. Called by the ioctl table. Checks what is asked for, and has it
- * made on what it is to translate to: an IOAS, or another page table.
+ * made on what it is to translate to: an IOAS, another page table, or the one of
+ * a vIOMMU.
  */
 #include <linux/iommu.h>
 
@@ -16,6 +17,7 @@
 #include "hwpt_alloc.h"
 #include "hwpt_nested.h"
 #include "ioas.h"
+#include "viommu.h"
 
 static int hwpt_check_alloc(const struct iommu_hwpt_alloc *cmd)
 {
@@ -80,6 +82,24 @@ hwpt_alloc_nested(const struct iommu_hwpt_alloc *cmd,
 	return IS_ERR(hwpt) ? ERR_CAST(hwpt) : &hwpt->common;
 }
 
+static struct iommufd_hw_pagetable *
+hwpt_alloc_on_viommu(const struct iommu_hwpt_alloc *cmd,
+		     struct iommufd_viommu *viommu, struct iommufd_device *idev,
+		     const struct iommu_user_data *data)
+{
+	struct iommufd_hwpt_nested *hwpt;
+
+	if (!iommufd_viommu_is_of(viommu, idev))
+		return ERR_PTR(-EINVAL);
+	if (cmd->flags & ~(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID))
+		return ERR_PTR(-EOPNOTSUPP);
+	hwpt = iommufd_hwpt_nested_create_on_viommu(viommu,
+						    cmd->flags &
+						    ~IOMMU_HWPT_FAULT_ID_VALID,
+						    data);
+	return IS_ERR(hwpt) ? ERR_CAST(hwpt) : &hwpt->common;
+}
+
 /* @data: for the IOMMU driver, or NULL */
 static struct iommufd_hw_pagetable *
 hwpt_alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
@@ -91,6 +111,8 @@ hwpt_alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
 	case IOMMUFD_OBJ_HWPT_PAGING:
 		return hwpt_alloc_nested(cmd, to_hwpt_paging(to_hwpt(obj)),
 					 idev, data);
+	case IOMMUFD_OBJ_VIOMMU:
+		return hwpt_alloc_on_viommu(cmd, to_viommu(obj), idev, data);
 	default:
 		return ERR_PTR(-EINVAL);
 	}

@@ -23,7 +23,9 @@ static void hwpt_nested_destroy(struct iommufd_ctx *ctx,
 	if (hwpt->common.domain)
 		iommu_domain_free(hwpt->common.domain);
 	iommufd_fault_leave_queue(&hwpt->common);
-	if (hwpt->parent)
+	if (hwpt->viommu)
+		iommufd_object_release(&hwpt->viommu->obj);
+	else
 		iommufd_object_release(&hwpt->parent->common.obj);
 }
 
@@ -32,28 +34,45 @@ const struct iommufd_object_ops iommufd_hwpt_nested_object_ops = {
 	.destroy = hwpt_nested_destroy,
 };
 
+/* @viommu may be NULL. */
+static struct iommufd_hwpt_nested *
+hwpt_nested_alloc(struct iommufd_ctx *ctx, struct iommufd_hwpt_paging *parent,
+		  struct iommufd_viommu *viommu, u32 flags)
+{
+	struct iommufd_hwpt_nested *hwpt;
+	struct iommufd_object *obj;
+
+	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_HWPT_NESTED);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	hwpt = to_hwpt_nested(to_hwpt(obj));
+	hwpt->common.ctx = ctx;
+	hwpt->common.pasid_capable = flags & IOMMU_HWPT_ALLOC_PASID;
+	hwpt->parent = parent;
+	hwpt->viommu = viommu;
+	iommufd_object_hold(viommu ? &viommu->obj : &parent->common.obj);
+	return hwpt;
+}
+
+/* Aborts the page table if the IOMMU driver has made none. */
+static struct iommufd_hwpt_nested *
+hwpt_nested_complete(struct iommufd_hwpt_nested *hwpt,
+		     struct iommu_domain *domain)
+{
+	if (IS_ERR(domain)) {
+		iommufd_object_abort(hwpt->common.ctx, &hwpt->common.obj);
+		return ERR_CAST(domain);
+	}
+	domain->owner = hwpt->parent->common.domain->owner;
+	iommufd_hwpt_set_domain(&hwpt->common, domain);
+	return hwpt;
+}
+
 static int hwpt_nested_check_parent(const struct iommufd_hwpt_paging *parent,
 				    const struct iommu_ops *ops)
 {
 	if (!parent->nest_parent || parent->common.domain->owner != ops)
 		return -EINVAL;
-	return 0;
-}
-
-static int hwpt_nested_alloc_domain(struct iommufd_hwpt_nested *hwpt,
-				    struct iommufd_device *idev, u32 flags,
-				    const struct iommu_user_data *data)
-{
-	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
-	struct iommu_domain *domain;
-
-	domain = ops->domain_alloc_nested(idev->dev,
-					  hwpt->parent->common.domain, flags,
-					  data);
-	if (IS_ERR(domain))
-		return PTR_ERR(domain);
-	domain->owner = ops;
-	iommufd_hwpt_set_domain(&hwpt->common, domain);
 	return 0;
 }
 
@@ -78,7 +97,6 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 {
 	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
 	struct iommufd_hwpt_nested *hwpt;
-	struct iommufd_object *obj;
 	int rc;
 
 	if (!data || !ops->domain_alloc_nested)
@@ -87,19 +105,41 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 	if (rc)
 		return ERR_PTR(rc);
 
-	obj = iommufd_object_alloc(idev->ctx, IOMMUFD_OBJ_HWPT_NESTED);
-	if (IS_ERR(obj))
-		return ERR_CAST(obj);
-	hwpt = to_hwpt_nested(to_hwpt(obj));
-	hwpt->common.ctx = idev->ctx;
-	hwpt->common.pasid_capable = flags & IOMMU_HWPT_ALLOC_PASID;
-	hwpt->parent = parent;
-	iommufd_object_hold(&parent->common.obj);
+	hwpt = hwpt_nested_alloc(idev->ctx, parent, NULL, flags);
+	if (IS_ERR(hwpt))
+		return hwpt;
+	return hwpt_nested_complete(hwpt,
+				    ops->domain_alloc_nested(idev->dev,
+							     parent->common.domain,
+							     flags, data));
+}
 
-	rc = hwpt_nested_alloc_domain(hwpt, idev, flags, data);
-	if (rc) {
-		iommufd_object_abort(idev->ctx, obj);
-		return ERR_PTR(rc);
-	}
-	return hwpt;
+/**
+ * iommufd_hwpt_nested_create_on_viommu - make a page table for a guest to fill
+ * @viommu: what it is made on, of which the caller has a reference; its parent
+ *          translates what the page table yields
+ * @flags: enum iommufd_hwpt_alloc_flags, without IOMMU_HWPT_FAULT_ID_VALID
+ * @data: where the page table is, for the IOMMU driver; or NULL
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: the page table, for the caller to publish or abort; or an ERR_PTR:
+ * -EOPNOTSUPP without data, or if the IOMMU driver cannot nest; errors of the
+ * IOMMU driver; -ENOMEM.
+ */
+struct iommufd_hwpt_nested *
+iommufd_hwpt_nested_create_on_viommu(struct iommufd_viommu *viommu, u32 flags,
+				     const struct iommu_user_data *data)
+{
+	struct iommufd_hwpt_nested *hwpt;
+
+	if (!data || !viommu->ops->alloc_domain_nested)
+		return ERR_PTR(-EOPNOTSUPP);
+	hwpt = hwpt_nested_alloc(viommu->ictx, viommu->hwpt, viommu, flags);
+	if (IS_ERR(hwpt))
+		return hwpt;
+	return hwpt_nested_complete(hwpt,
+				    viommu->ops->alloc_domain_nested(viommu,
+								     flags,
+								     data));
 }

@@ -10,16 +10,19 @@
 
 struct iommu_user_data;
 struct iommufd_device;
+struct iommufd_viommu;
 
 /**
  * struct iommufd_hwpt_nested - a page table that a guest fills
  * @common: the common part; always made by user space
- * @parent: translates what this page table yields, of which it holds a
- *          long-term reference
+ * @parent: translates what this page table yields
+ * @viommu: the vIOMMU that it was made on, whose parent is @parent; or NULL. It
+ *          holds a long-term reference of this, or of @parent without.
  */
 struct iommufd_hwpt_nested {
 	struct iommufd_hw_pagetable common;
 	struct iommufd_hwpt_paging *parent;
+	struct iommufd_viommu *viommu;
 };
 
 static inline struct iommufd_hwpt_nested *
@@ -43,5 +46,8 @@ struct iommufd_hwpt_nested *
 iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 			   struct iommufd_device *idev, u32 flags,
 			   const struct iommu_user_data *data);
+struct iommufd_hwpt_nested *
+iommufd_hwpt_nested_create_on_viommu(struct iommufd_viommu *viommu, u32 flags,
+				     const struct iommu_user_data *data);
 
 #endif

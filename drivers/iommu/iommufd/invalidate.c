@@ -6,14 +6,23 @@
  * they look like, and reports how many of them it has carried out.
  */
 #include <linux/iommu.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "call.h"
 #include "hw_pagetable.h"
 #include "invalidate.h"
 #include "object.h"
+#include "viommu.h"
 
-/* The most requests of one call: drivers may copy all of them at once. */
+/* The most requests of one call */
 #define ENTRIES_MAX BIT(19)
+
+/*
+ * The most requests that the driver of a vIOMMU is given at once: it may copy
+ * all of them into one piece of memory.
+ */
+#define ENTRIES_STEP 4096
 
 static int invalidate_check(const struct iommu_hwpt_invalidate *cmd)
 {
@@ -41,6 +50,47 @@ static int invalidate_hwpt(struct iommufd_hw_pagetable *hwpt,
 	return rc;
 }
 
+/*
+ * A driver that fails before it looks at the requests may leave their number as
+ * it is. Not all of them are done if it fails.
+ */
+static int invalidate_step(struct iommufd_viommu *viommu,
+			   struct iommu_user_data_array *step)
+{
+	const u32 nr = step->entry_num;
+	int rc;
+
+	rc = viommu->ops->cache_invalidate(viommu, step);
+	if (step->entry_num > nr || (rc && step->entry_num == nr))
+		step->entry_num = 0;
+	return rc;
+}
+
+static int invalidate_viommu(struct iommufd_viommu *viommu,
+			     const struct iommu_user_data_array *array,
+			     u32 *nr_done)
+{
+	struct iommu_user_data_array step = *array;
+	int rc;
+
+	if (!viommu->ops->cache_invalidate)
+		return -EOPNOTSUPP;
+	do {
+		u32 nr = min(array->entry_num - *nr_done, ENTRIES_STEP);
+
+		step.uptr = array->uptr + (size_t)array->entry_len * *nr_done;
+		step.entry_num = nr;
+		rc = invalidate_step(viommu, &step);
+		*nr_done += step.entry_num;
+		if (rc || step.entry_num != nr)
+			return rc;
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	} while (*nr_done != array->entry_num);
+	return 0;
+}
+
 static int invalidate_run(struct iommufd_call *call, u32 *nr_done)
 {
 	struct iommu_hwpt_invalidate *cmd = call->arg;
@@ -63,6 +113,9 @@ static int invalidate_run(struct iommufd_call *call, u32 *nr_done)
 	switch (obj->type) {
 	case IOMMUFD_OBJ_HWPT_NESTED:
 		rc = invalidate_hwpt(to_hwpt(obj), &array, nr_done);
+		break;
+	case IOMMUFD_OBJ_VIOMMU:
+		rc = invalidate_viommu(to_viommu(obj), &array, nr_done);
 		break;
 	default:
 		rc = -EINVAL;

@@ -39,6 +39,7 @@
 #include "sw_msi.h"
 #include "test_hooks.h"
 #include "vfio_compat.h"
+#include "viommu.h"
 
 const struct iommufd_object_ops *const
 iommufd_object_types[IOMMUFD_NR_OBJ_TYPES] = {
@@ -49,6 +50,7 @@ iommufd_object_types[IOMMUFD_NR_OBJ_TYPES] = {
 	[IOMMUFD_OBJ_HWPT_PAGING] = &iommufd_hwpt_paging_object_ops,
 	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
 	[IOMMUFD_OBJ_PASID] = &iommufd_pasid_object_ops,
+	[IOMMUFD_OBJ_VIOMMU] = &iommufd_viommu_object_ops,
 #ifdef CONFIG_IOMMUFD_TEST
 	[IOMMUFD_OBJ_SELFTEST] = &iommufd_test_object_ops,
 #endif
@@ -78,6 +80,7 @@ union iommufd_arg {
 	struct iommu_option option;
 	struct iommu_pasid_alloc pasid_alloc;
 	struct iommu_vfio_ioas vfio_ioas;
+	struct iommu_viommu_alloc viommu_alloc;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
 #endif
@@ -141,6 +144,8 @@ static const struct iommufd_command commands[] = {
 	COMMAND(OPTION, struct iommu_option, val64, iommufd_option_ioctl),
 	COMMAND(VFIO_IOAS, struct iommu_vfio_ioas, __reserved,
 		iommufd_vfio_ioas_ioctl),
+	COMMAND(VIOMMU_ALLOC, struct iommu_viommu_alloc, out_viommu_id,
+		iommufd_viommu_alloc_ioctl),
 #ifdef CONFIG_IOMMUFD_TEST
 	[_IOC_NR(IOMMU_TEST_CMD) - IOMMUFD_CMD_BASE] = {
 		.request = IOMMU_TEST_CMD,

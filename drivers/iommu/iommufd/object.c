@@ -56,24 +56,29 @@ int iommufd_object_run_if_none(struct iommufd_ctx *ctx,
 }
 
 /**
- * iommufd_object_alloc - make an object and take an ID for it
+ * iommufd_object_alloc_sized - make an object that is larger than its type
  * @ctx: the context
  * @type: the type
+ * @size: bytes to allocate, at least what the type has; the rest is the IOMMU
+ *        driver's
  *
  * Nobody finds the object until it is published. The caller publishes or aborts
  * it.
  *
  * Context: process context, may sleep.
- * Return: the object, zeroed but for its head, or an ERR_PTR: -ENOMEM, or
- * -EBUSY when all IDs are taken.
+ * Return: the object, zeroed but for its head, or an ERR_PTR: -ENOMEM;
+ * -EBUSY when all IDs are taken; -EINVAL if @size is too small.
  */
-struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
-					    enum iommufd_object_type type)
+struct iommufd_object *
+iommufd_object_alloc_sized(struct iommufd_ctx *ctx,
+			   enum iommufd_object_type type, size_t size)
 {
 	struct iommufd_object *obj;
 	int rc;
 
-	obj = kzalloc(iommufd_object_types[type]->size, GFP_KERNEL_ACCOUNT);
+	if (WARN_ON_ONCE(size < iommufd_object_types[type]->size))
+		return ERR_PTR(-EINVAL);
+	obj = kzalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	obj->type = type;
@@ -87,6 +92,23 @@ struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
 		return ERR_PTR(rc);
 	}
 	return obj;
+}
+
+/**
+ * iommufd_object_alloc - make an object and take an ID for it
+ * @ctx: the context
+ * @type: the type, which tells the size
+ *
+ * Otherwise as iommufd_object_alloc_sized().
+ *
+ * Context: process context, may sleep.
+ * Return: as iommufd_object_alloc_sized().
+ */
+struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
+					    enum iommufd_object_type type)
+{
+	return iommufd_object_alloc_sized(ctx, type,
+					  iommufd_object_types[type]->size);
 }
 
 /**

@@ -33,7 +33,8 @@ struct iommufd_ctx;
 
 /**
  * struct iommufd_object_ops - a type of object
- * @size: bytes to allocate; the struct iommufd_object comes first
+ * @size: bytes to allocate, or the least where the IOMMU driver tells how many;
+ *        the struct iommufd_object comes first
  * @in_use: whether DESTROY is to fail although nobody has a long-term
  *          reference; called with the lock of the table held, see
  *          iommufd_object_sync_in_use(). May be NULL.
@@ -56,6 +57,9 @@ int iommufd_object_run_if_none(struct iommufd_ctx *ctx,
 			       int (*run)(struct iommufd_ctx *ctx, u64 arg),
 			       u64 arg);
 
+struct iommufd_object *
+iommufd_object_alloc_sized(struct iommufd_ctx *ctx,
+			   enum iommufd_object_type type, size_t size);
 struct iommufd_object *iommufd_object_alloc(struct iommufd_ctx *ctx,
 					    enum iommufd_object_type type);
 void iommufd_object_publish(struct iommufd_ctx *ctx,

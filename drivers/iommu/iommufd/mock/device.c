@@ -130,6 +130,8 @@ static const struct iommu_ops mock_iommu_ops = {
 	.domain_alloc_paging_flags = mock_domain_alloc_paging,
 	.domain_alloc_nested = mock_domain_alloc_nested,
 	.page_response = mock_page_response,
+	.get_viommu_size = mock_viommu_size,
+	.viommu_init = mock_viommu_init,
 };
 
 /**

@@ -285,10 +285,12 @@ int mock_domain_set_dirty(struct iommu_domain *domain, unsigned long iova)
 /**
  * struct mock_nested_domain - a page table that user space fills, on a parent
  * @domain: the domain
+ * @viommu: what it was made on, or NULL; not freed before
  * @iotlb: stands for what the IOMMU has cached of it
  */
 struct mock_nested_domain {
 	struct iommu_domain domain;
+	struct iommufd_viommu *viommu;
 	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];
 };
 
@@ -297,9 +299,19 @@ static struct mock_nested_domain *to_mock_nested(struct iommu_domain *domain)
 	return container_of(domain, struct mock_nested_domain, domain);
 }
 
+/* A guest that has a vIOMMU cannot use a device that it has no number for. */
 static int mock_nested_attach_dev(struct iommu_domain *domain,
 				  struct device *dev, struct iommu_domain *old)
 {
+	struct iommufd_viommu *viommu = to_mock_nested(domain)->viommu;
+	unsigned long virt_id;
+	int rc;
+
+	if (viommu) {
+		rc = iommufd_viommu_get_vdev_id(viommu, dev, &virt_id);
+		if (rc)
+			return rc;
+	}
 	return mock_domain_switch(domain, dev, old);
 }
 
@@ -315,7 +327,6 @@ static int mock_nested_invalidate_entry(struct mock_nested_domain *nested,
 					u32 index)
 {
 	struct iommu_test_hwpt_invalidate entry;
-	unsigned int i;
 	int rc;
 
 	rc = iommu_copy_struct_from_user_array(&entry, array,
@@ -328,10 +339,9 @@ static int mock_nested_invalidate_entry(struct mock_nested_domain *nested,
 	if (entry.iotlb_id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
 		return -EINVAL;
 
-	for (i = 0; i != MOCK_NESTED_DOMAIN_IOTLB_NUM; i++)
-		if (i == entry.iotlb_id ||
-		    entry.flags & IOMMU_TEST_INVALIDATE_FLAG_ALL)
-			WRITE_ONCE(nested->iotlb[i], 0);
+	mock_empty_words(nested->iotlb, MOCK_NESTED_DOMAIN_IOTLB_NUM,
+			 entry.iotlb_id,
+			 entry.flags & IOMMU_TEST_INVALIDATE_FLAG_ALL);
 	return 0;
 }
 
@@ -366,20 +376,16 @@ static const struct iommu_domain_ops mock_nested_ops = {
 	.free = mock_nested_free,
 };
 
-struct iommu_domain *
-mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
-			 u32 flags, const struct iommu_user_data *user_data)
+/* @viommu may be NULL. */
+static struct iommu_domain *
+mock_nested_alloc(struct iommufd_viommu *viommu,
+		  const struct iommu_user_data *user_data)
 {
 	struct mock_nested_domain *nested;
 	struct iommu_test_hwpt data;
 	unsigned int i;
 	int rc;
 
-	if (flags & ~IOMMU_HWPT_ALLOC_PASID ||
-	    !user_data || user_data->type != IOMMU_HWPT_DATA_SELFTEST)
-		return ERR_PTR(-EOPNOTSUPP);
-	if (!parent || !mock_domain_is_paging(parent))
-		return ERR_PTR(-EINVAL);
 	rc = mock_domain_read_data(user_data, &data);
 	if (rc)
 		return ERR_PTR(rc);
@@ -389,9 +395,37 @@ mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
 		return ERR_PTR(-ENOMEM);
 	nested->domain.type = IOMMU_DOMAIN_NESTED;
 	nested->domain.ops = &mock_nested_ops;
+	nested->viommu = viommu;
 	for (i = 0; i != MOCK_NESTED_DOMAIN_IOTLB_NUM; i++)
 		nested->iotlb[i] = data.iotlb;
 	return &nested->domain;
+}
+
+static bool mock_nested_is_known(u32 flags,
+				 const struct iommu_user_data *user_data)
+{
+	return !(flags & ~IOMMU_HWPT_ALLOC_PASID) && user_data &&
+	       user_data->type == IOMMU_HWPT_DATA_SELFTEST;
+}
+
+struct iommu_domain *
+mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
+			 u32 flags, const struct iommu_user_data *user_data)
+{
+	if (!mock_nested_is_known(flags, user_data))
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!parent || !mock_domain_is_paging(parent))
+		return ERR_PTR(-EINVAL);
+	return mock_nested_alloc(NULL, user_data);
+}
+
+struct iommu_domain *
+mock_viommu_alloc_nested(struct iommufd_viommu *viommu, u32 flags,
+			 const struct iommu_user_data *user_data)
+{
+	if (!mock_nested_is_known(flags, user_data))
+		return ERR_PTR(-EOPNOTSUPP);
+	return mock_nested_alloc(viommu, user_data);
 }
 
 /**

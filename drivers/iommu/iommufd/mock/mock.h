@@ -54,6 +54,17 @@ struct mock_device {
 	bool reserved_pasid_armed;
 };
 
+/* Context: the words may be looked at, and emptied by others, meanwhile. */
+static inline void mock_empty_words(u32 *words, unsigned int nr, u32 id,
+				    bool all)
+{
+	unsigned int i;
+
+	for (i = 0; i != nr; i++)
+		if (i == id || all)
+			WRITE_ONCE(words[i], 0);
+}
+
 static inline struct mock_device *to_mock_device(struct device *dev)
 {
 	return container_of(dev, struct mock_device, dev);
@@ -93,12 +104,20 @@ mock_domain_alloc_paging(struct device *dev, u32 flags,
 struct iommu_domain *
 mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
 			 u32 flags, const struct iommu_user_data *user_data);
+struct iommu_domain *
+mock_viommu_alloc_nested(struct iommufd_viommu *viommu, u32 flags,
+			 const struct iommu_user_data *user_data);
 bool mock_domain_is_paging(struct iommu_domain *domain);
 bool mock_domain_is_tracking(struct iommu_domain *domain);
 int mock_domain_set_dirty(struct iommu_domain *domain, unsigned long iova);
 int mock_domain_check_iotlb(struct iommu_domain *domain, u32 id, u32 value);
 void mock_domain_init(void);
 void mock_domain_exit(void);
+
+/* viommu.c */
+size_t mock_viommu_size(struct device *dev, enum iommu_viommu_type type);
+int mock_viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
+		     const struct iommu_user_data *user_data);
 
 /* test_object.c */
 int mock_op_domain(struct iommufd_call *call, struct iommu_test_cmd *cmd);

@@ -205,6 +205,12 @@ int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd)
 	return checked_ioctl(iommufd, IOMMU_HWPT_INVALIDATE, cmd);
 }
 
+int viommu_alloc_ioctl(int iommufd, struct iommu_viommu_alloc *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_VIOMMU_ALLOC, cmd);
+}
+
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd)
 {
 	cmd->size = sizeof(*cmd);

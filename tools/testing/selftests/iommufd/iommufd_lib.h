@@ -77,6 +77,7 @@ int pasid_alloc(int iommufd, __u32 dev_id, __u32 *pasid, __u32 *id);
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
 int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
 int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd);
+int viommu_alloc_ioctl(int iommufd, struct iommu_viommu_alloc *cmd);
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd);
 
 #endif

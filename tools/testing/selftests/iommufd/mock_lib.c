@@ -292,6 +292,23 @@ int mock_check_cache(int iommufd, __u32 idev, __u32 word, __u32 value)
 	return mock_ioctl(iommufd, &cmd);
 }
 
+int mock_viommu(int iommufd, __u32 idev, __u32 parent,
+		struct iommu_test_viommu *data, __u32 *viommu)
+{
+	struct iommu_viommu_alloc cmd = {
+		.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+		.dev_id = idev,
+		.hwpt_id = parent,
+		.data_len = data ? sizeof(*data) : 0,
+		.data_uptr = (uintptr_t)data,
+	};
+	int rc = viommu_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*viommu = cmd.out_viommu_id;
+	return rc;
+}
+
 int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 		      __u32 perm, __u64 addr)
 {

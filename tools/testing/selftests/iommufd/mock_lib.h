@@ -108,6 +108,13 @@ int mock_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
 int mock_check_iotlb(int iommufd, __u32 nested_hwpt, __u32 word, __u32 value);
 int mock_check_cache(int iommufd, __u32 idev, __u32 word, __u32 value);
 
+/*
+ * A vIOMMU for @idev on a parent. @data is written to, NULL for none. Nested
+ * page tables are made on it by mock_nested().
+ */
+int mock_viommu(int iommufd, __u32 idev, __u32 parent,
+		struct iommu_test_viommu *data, __u32 *viommu);
+
 /* @pasid 0 means that the request has none. */
 int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 		      __u32 perm, __u64 addr);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The test device: shares of the mock IOMMU
+ *
+ * Owns struct mock_viommu, as an IOMMU driver does: called by the subsystem
+ * through the IOMMU's operations and those of the vIOMMU.
+ */
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
+#include <linux/slab.h>
+
+#include "mock.h"
+
+/**
+ * struct mock_viommu - a share of the mock IOMMU
+ * @core: the subsystem's part
+ */
+struct mock_viommu {
+	struct iommufd_viommu core;
+};
+
+static int mock_viommu_empty_cache(struct iommufd_viommu *viommu,
+				   const struct iommu_test_viommu_invalidate *entry)
+{
+	struct device *dev;
+	int rc = 0;
+
+	if (entry->flags & ~IOMMU_TEST_INVALIDATE_FLAG_ALL)
+		return -EOPNOTSUPP;
+	if (entry->cache_id > MOCK_DEV_CACHE_ID_MAX)
+		return -EINVAL;
+
+	xa_lock(&viommu->vdevs);
+	dev = iommufd_viommu_find_dev(viommu, entry->vdev_id);
+	if (dev)
+		mock_empty_words(to_mock_device(dev)->cache, MOCK_DEV_CACHE_NUM,
+				 entry->cache_id,
+				 entry->flags & IOMMU_TEST_INVALIDATE_FLAG_ALL);
+	else
+		rc = -EINVAL;
+	xa_unlock(&viommu->vdevs);
+	return rc;
+}
+
+static int mock_viommu_run_entries(struct iommufd_viommu *viommu,
+				   struct iommu_user_data_array *array,
+				   u32 *nr_done)
+{
+	struct iommu_test_viommu_invalidate *entries;
+	int rc;
+
+	entries = kzalloc_objs(*entries, array->entry_num, GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	rc = iommu_copy_struct_from_full_user_array(entries, sizeof(*entries),
+						    array,
+						    IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST);
+	while (!rc && *nr_done != array->entry_num) {
+		rc = mock_viommu_empty_cache(viommu, &entries[*nr_done]);
+		if (!rc)
+			++*nr_done;
+	}
+	kfree(entries);
+	return rc;
+}
+
+static int mock_viommu_cache_invalidate(struct iommufd_viommu *viommu,
+					struct iommu_user_data_array *array)
+{
+	u32 nr_done = 0;
+	int rc;
+
+	/* Without entries it only asks whether the type is known. */
+	if (array->entry_num)
+		rc = mock_viommu_run_entries(viommu, array, &nr_done);
+	else if (array->type != IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST)
+		rc = -EINVAL;
+	else
+		rc = 0;
+	array->entry_num = nr_done;
+	return rc;
+}
+
+static const struct iommufd_viommu_ops mock_viommu_ops = {
+	.alloc_domain_nested = mock_viommu_alloc_nested,
+	.cache_invalidate = mock_viommu_cache_invalidate,
+};
+
+size_t mock_viommu_size(struct device *dev, enum iommu_viommu_type type)
+{
+	if ((u32)type != IOMMU_VIOMMU_TYPE_SELFTEST)
+		return 0;
+	return VIOMMU_STRUCT_SIZE(struct mock_viommu, core);
+}
+
+static int mock_viommu_take_data(const struct iommu_user_data *user_data)
+{
+	struct iommu_test_viommu data;
+	int rc;
+
+	rc = iommu_copy_struct_from_user(&data, user_data,
+					 IOMMU_VIOMMU_TYPE_SELFTEST, out_data);
+	if (rc)
+		return rc;
+	data.out_data = data.in_data;
+	return iommu_copy_struct_to_user(user_data, &data,
+					 IOMMU_VIOMMU_TYPE_SELFTEST, out_data);
+}
+
+int mock_viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
+		     const struct iommu_user_data *user_data)
+{
+	int rc;
+
+	if (user_data) {
+		rc = mock_viommu_take_data(user_data);
+		if (rc)
+			return rc;
+	}
+	viommu->ops = &mock_viommu_ops;
+	return 0;
+}
