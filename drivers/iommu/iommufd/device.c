@@ -15,6 +15,7 @@
 #include "device.h"
 #include "group.h"
 #include "test_hooks.h"
+#include "vdevice.h"
 
 static bool allow_unsafe_interrupts;
 module_param(allow_unsafe_interrupts, bool, 0644);
@@ -157,12 +158,14 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
  * iommufd_device_unbind - give a device back
  * @idev: the device, which is not attached to anything; gone on return
  *
- * Waits for ioctls that are using the device.
+ * Waits for ioctls that are using the device. What guests know it as goes
+ * before it does.
  *
  * Context: process context, may sleep.
  */
 void iommufd_device_unbind(struct iommufd_device *idev)
 {
+	iommufd_vdevice_leave_device(idev);
 	iommufd_object_destroy_owned(idev->ctx, &idev->obj);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, "IOMMUFD");

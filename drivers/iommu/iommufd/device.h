@@ -13,6 +13,7 @@
 struct device;
 struct iommufd_ctx;
 struct iommufd_group;
+struct iommufd_vdevice;
 
 /**
  * struct iommufd_device - a device that a driver has bound to a context
@@ -21,6 +22,9 @@ struct iommufd_group;
  * @group: its group
  * @dev: the device
  * @enforce_cache_coherency: its page tables are to enforce coherency
+ * @vdev: what a guest knows the device as, or NULL; guarded by the lock of the
+ *        group
+ * @leaving: nobody gives it a @vdev any more; guarded likewise
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -28,6 +32,8 @@ struct iommufd_device {
 	struct iommufd_group *group;
 	struct device *dev;
 	bool enforce_cache_coherency;
+	struct iommufd_vdevice *vdev;
+	bool leaving;
 };
 
 static inline struct iommufd_device *

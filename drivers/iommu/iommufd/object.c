@@ -197,8 +197,7 @@ static void object_hide(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	ctx->hidden_object = obj;
 }
 
-/* Nobody finds the object any more. */
-static void object_remove(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+static void object_forget(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	lockdep_assert_held(&ctx->objects.xa_lock);
 
@@ -206,6 +205,12 @@ static void object_remove(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 		ctx->recent_object = NULL;
 	if (ctx->hidden_object == obj)
 		ctx->hidden_object = NULL;
+}
+
+/* Nobody finds the object any more. */
+static void object_remove(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	object_forget(ctx, obj);
 	__xa_erase(&ctx->objects, obj->id);
 }
 
@@ -430,6 +435,34 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 	return last;
 }
 
+/**
+ * iommufd_object_bury - take an object, but leave its ID taken
+ * @ctx: the context
+ * @obj: an object that nobody has a long-term reference of, or takes one. It is
+ *       not freed meanwhile, but somebody else may have begun to destroy it.
+ *
+ * The ID is of use to nobody until the file closes.
+ *
+ * Context: any.
+ * Return: true if the object is dead now, and the caller's to destroy by
+ * iommufd_object_destroy_taken(); false if it is somebody else's to destroy.
+ */
+bool iommufd_object_bury(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	bool taken;
+
+	xa_lock(&ctx->objects);
+	taken = xa_load(&ctx->objects, obj->id) == obj &&
+		!WARN_ON(!object_try_kill(obj));
+	if (taken) {
+		object_forget(ctx, obj);
+		/* Needs no memory, as the entry is there. */
+		__xa_store(&ctx->objects, obj->id, XA_ZERO_ENTRY, 0);
+	}
+	xa_unlock(&ctx->objects);
+	return taken;
+}
+
 /* Wait for ioctls that found the object before it was out of the table. */
 static void object_wait_for_holders(struct iommufd_ctx *ctx,
 				    struct iommufd_object *obj)
@@ -508,9 +541,12 @@ static bool object_destroy_unused(struct iommufd_ctx *ctx)
  */
 void iommufd_object_destroy_all(struct iommufd_ctx *ctx)
 {
+	u32 id = 0;
+
 	while (object_destroy_unused(ctx))
 		;
-	WARN_ON(!xa_empty(&ctx->objects));
+	/* There may be IDs of what was buried. */
+	WARN_ON(iommufd_object_next_id(ctx, &id));
 	xa_destroy(&ctx->objects);
 }
 

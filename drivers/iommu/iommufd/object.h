@@ -4,7 +4,8 @@
  *
  * References:
  *  short-term  by an ioctl while it runs; DESTROY waits for it. Counted in
- *              iommufd_object::wait_cnt.
+ *              iommufd_object::wait_cnt. A virtual device has one of its device
+ *              for good, but unbind destroys it before it waits.
  *  long-term   by another object or by a kernel driver; DESTROY fails with it.
  *              Counted in iommufd_object::users. Taken only by somebody who has
  *              a short-term reference, so that one who finds no short-term
@@ -101,6 +102,7 @@ void iommufd_object_destroy_owned(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj);
 bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
 				     struct iommufd_object *obj);
+bool iommufd_object_bury(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 void iommufd_object_destroy_taken(struct iommufd_ctx *ctx,
 				  struct iommufd_object *obj);
 void iommufd_object_destroy_all(struct iommufd_ctx *ctx);

@@ -9,6 +9,7 @@
 #include <linux/iommufd.h>
 #include <linux/slab.h>
 
+#include "../test_hooks.h"
 #include "mock.h"
 
 /**
@@ -18,6 +19,47 @@
 struct mock_viommu {
 	struct iommufd_viommu core;
 };
+
+/**
+ * struct mock_vdevice - a mock device as a guest knows it
+ * @core: the subsystem's part
+ * @ready: the driver knows of it
+ */
+struct mock_vdevice {
+	struct iommufd_vdevice core;
+	bool ready;
+};
+
+static struct mock_vdevice *to_mock_vdevice(struct iommufd_vdevice *vdev)
+{
+	return container_of(vdev, struct mock_vdevice, core);
+}
+
+static bool mock_vdevice_is_found(struct iommufd_vdevice *vdev)
+{
+	struct device *dev;
+
+	xa_lock(&vdev->viommu->vdevs);
+	dev = iommufd_viommu_find_dev(vdev->viommu, vdev->virt_id);
+	xa_unlock(&vdev->viommu->vdevs);
+	return dev;
+}
+
+static void mock_vdevice_destroy(struct iommufd_vdevice *vdev)
+{
+	WARN_ON(!to_mock_vdevice(vdev)->ready || mock_vdevice_is_found(vdev) ||
+		!iommufd_test_is_mock_device(iommufd_vdevice_to_device(vdev)));
+	to_mock_vdevice(vdev)->ready = false;
+}
+
+/* It is found only as long as the driver can cope with that. */
+static int mock_vdevice_init(struct iommufd_vdevice *vdev)
+{
+	WARN_ON(to_mock_vdevice(vdev)->ready || mock_vdevice_is_found(vdev));
+	to_mock_vdevice(vdev)->ready = true;
+	vdev->destroy = mock_vdevice_destroy;
+	return 0;
+}
 
 static int mock_viommu_empty_cache(struct iommufd_viommu *viommu,
 				   const struct iommu_test_viommu_invalidate *entry)
@@ -84,6 +126,8 @@ static int mock_viommu_cache_invalidate(struct iommufd_viommu *viommu,
 static const struct iommufd_viommu_ops mock_viommu_ops = {
 	.alloc_domain_nested = mock_viommu_alloc_nested,
 	.cache_invalidate = mock_viommu_cache_invalidate,
+	.vdevice_size = VDEVICE_STRUCT_SIZE(struct mock_vdevice, core),
+	.vdevice_init = mock_vdevice_init,
 };
 
 size_t mock_viommu_size(struct device *dev, enum iommu_viommu_type type)

@@ -211,6 +211,27 @@ int viommu_alloc_ioctl(int iommufd, struct iommu_viommu_alloc *cmd)
 	return checked_ioctl(iommufd, IOMMU_VIOMMU_ALLOC, cmd);
 }
 
+int vdevice_alloc_ioctl(int iommufd, struct iommu_vdevice_alloc *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_VDEVICE_ALLOC, cmd);
+}
+
+int vdevice_alloc(int iommufd, __u32 viommu, __u32 dev_id, __u64 virt_id,
+		  __u32 *vdevice)
+{
+	struct iommu_vdevice_alloc cmd = {
+		.viommu_id = viommu,
+		.dev_id = dev_id,
+		.virt_id = virt_id,
+	};
+	int rc = vdevice_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*vdevice = cmd.out_vdevice_id;
+	return rc;
+}
+
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd)
 {
 	cmd->size = sizeof(*cmd);

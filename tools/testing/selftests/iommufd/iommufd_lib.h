@@ -73,11 +73,16 @@ int fault_queue_alloc(int iommufd, __u32 *fault_id, int *fd);
 /* A PASID that the kernel chooses; @id is the object that stands for it. */
 int pasid_alloc(int iommufd, __u32 dev_id, __u32 *pasid, __u32 *id);
 
+/* What a guest knows @dev_id as: @virt_id */
+int vdevice_alloc(int iommufd, __u32 viommu, __u32 dev_id, __u64 virt_id,
+		  __u32 *vdevice);
+
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
 int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
 int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd);
 int viommu_alloc_ioctl(int iommufd, struct iommu_viommu_alloc *cmd);
+int vdevice_alloc_ioctl(int iommufd, struct iommu_vdevice_alloc *cmd);
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd);
 
 #endif

@@ -884,7 +884,7 @@ static int mock_nested_as_here(void)
 		.type = IOMMU_VIOMMU_TYPE_SELFTEST,
 	};
 	struct mock mock;
-	__u32 nested;
+	__u32 nested, vdevice;
 	int rc;
 
 	if (hw.type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3)
@@ -896,6 +896,9 @@ static int mock_nested_as_here(void)
 	cmd.dev_id = mock.dev.idev;
 	if (!rc)
 		rc = checked_ioctl(mock.iommufd, IOMMU_VIOMMU_ALLOC, &cmd);
+	if (!rc)
+		rc = vdevice_alloc(mock.iommufd, cmd.out_viommu_id, cmd.dev_id,
+				   1, &vdevice);
 	return rc ? rc : mock_nested_on(&mock, cmd.out_viommu_id, &nested);
 }
 
