@@ -24,18 +24,14 @@
  * an attachment that is being freed; as the handler never sleeps for long, the
  * gap is as short as it can be made from here.
  */
-#include <linux/anon_inodes.h>
-#include <linux/file.h>
 #include <linux/iommu.h>
 #include <linux/pci-ats.h>
 #include <linux/pci.h>
-#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "attachment.h"
 #include "call.h"
-#include "ctx.h"
 #include "device.h"
 #include "fault.h"
 #include "group.h"
@@ -54,9 +50,9 @@ static_assert((int)IOMMU_PGFAULT_PERM_WRITE == IOMMU_FAULT_PERM_WRITE);
 static_assert((int)IOMMU_PGFAULT_PERM_EXEC == IOMMU_FAULT_PERM_EXEC);
 static_assert((int)IOMMU_PGFAULT_PERM_PRIV == IOMMU_FAULT_PERM_PRIV);
 
-static struct iommufd_fault_queue *to_fault_queue(struct iommufd_object *obj)
+static struct iommufd_fault_queue *to_fault_queue(struct iommufd_queue *queue)
 {
-	return container_of(obj, struct iommufd_fault_queue, obj);
+	return container_of(queue, struct iommufd_fault_queue, common);
 }
 
 static struct iommufd_attachment *
@@ -147,8 +143,7 @@ static int fault_handle_group(struct iopf_group *group)
 	rc = fault_enqueue(queue, group);
 	xa_unlock(&queue->groups);
 	if (!rc)
-		wake_up_interruptible_poll(&queue->wait,
-					   EPOLLIN | EPOLLRDNORM);
+		iommufd_queue_wake(&queue->common);
 	if (rc != -ENODEV)
 		return rc;
 	fault_answer(group, IOMMU_PAGE_RESP_INVALID);
@@ -236,7 +231,7 @@ static int fault_answer_one(struct iommufd_fault_queue *queue,
 }
 
 /*
- * The file
+ * What the file does
  */
 
 static void fault_describe(const struct iopf_group *group,
@@ -366,7 +361,7 @@ static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
 	u32 cookie, next_cookie = queue->next_cookie;
 	int rc;
 
-	lockdep_assert_held(&queue->read_lock);
+	lockdep_assert_held(&queue->common.read_lock);
 
 	/* Only reserves an entry: a cookie is looked up as NULL until then. */
 	rc = xa_alloc_cyclic(&queue->groups, &cookie, NULL,
@@ -382,10 +377,15 @@ static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
 	return rc;
 }
 
-/* Return: the bytes read, 0 if there is nothing to read. */
-static ssize_t fault_read_group(struct iommufd_fault_queue *queue,
-				char __user *user, size_t room)
+static int fault_check_read_size(size_t size)
 {
+	return size % sizeof(struct iommu_hwpt_pgfault) ? -ESPIPE : 0;
+}
+
+static ssize_t fault_read_one(struct iommufd_queue *common, char __user *user,
+			      size_t room)
+{
+	struct iommufd_fault_queue *queue = to_fault_queue(common);
 	struct iommu_hwpt_pgfault one, *records = &one;
 	size_t count;
 	int rc;
@@ -406,36 +406,15 @@ static ssize_t fault_read_group(struct iommufd_fault_queue *queue,
 	return rc ?: count * sizeof(one);
 }
 
-static ssize_t fault_fops_read(struct file *file, char __user *user,
-			       size_t count, loff_t *pos)
+static ssize_t fault_write(struct iommufd_queue *common,
+			   const char __user *user, size_t count)
 {
-	struct iommufd_fault_queue *queue = file->private_data;
-	size_t done = 0;
-	ssize_t rc;
-
-	if (*pos || count % sizeof(struct iommu_hwpt_pgfault))
-		return -ESPIPE;
-	rc = mutex_lock_interruptible(&queue->read_lock);
-	if (rc)
-		return rc;
-	do {
-		rc = fault_read_group(queue, user + done, count - done);
-		if (rc > 0)
-			done += rc;
-	} while (rc > 0 || rc == -EAGAIN);
-	mutex_unlock(&queue->read_lock);
-	return done ?: rc;
-}
-
-static ssize_t fault_fops_write(struct file *file, const char __user *user,
-				size_t count, loff_t *pos)
-{
-	struct iommufd_fault_queue *queue = file->private_data;
+	struct iommufd_fault_queue *queue = to_fault_queue(common);
 	struct iommu_hwpt_page_response response;
 	size_t done;
 	int rc;
 
-	if (*pos || count % sizeof(response))
+	if (count % sizeof(response))
 		return -ESPIPE;
 	for (done = 0; done != count; done += sizeof(response)) {
 		rc = -EFAULT;
@@ -447,38 +426,28 @@ static ssize_t fault_fops_write(struct file *file, const char __user *user,
 	return done;
 }
 
-static __poll_t fault_fops_poll(struct file *file,
-				struct poll_table_struct *wait)
+static bool fault_is_readable(struct iommufd_queue *common)
 {
-	struct iommufd_fault_queue *queue = file->private_data;
-	__poll_t events = EPOLLOUT | EPOLLWRNORM;
-
-	poll_wait(file, &queue->wait, wait);
-	if (fault_peek(queue))
-		events |= EPOLLIN | EPOLLRDNORM;
-	return events;
+	return fault_peek(to_fault_queue(common));
 }
 
-static int fault_fops_release(struct inode *inode, struct file *file)
+static void fault_close(struct iommufd_queue *common)
 {
-	struct iommufd_fault_queue *queue = file->private_data;
-	struct iommufd_ctx *ctx = queue->ctx;
+	struct iommufd_fault_queue *queue = to_fault_queue(common);
 
 	xa_lock(&queue->groups);
 	queue->closed = true;
 	xa_unlock(&queue->groups);
 	fault_answer_all(queue, NULL, NULL);
-	iommufd_object_release(&queue->obj);
-	iommufd_ctx_put(ctx);
-	return 0;
 }
 
-static const struct file_operations fault_fops = {
-	.owner = THIS_MODULE,
-	.read = fault_fops_read,
-	.write = fault_fops_write,
-	.poll = fault_fops_poll,
-	.release = fault_fops_release,
+static const struct iommufd_queue_ops fault_queue_ops = {
+	.name = "[iommufd-pgfault]",
+	.check_read_size = fault_check_read_size,
+	.read_one = fault_read_one,
+	.write = fault_write,
+	.readable = fault_is_readable,
+	.close = fault_close,
 };
 
 /*
@@ -488,13 +457,13 @@ static const struct file_operations fault_fops = {
 static void fault_queue_destroy(struct iommufd_ctx *ctx,
 				struct iommufd_object *obj)
 {
-	struct iommufd_fault_queue *queue = to_fault_queue(obj);
+	struct iommufd_fault_queue *queue = to_fault_queue(to_queue(obj));
 
 	/* No page table uses it, so the last group went with an attachment. */
 	WARN_ON(queue->nr_groups || !xa_empty(&queue->groups));
 	xa_destroy(&queue->groups);
 	mutex_destroy(&queue->answer_lock);
-	mutex_destroy(&queue->read_lock);
+	iommufd_queue_destroy(&queue->common);
 }
 
 const struct iommufd_object_ops iommufd_fault_queue_object_ops = {
@@ -510,53 +479,27 @@ static struct iommufd_fault_queue *fault_queue_create(struct iommufd_ctx *ctx)
 	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_FAULT);
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);
-	queue = to_fault_queue(obj);
-	queue->ctx = ctx;
+	queue = to_fault_queue(to_queue(obj));
+	iommufd_queue_init(&queue->common, ctx, &fault_queue_ops);
 	xa_init_flags(&queue->groups, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&queue->unread);
-	init_waitqueue_head(&queue->wait);
-	mutex_init(&queue->read_lock);
 	mutex_init(&queue->answer_lock);
 	return queue;
-}
-
-static int fault_queue_open_file(struct iommufd_fault_queue *queue, int fd)
-{
-	struct file *file;
-
-	file = anon_inode_getfile("[iommufd-pgfault]", &fault_fops, queue,
-				  O_RDWR);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	iommufd_object_hold(&queue->obj);
-	iommufd_ctx_get(queue->ctx);
-	fd_install(fd, file);
-	return 0;
 }
 
 int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call)
 {
 	struct iommu_fault_alloc *cmd = call->arg;
 	struct iommufd_fault_queue *queue;
-	int fd, rc;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
 	queue = fault_queue_create(call->ctx);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
-	call->created = &queue->obj;
-
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	cmd->out_fault_id = queue->obj.id;
-	cmd->out_fault_fd = fd;
-	/* The file comes last, as it cannot be closed again for user space. */
-	rc = iommufd_call_reply(call) ?: fault_queue_open_file(queue, fd);
-	if (rc)
-		put_unused_fd(fd);
-	return rc;
+	call->created = &queue->common.obj;
+	cmd->out_fault_id = queue->common.obj.id;
+	return iommufd_queue_open(&queue->common, call, &cmd->out_fault_fd);
 }
 
 /**
@@ -573,7 +516,7 @@ int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id)
 
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	hwpt->fault_queue = to_fault_queue(obj);
+	hwpt->fault_queue = to_fault_queue(to_queue(obj));
 	hwpt->domain->iopf_handler = fault_handle_group;
 	iommufd_object_hold(obj);
 	iommufd_object_put(hwpt->ctx, obj);
@@ -587,7 +530,7 @@ int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id)
 void iommufd_fault_leave_queue(struct iommufd_hw_pagetable *hwpt)
 {
 	if (hwpt->fault_queue)
-		iommufd_object_release(&hwpt->fault_queue->obj);
+		iommufd_object_release(&hwpt->fault_queue->common.obj);
 }
 
 /*

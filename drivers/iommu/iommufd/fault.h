@@ -6,10 +6,10 @@
 #define __IOMMUFD_FAULT_H
 
 #include <linux/mutex.h>
-#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "object.h"
+#include "queue_file.h"
 
 struct iommufd_attachment;
 struct iommufd_call;
@@ -18,8 +18,7 @@ struct iommufd_hw_pagetable;
 
 /**
  * struct iommufd_fault_queue - a queue of page requests, and its file
- * @obj: the object, of which the file holds a long-term reference
- * @ctx: the context, of which the file holds a reference
+ * @common: the common part
  * @groups: struct iopf_group by cookie: those that user space has been told of,
  *          or is being told of, and has not answered. Its lock guards the
  *          members from here to @closed, and iopf_group::node and ::cookie.
@@ -28,20 +27,16 @@ struct iommufd_hw_pagetable;
  *          being read.
  * @nr_groups: how many wait for an answer, read or not
  * @closed: there is no file that groups could be read from
- * @wait: who polls for groups to read
- * @read_lock: held while a group is copied to user space
- * @next_cookie: where to look for a free one; guarded by @read_lock
+ * @next_cookie: where to look for a free one; guarded by
+ *               iommufd_queue::read_lock
  * @answer_lock: held while groups are answered that are no longer in the queue
  */
 struct iommufd_fault_queue {
-	struct iommufd_object obj;
-	struct iommufd_ctx *ctx;
+	struct iommufd_queue common;
 	struct xarray groups;
 	struct list_head unread;
 	unsigned int nr_groups;
 	bool closed;
-	wait_queue_head_t wait;
-	struct mutex read_lock;		/* unread, against other readers */
 	u32 next_cookie;
 	struct mutex answer_lock;	/* the devices that are answered */
 };
