@@ -61,6 +61,17 @@ iommufd_hwpt_paging_get(struct iommufd_ctx *ctx, u32 id)
 	return to_hwpt_paging(to_hwpt(obj));
 }
 
+/*
+ * May the driver of these operations translate further by the page table? It
+ * believes that it is one of its own.
+ */
+static inline bool
+iommufd_hwpt_is_nest_parent_of(const struct iommufd_hwpt_paging *hwpt,
+			       const struct iommu_ops *ops)
+{
+	return hwpt->nest_parent && hwpt->common.domain->owner == ops;
+}
+
 extern const struct iommufd_object_ops iommufd_hwpt_paging_object_ops;
 
 struct iommufd_hwpt_paging *

@@ -68,14 +68,6 @@ hwpt_nested_complete(struct iommufd_hwpt_nested *hwpt,
 	return hwpt;
 }
 
-static int hwpt_nested_check_parent(const struct iommufd_hwpt_paging *parent,
-				    const struct iommu_ops *ops)
-{
-	if (!parent->nest_parent || parent->common.domain->owner != ops)
-		return -EINVAL;
-	return 0;
-}
-
 /**
  * iommufd_hwpt_nested_create - make a page table for a guest to fill
  * @parent: what it is built on, of which the caller has a reference
@@ -97,13 +89,11 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 {
 	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
 	struct iommufd_hwpt_nested *hwpt;
-	int rc;
 
 	if (!data || !ops->domain_alloc_nested)
 		return ERR_PTR(-EOPNOTSUPP);
-	rc = hwpt_nested_check_parent(parent, ops);
-	if (rc)
-		return ERR_PTR(rc);
+	if (!iommufd_hwpt_is_nest_parent_of(parent, ops))
+		return ERR_PTR(-EINVAL);
 
 	hwpt = hwpt_nested_alloc(idev->ctx, parent, NULL, flags);
 	if (IS_ERR(hwpt))

@@ -78,15 +78,6 @@ static int viommu_init(struct iommufd_viommu *viommu,
 	return rc;
 }
 
-/* The driver believes that the parent is one of its own page tables. */
-static int viommu_check_parent(const struct iommufd_hwpt_paging *hwpt,
-			       const struct iommu_ops *ops)
-{
-	if (!hwpt->nest_parent || hwpt->common.domain->owner != ops)
-		return -EINVAL;
-	return 0;
-}
-
 static int viommu_create(struct iommufd_call *call, struct iommufd_device *idev,
 			 struct iommufd_hwpt_paging *hwpt, size_t size)
 {
@@ -100,9 +91,8 @@ static int viommu_create(struct iommufd_call *call, struct iommufd_device *idev,
 	struct iommufd_viommu *viommu;
 	int rc;
 
-	rc = viommu_check_parent(hwpt, ops);
-	if (rc)
-		return rc;
+	if (!iommufd_hwpt_is_nest_parent_of(hwpt, ops))
+		return -EINVAL;
 	viommu = viommu_alloc(idev, hwpt, cmd->type, size);
 	if (IS_ERR(viommu))
 		return PTR_ERR(viommu);
