@@ -2,7 +2,6 @@
 /* Cases for which the kernel needs its test device. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,16 +19,8 @@ static int timed_mock_ioctl(struct iommu_test_cmd *cmd, __u64 *cost)
 static int timed_access_rw(int access, __u32 flags, __u64 iova, size_t length,
 			   void *data, __u64 *cost)
 {
-	struct iommu_test_cmd cmd = {
-		.op = IOMMU_TEST_OP_ACCESS_RW,
-		.id = access,
-		.access_rw = {
-			.iova = iova,
-			.length = length,
-			.uptr = (uintptr_t)data,
-			.flags = flags,
-		},
-	};
+	struct iommu_test_cmd cmd = mock_access_rw_cmd(access, flags, iova,
+						       length, data);
 
 	return timed_mock_ioctl(&cmd, cost);
 }
@@ -37,15 +28,9 @@ static int timed_access_rw(int access, __u32 flags, __u64 iova, size_t length,
 static int timed_access_pin(int access, __u64 iova, size_t length, __u32 *item,
 			    __u64 *cost)
 {
-	struct iommu_test_cmd cmd = {
-		.op = IOMMU_TEST_OP_ACCESS_PAGES,
-		.id = access,
-		.access_pages = {
-			.flags = MOCK_FLAGS_ACCESS_WRITE,
-			.iova = iova,
-			.length = length,
-		},
-	};
+	struct iommu_test_cmd cmd = mock_access_pin_cmd(access,
+							MOCK_FLAGS_ACCESS_WRITE,
+							iova, length, NULL);
 	int rc = timed_mock_ioctl(&cmd, cost);
 
 	*item = cmd.access_pages.out_access_pages_id;
@@ -54,11 +39,7 @@ static int timed_access_pin(int access, __u64 iova, size_t length, __u32 *item,
 
 static int timed_access_unpin(int access, __u32 item, __u64 *cost)
 {
-	struct iommu_test_cmd cmd = {
-		.op = IOMMU_TEST_OP_DESTROY_ACCESS_PAGES,
-		.id = access,
-		.destroy_access_pages.access_pages_id = item,
-	};
+	struct iommu_test_cmd cmd = mock_access_unpin_cmd(access, item);
 
 	return timed_mock_ioctl(&cmd, cost);
 }
@@ -156,22 +137,29 @@ int run_unmap_all_dmabuf(const struct test_case *test,
 	return rc == -EINVAL ? -EOPNOTSUPP : rc;
 }
 
-/* Asks what was written to, which is nothing. */
-int run_read_dirty(const struct test_case *test, const struct backend *backend,
-		   const struct source *source)
+/* Asks what of what is mapped was written to, which is nothing. */
+static int time_read_dirty(const struct test_case *test,
+			   const struct backend *backend, size_t length)
 {
 	static char bitmap[GIB / SMALL_PAGE / 8];
 	__u64 cost;
-	int i, rc;
+	int i, rc = 0;
 
 	memset(bitmap, 0, sizeof(bitmap));
-	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
 	for (i = 0; i < rounds_of(test) && !rc; i++) {
-		rc = backend->read_dirty(BENCH_IOVA, test->length, bitmap,
-					 &cost);
+		rc = backend->read_dirty(BENCH_IOVA, length, bitmap, &cost);
 		add_sample(0, i, cost);
 	}
 	return rc;
+}
+
+int run_read_dirty(const struct test_case *test, const struct backend *backend,
+		   const struct source *source)
+{
+	__u64 cost;
+
+	return backend->map(source, 0, test->length, BENCH_IOVA, &cost) ?:
+		       time_read_dirty(test, backend, test->length);
 }
 
 /* Half of them, up to the gap */
@@ -179,16 +167,6 @@ int run_read_dirty_of_many(const struct test_case *test,
 			   const struct backend *backend,
 			   const struct source *source)
 {
-	static char bitmap[GIB / SMALL_PAGE / 8];
-	__u64 cost;
-	int i, rc;
-
-	memset(bitmap, 0, sizeof(bitmap));
-	rc = map_many(test, backend, source);
-	for (i = 0; i < rounds_of(test) && !rc; i++) {
-		rc = backend->read_dirty(BENCH_IOVA, GAP_IOVA - BENCH_IOVA,
-					 bitmap, &cost);
-		add_sample(0, i, cost);
-	}
-	return rc;
+	return map_many(test, backend, source) ?:
+		       time_read_dirty(test, backend, GAP_IOVA - BENCH_IOVA);
 }

@@ -175,10 +175,10 @@ int mock_access_replace(int iommufd, int access, __u32 ioas)
 	return mock_ioctl(iommufd, &cmd);
 }
 
-int mock_access_pin(int iommufd, int access, __u32 flags, __u64 iova,
-		    __u64 length, const void *va, __u32 *item)
+struct iommu_test_cmd mock_access_pin_cmd(int access, __u32 flags, __u64 iova,
+					  __u64 length, const void *va)
 {
-	struct iommu_test_cmd cmd = {
+	return (struct iommu_test_cmd){
 		.op = IOMMU_TEST_OP_ACCESS_PAGES,
 		.id = access,
 		.access_pages = {
@@ -188,6 +188,13 @@ int mock_access_pin(int iommufd, int access, __u32 flags, __u64 iova,
 			.uptr = (uintptr_t)va,
 		},
 	};
+}
+
+int mock_access_pin(int iommufd, int access, __u32 flags, __u64 iova,
+		    __u64 length, const void *va, __u32 *item)
+{
+	struct iommu_test_cmd cmd = mock_access_pin_cmd(access, flags, iova,
+							length, va);
 	int rc = mock_ioctl(iommufd, &cmd);
 
 	if (!rc)
@@ -195,21 +202,26 @@ int mock_access_pin(int iommufd, int access, __u32 flags, __u64 iova,
 	return rc;
 }
 
-int mock_access_unpin(int iommufd, int access, __u32 item)
+struct iommu_test_cmd mock_access_unpin_cmd(int access, __u32 item)
 {
-	struct iommu_test_cmd cmd = {
+	return (struct iommu_test_cmd){
 		.op = IOMMU_TEST_OP_DESTROY_ACCESS_PAGES,
 		.id = access,
 		.destroy_access_pages.access_pages_id = item,
 	};
+}
+
+int mock_access_unpin(int iommufd, int access, __u32 item)
+{
+	struct iommu_test_cmd cmd = mock_access_unpin_cmd(access, item);
 
 	return mock_ioctl(iommufd, &cmd);
 }
 
-int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
-		   __u64 length, void *va)
+struct iommu_test_cmd mock_access_rw_cmd(int access, __u32 flags, __u64 iova,
+					 __u64 length, void *va)
 {
-	struct iommu_test_cmd cmd = {
+	return (struct iommu_test_cmd){
 		.op = IOMMU_TEST_OP_ACCESS_RW,
 		.id = access,
 		.access_rw = {
@@ -219,6 +231,13 @@ int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
 			.flags = flags,
 		},
 	};
+}
+
+int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
+		   __u64 length, void *va)
+{
+	struct iommu_test_cmd cmd = mock_access_rw_cmd(access, flags, iova,
+						       length, va);
 
 	return mock_ioctl(iommufd, &cmd);
 }
@@ -268,6 +287,22 @@ int mock_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
 
 	return mock_hwpt_alloc(iommufd, idev, parent, flags, &data,
 			       nested_hwpt);
+}
+
+int mock_invalidate(int iommufd, __u32 id, __u32 type, const void *entries,
+		    __u32 entry_len, __u32 *count)
+{
+	struct iommu_hwpt_invalidate cmd = {
+		.hwpt_id = id,
+		.data_uptr = (uintptr_t)entries,
+		.data_type = type,
+		.entry_len = entry_len,
+		.entry_num = *count,
+	};
+	int rc = hwpt_invalidate_ioctl(iommufd, &cmd);
+
+	*count = cmd.entry_num;
+	return rc;
 }
 
 int mock_check_iotlb(int iommufd, __u32 nested_hwpt, __u32 word, __u32 value)

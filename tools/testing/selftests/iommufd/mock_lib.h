@@ -85,6 +85,12 @@ int mock_access_unpin(int iommufd, int access, __u32 item);
 /* Copies from @iova to @va, the other way round with MOCK_ACCESS_RW_WRITE. */
 int mock_access_rw(int iommufd, int access, __u32 flags, __u64 iova,
 		   __u64 length, void *va);
+/* What the three of these ask, for mock_ioctl(), or to be timed */
+struct iommu_test_cmd mock_access_pin_cmd(int access, __u32 flags, __u64 iova,
+					  __u64 length, const void *va);
+struct iommu_test_cmd mock_access_unpin_cmd(int access, __u32 item);
+struct iommu_test_cmd mock_access_rw_cmd(int access, __u32 flags, __u64 iova,
+					 __u64 length, void *va);
 
 /* What the drivers of accesses were asked to let go of; needs debugfs. */
 struct mock_asked {
@@ -105,6 +111,12 @@ int mock_hwpt_alloc(int iommufd, __u32 idev, __u32 pt, __u32 flags,
 /* A nested page table for @idev; its words start as @iotlb. */
 int mock_nested(int iommufd, __u32 idev, __u32 parent, __u32 flags,
 		__u32 iotlb, __u32 *nested_hwpt);
+/*
+ * HWPT_INVALIDATE of entries of a type; *count says how many there are, and then
+ * how many were done.
+ */
+int mock_invalidate(int iommufd, __u32 id, __u32 type, const void *entries,
+		    __u32 entry_len, __u32 *count);
 int mock_check_iotlb(int iommufd, __u32 nested_hwpt, __u32 word, __u32 value);
 int mock_check_cache(int iommufd, __u32 idev, __u32 word, __u32 value);
 

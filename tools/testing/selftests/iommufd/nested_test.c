@@ -270,17 +270,9 @@ static int invalidate(int iommufd, __u32 hwpt,
 		      const struct iommu_test_hwpt_invalidate *entries,
 		      __u32 *count)
 {
-	struct iommu_hwpt_invalidate cmd = {
-		.hwpt_id = hwpt,
-		.data_uptr = (uintptr_t)entries,
-		.data_type = IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
-		.entry_len = sizeof(*entries),
-		.entry_num = *count,
-	};
-	int rc = hwpt_invalidate_ioctl(iommufd, &cmd);
-
-	*count = cmd.entry_num;
-	return rc;
+	return mock_invalidate(iommufd, hwpt,
+			       IOMMU_HWPT_INVALIDATE_DATA_SELFTEST, entries,
+			       sizeof(*entries), count);
 }
 
 static bool words_are(int iommufd, __u32 hwpt, const __u32 *words)

@@ -243,17 +243,9 @@ static int invalidate(int iommufd, __u32 viommu,
 		      const struct iommu_test_viommu_invalidate *entries,
 		      __u32 *count)
 {
-	struct iommu_hwpt_invalidate cmd = {
-		.hwpt_id = viommu,
-		.data_uptr = (uintptr_t)entries,
-		.data_type = IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST,
-		.entry_len = sizeof(*entries),
-		.entry_num = *count,
-	};
-	int rc = hwpt_invalidate_ioctl(iommufd, &cmd);
-
-	*count = cmd.entry_num;
-	return rc;
+	return mock_invalidate(iommufd, viommu,
+			       IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST, entries,
+			       sizeof(*entries), count);
 }
 
 TEST_F(viommu, invalidation_of_nothing_tells_whether_the_type_is_known)
