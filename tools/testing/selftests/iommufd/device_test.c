@@ -1121,4 +1121,38 @@ TEST_F(end, by_exit_gives_all_memory_back)
 	/* the rest is left to the end of the process; see the teardown */
 }
 
+/* -- the program that the documentation begins with -- */
+
+/* It is beside this one. */
+static int run_first_program(const char *device)
+{
+	static const char name[] = "/first_dma";
+	char program[PATH_MAX + sizeof(name)] = "";
+	int status;
+	pid_t pid;
+
+	if (readlink("/proc/self/exe", program, PATH_MAX) < 0)
+		return -errno;
+	memcpy(strrchr(program, '/'), name, sizeof(name));
+	pid = fork();
+	if (!pid) {
+		execl(program, program, device, NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
+
+TEST(first_program_of_the_documentation_works)
+{
+	char bdf[BDF_SIZE], device[PATH_MAX];
+
+	if (pci_find(EDU_VENDOR, EDU_DEVICE, bdf) == -ENODEV)
+		SKIP(return, "no edu device");
+	ASSERT_EQ(0, vfio_claim(bdf));
+	ASSERT_EQ(0, vfio_device_path(bdf, device, sizeof(device)));
+	EXPECT_EQ(0, run_first_program(device));
+}
+
 TEST_HARNESS_MAIN

@@ -163,13 +163,13 @@ long iommu_interrupts(const char *name)
 	return count;
 }
 
+/* The character device: the one name in a folder of the device's. */
 static int is_vfio_name(const struct dirent *entry)
 {
 	return !strncmp(entry->d_name, "vfio", 4);
 }
 
-/* The character device: the one name in a folder of the device's. */
-static int vfio_device_path(const char *bdf, char *path, size_t size)
+int vfio_device_path(const char *bdf, char *path, size_t size)
 {
 	struct dirent **entries;
 	char folder[PATH_MAX];

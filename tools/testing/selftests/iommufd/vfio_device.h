@@ -26,6 +26,8 @@ struct vfio_dev {
 int pci_find(unsigned int vendor, unsigned int device, char bdf[BDF_SIZE]);
 /* Hands the device to vfio-pci, unless it is already there. */
 int vfio_claim(const char *bdf);
+/* The character device of one that vfio-pci has. */
+int vfio_device_path(const char *bdf, char *path, size_t size);
 /* The number of its IOMMU group. */
 int vfio_group(const char *bdf);
 /* The name of the IOMMU that it is behind, such as "dmar0". */
