@@ -22,9 +22,9 @@ help:
 	@echo "              build on the other kernel (CHECKS='checkpatch warnings kernel-doc"
 	@echo "              uapi scripts arm64 other-base' to choose)"
 	@echo "make bench    instructions counted: ours beside the stock iommufd and type1"
-	@echo "make bench-refresh   the same, into Documentation/userspace-api"
+	@echo "make bench-refresh   the same, into results/"
 	@echo "make matrix   which features each of QEMU's IOMMUs gives, tried in a VM each"
-	@echo "make matrix-refresh  the same, into Documentation/userspace-api"
+	@echo "make matrix-refresh  the same, into results/"
 	@echo "make tree     a kernel source tree with this repository on it, ready to build"
 	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64,"
 	@echo "              coverage, kcsan)"
@@ -71,7 +71,7 @@ matrix:
 
 matrix-refresh:
 	@scripts/install-deps --for build,vm,armvm
-	@scripts/matrix --page Documentation/userspace-api/iommufd-matrix.rst
+	@scripts/matrix --page results/matrix.rst
 
 bench:
 	@scripts/install-deps --for build,vm,bench
@@ -79,7 +79,7 @@ bench:
 
 bench-refresh:
 	@scripts/install-deps --for build,vm,bench
-	@scripts/bench --output Documentation/userspace-api --page Documentation/userspace-api/iommufd-bench.rst
+	@scripts/bench --output results --page results/bench.rst
 
 clean:
 	rm -rf $(CACHE)/build-* $(CACHE)/tree-* $(CACHE)/plain-* $(CACHE)/results $(CACHE)/staging.*
