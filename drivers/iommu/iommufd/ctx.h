@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The context: one open file of /dev/iommu
+ */
+
+/**
+ * DOC: Contexts
  *
- * It lives until the last reference to that file is gone, and everything that
- * was made through it goes when it goes. Hence the rule: an object of a context
- * never holds a file that could hold the context, directly or through other
- * files. Nor does an area, or its memory. Each would wait for the other for
- * ever, and with them the devices that are bound to the context and the memory
- * that they reach. Files that can hold a context are those of VFIO devices and
- * groups, of fault queues, and all into which a file can be put: sockets,
- * io_urings, ...
+ * A context is an open file of /dev/iommu. It lives until the last reference to
+ * that file is gone, and everything that was made through it goes when it goes.
+ * Hence the rule: an object of a context never holds a file that could hold the
+ * context, directly or through other files. Nor does an area, or its memory. Each
+ * would wait for the other for ever, and with them the devices that are bound to
+ * the context and the memory that they reach. Files that can hold a context are
+ * those of VFIO devices and groups, of fault queues, and all into which a file can
+ * be put: sockets, io_urings, ...
  *
  * What a context does hold therefore is known not to hold any of these: files
  * of shmem and hugetlbfs (source_file.c), dma-bufs of exporters that we know

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Objects: what has an ID
+ */
+
+/**
+ * DOC: References of objects
  *
- * References:
+ * There are two kinds of references::
+ *
  *  short-term  by an ioctl while it runs; DESTROY waits for it. Counted in
  *              iommufd_object::wait_cnt. A virtual device has one of its device
  *              for good, but unbind destroys it before it waits.

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Address space: memory at IOVA, and all page tables that follow it
+ */
+
+/**
+ * DOC: Terms and locks
  *
- * This is the engine's front: IOVA space, pinned memory and domain maps put
+ * The address space is the engine's front: IOVA space, pinned memory and domain maps put
  * together into operations that either happen completely or leave no trace.
  *
- * Terms of the engine:
+ * Terms of the engine::
+ *
  *  source     where memory comes from: a process, a file, a dma-buf
  *  run        physically contiguous pages, see runs.h
  *  pinned     one linear range of a source and what of it is pinned, see pinned.h
@@ -18,12 +23,14 @@
  *  accessor   a driver that reaches an address space by software, as those of
  *             mediated devices do: it copies, or makes pins of its own
  *
- * Locks of the subsystem, in the order in which they are taken:
+ * Locks of the subsystem, in the order in which they are taken::
  *
+ *   iommufd_queue::read_lock       who reads the file of a queue
  *   vfio_device_set::lock          vfio: binds, attaches and detaches
  *   iommufd_access::lock           which address space a driver reaches
  *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS
  *   iommufd_group::lock            who is attached to what
+ *   iommufd_fault_queue::answer_lock  answers that are being given
  *   iommufd_ctx::groups_lock       groups that come and go
  *   iommufd_address_space::fill_lock  a follower that comes
  *   iommufd_address_space::followers_lock  who follows the address space
@@ -86,11 +93,27 @@ struct iommufd_follower {
 	bool filled;
 };
 
-/* The range is being unmapped: unpin what is in it, and forget it. May sleep. */
+/**
+ * typedef iommufd_accessor_unmap_t - have a driver unpin what is unmapped
+ * @data: the driver's
+ * @iova: first IOVA
+ * @length: in bytes
+ *
+ * The driver unpins what is in the range, and forgets it.
+ *
+ * Context: process context, may sleep.
+ */
 typedef void (*iommufd_accessor_unmap_t)(void *data, unsigned long iova,
 					 unsigned long length);
 
-/* Look at [iova, last] of page tables. 0 or a negative errno, which ends it. */
+/**
+ * typedef iommufd_visit_t - look at a range of page tables
+ * @data: the caller's
+ * @iova: first IOVA
+ * @last: last IOVA
+ *
+ * Return: 0, or a negative errno, which ends the visit.
+ */
 typedef int (*iommufd_visit_t)(void *data, unsigned long iova,
 			       unsigned long last);
 

@@ -132,6 +132,14 @@ bool iommufd_iova_fits_alignment(struct iommufd_iova_space *space,
  * What is above the engine calls these, which take the lock themselves.
  */
 
+/**
+ * typedef iommufd_usable_range_t - take a range that can be used
+ * @data: the caller's
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Context: with the lock of the space held.
+ */
 typedef void (*iommufd_usable_range_t)(void *data, unsigned long first,
 				       unsigned long last);
 

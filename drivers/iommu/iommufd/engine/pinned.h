@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The pinned-memory object: one linear range of memory and what of it is pinned
+ */
+
+/**
+ * DOC: Pinned memory
  *
- * Terms:
+ * A pinned-memory object is one linear range of memory, and what of it is pinned.
+ * Terms::
+ *
  *  source   where the memory comes from: the address space of a process, a
  *           file, a dma-buf. Turns pages into runs.
  *  page     PAGE_SIZE bytes; pages of an object are counted from its start.

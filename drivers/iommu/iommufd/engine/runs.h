@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Runs: physical memory as (first PFN, number of pages)
+ */
+
+/**
+ * DOC: Runs
  *
  * A run is a stretch of physically contiguous pages, whatever folios they
  * belong to. A run vector describes a linear range of memory: page 0 of the
