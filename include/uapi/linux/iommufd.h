@@ -41,9 +41,12 @@
  *    bytes unknown to the kernel are all zero.
  *
  * Results go into the same structure, as far as the program's size reaches.
- * If they cannot be stored the command is undone.
+ * That they cannot be stored is found out before anything is done.
  *
- * These errors mean the same for all ioctls:
+ * These errors mean the same for all ioctls, but for what their descriptions
+ * say. Documentation/userspace-api/iommufd-reference.rst lists the errors of
+ * each ioctl, in the order in which they are checked for, and what has changed
+ * after some of them.
  *
  *  - ENOTTY: this kernel has no such ioctl
  *  - E2BIG: bytes are set in a part of the structure that is unknown here
@@ -51,10 +54,12 @@
  *    that is unknown here, or the hardware cannot do it
  *  - EINVAL: the structure is too short, or a value in it is wrong
  *  - EFAULT: user memory could not be read or written
- *  - ENOENT: there is no such object, or nothing at that IOVA
+ *  - ENOENT: there is no such object, or nothing at that IOVA. A wrong pt_id of
+ *    IOMMU_HWPT_ALLOC gives EINVAL.
  *  - EBUSY: something still uses the object or the range
  *  - EOVERFLOW: an address computation wraps
  *  - ENOMEM: out of memory, or over the limit of memory that may be pinned
+ *  - EINTR: a fatal signal has ended a wait
  */
 
 /*
@@ -88,8 +93,8 @@ enum {
 };
 
 /*
- * Commands that not every kernel with a /dev/iommu has: from here to 0xdf, far
- * from where the numbers above grow to. Elsewhere they give ENOTTY.
+ * Commands that not every kernel with a /dev/iommu has, from here to 0xdf: the
+ * numbers above are not expected to come that far. Elsewhere they give ENOTTY.
  */
 enum {
 	IOMMUFD_CMD_EXTENSION_BASE = 0xd0,
@@ -103,9 +108,11 @@ enum {
  * @size: sizeof(struct iommu_destroy)
  * @id: What to destroy: the ID of an object that an ioctl allocated
  *
- * Fails with EBUSY while another object or a kernel driver uses the object.
- * Objects that belong to a kernel driver, such as devices, are always in use.
- * Closing the file destroys whatever is left, in the right order.
+ * Fails with EBUSY while another object or a kernel driver uses the object, or
+ * the file of a queue is open. Waits for ioctls that use it just then, which a
+ * fatal signal ends (EINTR). Objects that belong to a kernel driver, such as
+ * devices, are always in use. Closing the file destroys whatever is left, in
+ * the right order.
  */
 struct iommu_destroy {
 	__u32 size;
@@ -120,12 +127,15 @@ struct iommu_destroy {
  *                            RLIMIT_MEMLOCK: 0, the default, for the user; 1
  *                            for the process. It holds for the whole file, so
  *                            object_id is 0. Setting it needs CAP_SYS_RESOURCE
- *                            and a file that has no objects yet.
+ *                            (EPERM) and a file that has no objects yet
+ *                            (EBUSY).
  * @IOMMU_OPTION_HUGE_PAGES: Of the IOAS in object_id: 1, the default, lets
  *                           contiguous memory be mapped by IO page table
  *                           entries of any size; with 0 each entry covers
- *                           PAGE_SIZE. Setting 0 is for measurements and fails
- *                           when the IOAS has page tables and maps already.
+ *                           PAGE_SIZE. Setting 0 is for measurements. It fails
+ *                           when the IOAS has page tables and maps already
+ *                           (EINVAL), or a map that does not consist of whole
+ *                           pages (EADDRINUSE).
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
@@ -240,7 +250,8 @@ struct iommu_ioas_iova_ranges {
  * State which IOVAs the program needs. From then on these stay usable, because
  * a device that would take one of them away is refused with EADDRINUSE, and
  * IOVAs that the kernel chooses for a map come from these ranges. A map at a
- * fixed IOVA may still go anywhere.
+ * fixed IOVA may still go anywhere. A range has two bytes at least, or EINVAL
+ * is returned.
  *
  * The list takes the place of the one that was given before; an empty list is
  * no restriction at all. EADDRINUSE is returned, and nothing has changed, if an
@@ -288,8 +299,9 @@ enum iommufd_ioas_map_flags {
  * pinned shows when something is attached.
  *
  * A fixed IOVA must be free (else EEXIST) and usable (else EINVAL). A chosen
- * IOVA has the same offset in its page as @user_va, and ENOSPC says that there
- * is no free range long enough.
+ * IOVA has the same offset in its page as @user_va, and is neither in the first
+ * nor in the last page that there is. ENOSPC says that there is no free range
+ * long enough.
  */
 struct iommu_ioas_map {
 	__u32 size;
@@ -308,13 +320,16 @@ struct iommu_ioas_map {
  * @size: sizeof(struct iommu_ioas_map_file)
  * @flags: Combination of enum iommufd_ioas_map_flags
  * @ioas_id: The IOAS
- * @fd: A memfd, or a dma-buf
+ * @fd: A memfd, another file of tmpfs or hugetlbfs, or a dma-buf
  * @start: Where the memory begins in the file, in bytes
  * @length: How many bytes
  * @iova: As in struct iommu_ioas_map
  *
  * Like IOMMU_IOAS_MAP, for the memory of a file that need not be mapped in any
- * process. The map keeps the file; @fd may be closed.
+ * process. The map keeps the file; @fd may be closed. It has to be open for
+ * reading, and for a writeable map for writing as well (EPERM). Files of other
+ * kinds are refused when their memory would be pinned (EINVAL), which is when
+ * the IOAS has a page table.
  *
  * A dma-buf is accepted only if its exporter can hand its physical range to
  * iommufd, as VFIO PCI does for device memory that is exported with
@@ -371,14 +386,16 @@ struct iommu_ioas_copy {
  * @iova: The first IOVA
  * @length: In: how many bytes. Out: how many of these were mapped.
  *
- * Remove all maps in a range. On return no device reaches the memory any more
- * and the pins are gone. An @iova of 0 with a @length of U64_MAX means
- * everything and succeeds even when there is nothing.
+ * Remove all maps in a range. On return no device reaches the memory by them
+ * any more, and it is unpinned unless a copy (IOMMU_IOAS_COPY) of it is left.
+ * An @iova of 0 with a @length of U64_MAX means everything and succeeds even
+ * when there is nothing.
  *
  * Maps go as a whole, as they were made: a range that ends inside one fails
- * with ENOENT, and so does a range in which nothing is mapped. Maps in front of
- * the one that is cut may be gone then. EBUSY says that a map is being made or
- * removed by another thread, or that hardware depends on it.
+ * with ENOENT, and so does a range in which nothing is mapped. EBUSY says that
+ * a map is being made or removed by another thread, EDEADLK that a kernel
+ * driver does not unpin what it has pinned. If one map cannot be removed none
+ * is.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
@@ -424,6 +441,8 @@ struct iommu_ioas_change_process {
  * For programs that drive a device which nothing protects the system from: they
  * must give it physical addresses. Needs CAP_SYS_RAWIO. Memory stays where it
  * is as long as it is mapped.
+ *
+ * This kernel does not have it: ENOTTY.
  */
 struct iommu_ioas_noiommu_get_pa {
 	__u32 size;
@@ -457,10 +476,11 @@ enum iommufd_vfio_ioas_op {
  * @op: One of enum iommufd_vfio_ioas_op
  * @__reserved: Must be 0
  *
- * The file can stand in for a VFIO container. VFIO's ioctls name no address
- * space, so there is one IOAS for them: the one that was set here, or else one
- * that is made when the first VFIO group is put in. This neither destroys an
- * IOAS nor moves what is attached already.
+ * The file can be given to VFIO groups as their container
+ * (VFIO_GROUP_SET_CONTAINER). Groups name no address space, so there is one
+ * IOAS for them: the one that was set here, or else one that is made when the
+ * first group is put in. This neither destroys an IOAS nor moves what is
+ * attached already.
  */
 struct iommu_vfio_ioas {
 	__u32 size;
@@ -831,10 +851,10 @@ struct iommu_hwpt_amd_guest {
  *  - On an IOAS, the kernel owns the page table and fills it with the maps of
  *    the IOAS, now and as they change. @data_type is IOMMU_HWPT_DATA_NONE.
  *  - On a parent HWPT, or a vIOMMU that has one, the page table is nested: it
- *    belongs to a guest and lies in the guest's memory, and what it yields is
- *    translated once more by the parent. The data tell where it is. The parent
- *    was allocated with IOMMU_HWPT_ALLOC_NEST_PARENT, and the device sits
- *    behind the IOMMU of parent or vIOMMU.
+ *    belongs to a guest and lies in the guest's memory, and the addresses that
+ *    it gives are translated once more by the parent. The data tell where it
+ *    is. The parent was allocated with IOMMU_HWPT_ALLOC_NEST_PARENT, and the
+ *    device sits behind the IOMMU of parent or vIOMMU.
  *
  * Attaching a device to an IOAS makes a page table of the first kind by itself,
  * which vanishes with the last device on it. A page table that this ioctl
@@ -887,8 +907,8 @@ enum iommu_hwpt_vtd_s1_invalidate_flags {
  * @flags: Combination of enum iommu_hwpt_vtd_s1_invalidate_flags
  * @__reserved: Must be 0
  *
- * An @addr of 0 with @npages of U64_MAX drops all that is cached of the page
- * table. The caches of devices that use ATS are taken care of.
+ * An @addr of 0 with @npages of U64_MAX invalidates all that is cached of the
+ * page table. The caches of devices that use ATS are invalidated as well.
  */
 struct iommu_hwpt_vtd_s1_invalidate {
 	__aligned_u64 addr;
@@ -919,8 +939,8 @@ struct iommu_viommu_arm_smmuv3_invalidate {
  * @data_type: One of enum iommu_hwpt_invalidate_data_type, the same for all
  *             requests of the array
  * @entry_len: Size of one request in bytes, at most PAGE_SIZE
- * @entry_num: In: how many requests there are. Out: how many were carried out,
- *             also when the ioctl fails.
+ * @entry_num: In: how many requests there are, at most 2^19. Out: how many were
+ *             carried out, also when the ioctl fails.
  * @__reserved: Must be 0
  *
  * Forget what hardware has cached. After a guest has changed its page table
@@ -957,7 +977,7 @@ enum iommufd_hwpt_set_dirty_tracking_flags {
  * @flags: Combination of enum iommufd_hwpt_set_dirty_tracking_flags
  * @hwpt_id: A page table that was allocated with
  *           IOMMU_HWPT_ALLOC_DIRTY_TRACKING
- * @__reserved: Must be 0
+ * @__reserved: Should be 0; is not looked at
  *
  * Start or stop recording what devices write. Nothing is dirty at the start.
  */
@@ -989,7 +1009,8 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
  * @__reserved: Must be 0
  * @iova: The first IOVA, a multiple of @page_size
  * @length: How many bytes, a multiple of @page_size
- * @page_size: How many bytes one bit stands for
+ * @page_size: How many bytes one bit stands for: a power of two, at most
+ *             @length
  * @data: Pointer to the bitmap, an array of 64-bit words
  *
  * Which memory devices have written since it was last read, which this does and
@@ -1024,12 +1045,14 @@ struct iommu_hwpt_get_dirty_bitmap {
  * @size: sizeof(struct iommu_fault_alloc)
  * @flags: Must be 0
  * @out_fault_id: The new queue, for fault_id of struct iommu_hwpt_alloc
- * @out_fault_fd: A file on which the program meets the faults
+ * @out_fault_fd: A file to read page requests from and write answers to; the
+ *                program closes it
  *
  * Page requests of devices whose page tables name the queue come out of the
  * file as struct iommu_hwpt_pgfault, whole groups at a time, and answers are
  * written to it as struct iommu_hwpt_page_response. poll() tells when there is
- * something to read; read() does not wait, it returns 0.
+ * something to read; read() does not wait, it returns 0. The length of a read
+ * or write is a multiple of the structure's size, or ESPIPE is returned.
  */
 struct iommu_fault_alloc {
 	__u32 size;
@@ -1191,8 +1214,9 @@ struct iommu_viommu_alloc {
  *           SMMUv3, the device ID of an AMD IOMMU, the requester ID of VT-d
  *
  * Tell the kernel what the guest calls a device. Destroy the virtual device
- * before the device is closed. Otherwise it goes away with the device, and its
- * ID stays taken, of use to nobody, until the iommufd is closed.
+ * before the device is closed. Otherwise it goes away with the device. Its ID
+ * then finds no object any more, and is not given to another one until the file
+ * is closed.
  */
 struct iommu_vdevice_alloc {
 	__u32 size;
