@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Kernel trees that vendor this repository use drivers/iommu/iommufd/Makefile;
-# this file is for working on the repository itself.
+# This file is for working on the repository itself. What a kernel tree builds is
+# drivers/iommu/iommufd/Makefile.
 
 SHELL := /bin/bash
 export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES
@@ -13,7 +13,7 @@ CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 help:
 	@echo "make run      boot a VM and watch two devices do DMA through /dev/iommu"
-	@echo "make check    all tests: ours, KUnit, the base kernel's VFIO selftests"
+	@echo "make check    what a change has to pass: our tests, KUnit, the base's VFIO selftests"
 	@echo "              (SUITES='iommufd kunit vfio module plain arm64' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
 	@echo "              and matrix)"
