@@ -541,11 +541,11 @@ static int attach_by_id(struct attach_change *change, u32 *pt_id)
  * @pt_id: ID of an IOAS, for which a page table is found or made, or of a page
  *         table; receives the ID of the page table
  *
- * Context: process context, may sleep.
- *
  * Page tables on a PASID, and that of a device any PASID of which is attached,
  * are to be PASID capable. Automatic ones are when the group has PASIDs that
  * the kernel has chosen, and else are not.
+ *
+ * Context: process context, may sleep.
  *
  * Return: 0; -ENOENT without such an object; -EINVAL for one of another type,
  * for a page table of another IOMMU driver, for a PASID beyond those of the

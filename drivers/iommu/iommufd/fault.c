@@ -8,10 +8,10 @@
  * handler, which puts it into the page table's queue. User space reads the
  * group from the queue's file, and writes an answer. Whatever it leaves
  * unanswered is answered when the device leaves the page table or the file is
- * closed: a device that waits for ever can bring down more than itself.
+ * closed, so that no device waits for ever.
  *
  * The core calls the handler from threads that serve devices of other programs
- * too, and nobody is there whom it could tell of an error. So it needs no
+ * too, and there is no caller that could handle an error. So it needs no
  * memory, and takes no lock under which anything waits for user memory. What
  * takes memory is done when a group is read: only then it gets its cookie.
  *

@@ -4,7 +4,7 @@
  *
  * Whoever tracks what devices write, IOMMU drivers and VFIO drivers, hands the
  * result to user space through this. It owns the pins of the user's pages and
- * nothing else, and it is built in because its users may be.
+ * nothing else. It is built in, as the drivers that call it may be.
  *
  * Terms:
  *

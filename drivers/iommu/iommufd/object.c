@@ -441,7 +441,7 @@ bool iommufd_object_release_and_take(struct iommufd_ctx *ctx,
  * @obj: an object that nobody has a long-term reference of, or takes one. It is
  *       not freed meanwhile, but somebody else may have begun to destroy it.
  *
- * The ID is of use to nobody until the file closes.
+ * Until the file closes the ID finds no object, and is not given to another.
  *
  * Context: any.
  * Return: true if the object is dead now, and the caller's to destroy by

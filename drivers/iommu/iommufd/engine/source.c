@@ -28,7 +28,7 @@ void iommufd_scratch_init(struct iommufd_scratch *scratch, unsigned long nr,
 
 	scratch->entries = scratch->on_stack;
 	if (nr_max * size > sizeof(scratch->on_stack)) {
-		/* More entries in a step are a convenience, not a need. */
+		/* With fewer entries pinning only takes more steps. */
 		scratch->entries = kmalloc_array(nr_max, size,
 						 GFP_KERNEL_ACCOUNT |
 						 __GFP_NOWARN |
@@ -97,7 +97,7 @@ static __always_inline void source_unpin_run(struct iommufd_run run, bool dirty)
 		unpin_user_page_range_dirty_lock(page, npages, dirty);
 	else
 		iommufd_unpin_pages(page, npages, dirty);
-	/* After a page it is not worth the question. */
+	/* Asking costs more than to unpin a small page does. */
 	if (npages > SZ_2M / SZ_4K)
 		cond_resched();
 }

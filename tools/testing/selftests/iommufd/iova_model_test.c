@@ -246,25 +246,16 @@ static bool try_map_anywhere(struct pair *pair, __u64 unit)
 	return fits && iova == expected;
 }
 
-/*
- * Maps below the first one that is only partly inside may be gone or not: such
- * are unmapped one by one, so that the model need not know.
- */
-static void forget_maps_below(struct pair *pair,
-			      const struct iommu_iova_range *range)
+static void model_remove_within(struct model *model,
+				const struct iommu_iova_range *range)
 {
-	struct model *model = &pair->model;
 	int i = first_overlap(model, range);
 
-	while (i < model->map_count && contains(range, &model->maps[i])) {
-		const struct iommu_iova_range *map = &model->maps[i];
-
-		ioas_unmap(pair->iommufd, pair->ioas, map->start,
-			   length_of(map), NULL);
+	while (i < model->map_count && contains(range, &model->maps[i]))
 		model_remove(model, i);
-	}
 }
 
+/* An unmap that is refused removes nothing: what follows would find a gap. */
 static bool try_unmap(struct pair *pair, __u64 unit)
 {
 	struct iommu_iova_range range = random_range(pair, unit,
@@ -291,8 +282,8 @@ static bool try_unmap(struct pair *pair, __u64 unit)
 
 	rc = ioas_unmap(pair->iommufd, pair->ioas, range.start,
 			length_of(&range), &bytes);
-	if (expected != -EOVERFLOW)
-		forget_maps_below(pair, &range);
+	if (!rc)
+		model_remove_within(model, &range);
 	return rc == expected && (rc || bytes == expected_bytes);
 }
 
