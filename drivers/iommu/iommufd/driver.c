@@ -5,12 +5,19 @@
  * The drivers are built in while the rest may be a module, so nothing here may
  * call into the rest.
  */
+#include <linux/cleanup.h>
 #include <linux/iommufd.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/rculist.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
 
 #include "ctx.h"
 #include "device.h"
 #include "object.h"
+#include "veventq.h"
 
 /**
  * _iommufd_object_depend - let one object of a vIOMMU keep another alive
@@ -134,19 +141,90 @@ int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_get_vdev_id, "IOMMUFD");
 
+/* What there is no memory for is lost, whoever happens to run here. */
+static struct iommufd_vevent *driver_new_event(struct iommufd_veventq *queue,
+					       const void *data, size_t length)
+{
+	struct iommufd_vevent *event;
+	struct mem_cgroup *old;
+
+	old = set_active_memcg(queue->memcg);
+	event = kmalloc(struct_size(event, data, length),
+			GFP_NOWAIT | __GFP_ACCOUNT);
+	set_active_memcg(old);
+	if (!event)
+		return NULL;
+	event->length = length;
+	event->header = (struct iommufd_vevent_header){
+		.sequence = queue->next_sequence,
+	};
+	memcpy(event->data, data, length);
+	return event;
+}
+
+static void driver_add_event(struct iommufd_veventq *queue, const void *data,
+			     size_t length)
+{
+	struct iommufd_vevent *event = NULL;
+
+	lockdep_assert_held(&queue->lock);
+
+	if (queue->nr_events != queue->depth)
+		event = driver_new_event(queue, data, length);
+	if (event) {
+		list_add_tail(&event->node, &queue->events);
+		queue->nr_events++;
+	}
+	/* What was lost before the event is seen by its number. */
+	queue->lost = !event;
+	queue->next_sequence = (queue->next_sequence + 1) & INT_MAX;
+}
+
+static int driver_report_event(struct iommufd_veventq *queue, const void *data,
+			       size_t length)
+{
+	unsigned long flags;
+	bool closed;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	closed = queue->closed;
+	if (!closed)
+		driver_add_event(queue, data, length);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (closed)
+		return -EOPNOTSUPP;
+	iommufd_queue_wake(&queue->common);
+	return 0;
+}
+
 /**
  * iommufd_viommu_report_event - tell the owner of a vIOMMU of an event
- * @viommu: the vIOMMU
+ * @viommu: the vIOMMU, which is not destroyed meanwhile
  * @type: the type of event
  * @event_data: what happened
  * @data_len: bytes of @event_data
  *
- * Return: -EOPNOTSUPP, as no vIOMMU has an event queue yet.
+ * The event may be lost, as user space is told then.
+ *
+ * Context: any but NMI.
+ *
+ * Return: 0; -EOPNOTSUPP if there is no queue for this type that somebody could
+ * read; -EINVAL if there are no data.
  */
 int iommufd_viommu_report_event(struct iommufd_viommu *viommu,
 				enum iommu_veventq_type type, void *event_data,
 				size_t data_len)
 {
+	struct iommufd_veventq *queue;
+
+	if (WARN_ON_ONCE(!event_data || !data_len))
+		return -EINVAL;
+
+	guard(rcu)();
+	list_for_each_entry_rcu(queue, &viommu->veventqs, node) {
+		if (queue->type == type)
+			return driver_report_event(queue, event_data, data_len);
+	}
 	return -EOPNOTSUPP;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_report_event, "IOMMUFD");

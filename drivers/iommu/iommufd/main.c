@@ -39,6 +39,7 @@
 #include "sw_msi.h"
 #include "test_hooks.h"
 #include "vdevice.h"
+#include "veventq.h"
 #include "vfio_compat.h"
 #include "viommu.h"
 
@@ -52,6 +53,7 @@ iommufd_object_types[IOMMUFD_NR_OBJ_TYPES] = {
 	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
 	[IOMMUFD_OBJ_PASID] = &iommufd_pasid_object_ops,
 	[IOMMUFD_OBJ_VDEVICE] = &iommufd_vdevice_object_ops,
+	[IOMMUFD_OBJ_VEVENTQ] = &iommufd_veventq_object_ops,
 	[IOMMUFD_OBJ_VIOMMU] = &iommufd_viommu_object_ops,
 #ifdef CONFIG_IOMMUFD_TEST
 	[IOMMUFD_OBJ_SELFTEST] = &iommufd_test_object_ops,
@@ -82,6 +84,7 @@ union iommufd_arg {
 	struct iommu_option option;
 	struct iommu_pasid_alloc pasid_alloc;
 	struct iommu_vdevice_alloc vdevice_alloc;
+	struct iommu_veventq_alloc veventq_alloc;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu_alloc;
 #ifdef CONFIG_IOMMUFD_TEST
@@ -147,6 +150,8 @@ static const struct iommufd_command commands[] = {
 	COMMAND(OPTION, struct iommu_option, val64, iommufd_option_ioctl),
 	COMMAND(VDEVICE_ALLOC, struct iommu_vdevice_alloc, virt_id,
 		iommufd_vdevice_alloc_ioctl),
+	COMMAND(VEVENTQ_ALLOC, struct iommu_veventq_alloc, out_veventq_fd,
+		iommufd_veventq_alloc_ioctl),
 	COMMAND(VFIO_IOAS, struct iommu_vfio_ioas, __reserved,
 		iommufd_vfio_ioas_ioctl),
 	COMMAND(VIOMMU_ALLOC, struct iommu_viommu_alloc, out_viommu_id,

@@ -156,8 +156,13 @@ static bool object_try_kill(struct iommufd_object *obj)
 /* @obj: dead, and out of the table */
 static void object_free(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
-	iommufd_object_types[obj->type]->destroy(ctx, obj);
-	kfree(obj);
+	const struct iommufd_object_ops *ops = iommufd_object_types[obj->type];
+
+	ops->destroy(ctx, obj);
+	if (ops->free)
+		ops->free(obj);
+	else
+		kfree(obj);
 }
 
 /**

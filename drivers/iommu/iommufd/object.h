@@ -45,12 +45,14 @@ struct iommufd_ctx;
  *          reference; called with the lock of the table held, see
  *          iommufd_object_sync_in_use(). May be NULL.
  * @destroy: free what the object owns, not its memory. Cannot fail.
+ * @free: free its memory, where kfree() does not do. May be NULL.
  * @owned_by_kernel: only the driver that made it can destroy it
  */
 struct iommufd_object_ops {
 	size_t size;
 	bool (*in_use)(struct iommufd_object *obj);
 	void (*destroy)(struct iommufd_ctx *ctx, struct iommufd_object *obj);
+	void (*free)(struct iommufd_object *obj);
 	bool owned_by_kernel;
 };
 

@@ -248,6 +248,7 @@ struct mock_device *mock_device_create(u32 flags)
 		return ERR_PTR(-ENOMEM);
 	mdev->flags = flags;
 	init_rwsem(&mdev->attach_lock);
+	spin_lock_init(&mdev->event_lock);
 	for (i = 0; i != MOCK_DEV_CACHE_NUM; i++)
 		mdev->cache[i] = IOMMU_TEST_DEV_CACHE_DEFAULT;
 	device_initialize(&mdev->dev);

@@ -25,6 +25,7 @@ static struct dentry *debugfs_dir;
  * Attach
  */
 
+/* With or without a PASID */
 static int mock_domain_switch(struct iommu_domain *domain, struct device *dev,
 			      struct iommu_domain *old)
 {
@@ -35,6 +36,21 @@ static int mock_domain_switch(struct iommu_domain *domain, struct device *dev,
 		return rc;
 	mock_device_disable_faults(dev, old);
 	return 0;
+}
+
+/* Without a PASID; @viommu may be NULL. */
+static int mock_domain_switch_device(struct iommu_domain *domain,
+				     struct device *dev,
+				     struct iommu_domain *old,
+				     struct iommufd_viommu *viommu,
+				     unsigned long virt_id)
+{
+	int rc;
+
+	rc = mock_domain_switch(domain, dev, old);
+	if (!rc)
+		mock_device_set_viommu(dev, viommu, virt_id);
+	return rc;
 }
 
 /*
@@ -66,7 +82,7 @@ static int mock_blocking_attach_dev(struct iommu_domain *domain,
 				    struct device *dev,
 				    struct iommu_domain *old)
 {
-	return mock_domain_switch(domain, dev, old);
+	return mock_domain_switch_device(domain, dev, old, NULL, 0);
 }
 
 static int mock_blocking_set_dev_pasid(struct iommu_domain *domain,
@@ -139,7 +155,7 @@ static int mock_paging_attach_dev(struct iommu_domain *domain,
 {
 	if (!mock_domain_suits(domain, dev))
 		return -EINVAL;
-	return mock_domain_switch(domain, dev, old);
+	return mock_domain_switch_device(domain, dev, old, NULL, 0);
 }
 
 static int mock_paging_set_dev_pasid(struct iommu_domain *domain,
@@ -304,7 +320,7 @@ static int mock_nested_attach_dev(struct iommu_domain *domain,
 				  struct device *dev, struct iommu_domain *old)
 {
 	struct iommufd_viommu *viommu = to_mock_nested(domain)->viommu;
-	unsigned long virt_id;
+	unsigned long virt_id = 0;
 	int rc;
 
 	if (viommu) {
@@ -312,7 +328,7 @@ static int mock_nested_attach_dev(struct iommu_domain *domain,
 		if (rc)
 			return rc;
 	}
-	return mock_domain_switch(domain, dev, old);
+	return mock_domain_switch_device(domain, dev, old, viommu, virt_id);
 }
 
 static int mock_nested_set_dev_pasid(struct iommu_domain *domain,

@@ -16,6 +16,7 @@
 #include <linux/device.h>
 #include <linux/iommufd.h>
 #include <linux/rwsem.h>
+#include <linux/spinlock.h>
 #include <linux/xarray.h>
 
 #include "../iommufd_test.h"
@@ -43,6 +44,10 @@ struct iopf_queue;
  *               guarded by the lock of the device's iommu_group
  * @reserved_pasid_armed: the next page table on IOMMU_TEST_PASID_RESERVED is
  *                        refused; guarded likewise
+ * @event_lock: guards what follows; held while the device raises an event,
+ *              which may not sleep
+ * @viommu: what the page table of the device was made on, or NULL
+ * @virt_id: the number of the device there
  */
 struct mock_device {
 	struct device dev;
@@ -52,6 +57,9 @@ struct mock_device {
 	u32 cache[MOCK_DEV_CACHE_NUM];
 	unsigned int nr_faulting;
 	bool reserved_pasid_armed;
+	spinlock_t event_lock;		/* viommu, virt_id */
+	struct iommufd_viommu *viommu;
+	unsigned long virt_id;
 };
 
 /* Context: the words may be looked at, and emptied by others, meanwhile. */
@@ -138,6 +146,8 @@ int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 void mock_fault_init(void);
 
 /* event.c */
+void mock_device_set_viommu(struct device *dev, struct iommufd_viommu *viommu,
+			    unsigned long virt_id);
 int mock_op_trigger_vevent(struct iommufd_call *call,
 			   struct iommu_test_cmd *cmd);
 

@@ -232,6 +232,29 @@ int vdevice_alloc(int iommufd, __u32 viommu, __u32 dev_id, __u64 virt_id,
 	return rc;
 }
 
+int veventq_alloc_ioctl(int iommufd, struct iommu_veventq_alloc *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_VEVENTQ_ALLOC, cmd);
+}
+
+int veventq_alloc(int iommufd, __u32 viommu, __u32 type, __u32 depth,
+		  __u32 *veventq, int *fd)
+{
+	struct iommu_veventq_alloc cmd = {
+		.viommu_id = viommu,
+		.type = type,
+		.veventq_depth = depth,
+	};
+	int rc = veventq_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc) {
+		*veventq = cmd.out_veventq_id;
+		*fd = cmd.out_veventq_fd;
+	}
+	return rc;
+}
+
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd)
 {
 	cmd->size = sizeof(*cmd);

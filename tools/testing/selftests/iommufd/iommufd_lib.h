@@ -77,12 +77,17 @@ int pasid_alloc(int iommufd, __u32 dev_id, __u32 *pasid, __u32 *id);
 int vdevice_alloc(int iommufd, __u32 viommu, __u32 dev_id, __u64 virt_id,
 		  __u32 *vdevice);
 
+/* A queue for the events of a vIOMMU; *fd is its file. */
+int veventq_alloc(int iommufd, __u32 viommu, __u32 type, __u32 depth,
+		  __u32 *veventq, int *fd);
+
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
 int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
 int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd);
 int viommu_alloc_ioctl(int iommufd, struct iommu_viommu_alloc *cmd);
 int vdevice_alloc_ioctl(int iommufd, struct iommu_vdevice_alloc *cmd);
+int veventq_alloc_ioctl(int iommufd, struct iommu_veventq_alloc *cmd);
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd);
 
 #endif
