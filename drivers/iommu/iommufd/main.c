@@ -26,6 +26,7 @@
 #include "dirty.h"
 #include "fault.h"
 #include "hw_info.h"
+#include "hw_queue.h"
 #include "hwpt.h"
 #include "hwpt_alloc.h"
 #include "hwpt_nested.h"
@@ -48,6 +49,7 @@ iommufd_object_types[IOMMUFD_NR_OBJ_TYPES] = {
 	[IOMMUFD_OBJ_ACCESS] = &iommufd_access_object_ops,
 	[IOMMUFD_OBJ_DEVICE] = &iommufd_device_object_ops,
 	[IOMMUFD_OBJ_FAULT] = &iommufd_fault_queue_object_ops,
+	[IOMMUFD_OBJ_HW_QUEUE] = &iommufd_hw_queue_object_ops,
 	[IOMMUFD_OBJ_HWPT_NESTED] = &iommufd_hwpt_nested_object_ops,
 	[IOMMUFD_OBJ_HWPT_PAGING] = &iommufd_hwpt_paging_object_ops,
 	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
@@ -69,6 +71,7 @@ union iommufd_arg {
 	struct iommu_destroy destroy;
 	struct iommu_fault_alloc fault_alloc;
 	struct iommu_hw_info hw_info;
+	struct iommu_hw_queue_alloc hw_queue_alloc;
 	struct iommu_hwpt_alloc hwpt_alloc;
 	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
 	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
@@ -123,6 +126,8 @@ static const struct iommufd_command commands[] = {
 		iommufd_fault_queue_alloc_ioctl),
 	COMMAND(GET_HW_INFO, struct iommu_hw_info, __reserved,
 		iommufd_get_hw_info_ioctl),
+	COMMAND(HW_QUEUE_ALLOC, struct iommu_hw_queue_alloc, length,
+		iommufd_hw_queue_alloc_ioctl),
 	COMMAND(HWPT_ALLOC, struct iommu_hwpt_alloc, __reserved,
 		iommufd_hwpt_alloc_ioctl),
 	COMMAND(HWPT_GET_DIRTY_BITMAP, struct iommu_hwpt_get_dirty_bitmap, data,

@@ -44,9 +44,19 @@ static bool accessor_is_shut_out(const struct iommufd_address_space *as,
 	return false;
 }
 
-static int accessor_check_area(const struct iommufd_address_space *as,
-			       const struct access_request *req,
-			       struct iommufd_area *area)
+/**
+ * iommufd_accessors_check_area - may memory be reached by its IOVA?
+ * @as: the address space
+ * @area: the area that shows it
+ * @write: it will be written to, else read
+ * @pages: whole pages are needed
+ *
+ * Context: caller holds the lock of the space.
+ * Return: as iommufd_address_space_pin().
+ */
+int iommufd_accessors_check_area(const struct iommufd_address_space *as,
+				 struct iommufd_area *area, bool write,
+				 bool pages)
 {
 	switch (iommufd_area_state(area)) {
 	case IOMMUFD_AREA_CREATING:
@@ -58,9 +68,9 @@ static int accessor_check_area(const struct iommufd_address_space *as,
 	}
 	if (accessor_is_shut_out(as, area) || area->pinned->revocable)
 		return -EINVAL;
-	if (req->pages && !accessor_sees_whole_pages(area))
+	if (pages && !accessor_sees_whole_pages(area))
 		return -EINVAL;
-	if (!(area->prot & (req->write ? IOMMU_WRITE : IOMMU_READ)))
+	if (!(area->prot & (write ? IOMMU_WRITE : IOMMU_READ)))
 		return -EPERM;
 	return 0;
 }
@@ -102,7 +112,8 @@ static struct iommufd_area *accessor_begin(struct iommufd_address_space *as,
 			rc = -ENOENT;
 			goto err_finish;
 		}
-		rc = accessor_check_area(as, req, area);
+		rc = iommufd_accessors_check_area(as, area, req->write,
+						  req->pages);
 		if (rc)
 			goto err_finish;
 		atomic_inc(&area->busy);

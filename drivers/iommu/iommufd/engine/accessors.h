@@ -17,6 +17,9 @@ static inline void iommufd_accessors_wake(struct iommufd_address_space *as)
 		wake_up_all(&as->idle);
 }
 
+int iommufd_accessors_check_area(const struct iommufd_address_space *as,
+				 struct iommufd_area *area, bool write,
+				 bool pages);
 int iommufd_accessors_notify(struct iommufd_address_space *as,
 			     const struct iommufd_closed_range *range);
 int iommufd_accessors_wait_idle(struct iommufd_address_space *as,

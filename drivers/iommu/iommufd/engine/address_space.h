@@ -231,6 +231,12 @@ int iommufd_address_space_copy(struct iommufd_address_space *as,
 			       unsigned long iova, unsigned long last,
 			       void *data, bool write, unsigned int how);
 
+int iommufd_address_space_lock(struct iommufd_address_space *as,
+			       unsigned long iova, unsigned long last,
+			       phys_addr_t *phys);
+void iommufd_address_space_unlock(struct iommufd_address_space *as,
+				  unsigned long iova, unsigned long last);
+
 void iommufd_address_space_realign(struct iommufd_address_space *as);
 int iommufd_address_space_set_page_by_page(struct iommufd_address_space *as,
 					   bool page_by_page);

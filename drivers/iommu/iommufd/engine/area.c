@@ -26,6 +26,7 @@ static void area_init(struct iommufd_area *area, struct iommufd_pinned *pinned,
 	atomic_set(&area->busy, 0);
 	area->state = IOMMUFD_AREA_CREATING;
 	area->has_pin = false;
+	area->locks = 0;
 }
 
 /**

@@ -47,6 +47,8 @@ enum iommufd_area_state {
  * @has_pin: it has a pin for page tables. Belongs to the thread that has the area
  *           CREATING or DYING, otherwise to the follower that comes, or was the
  *           last to leave.
+ * @locks: how often it was locked for hardware, see area_lock.c; guarded by the
+ *         lock of the space
  */
 struct iommufd_area {
 	struct rb_node node;
@@ -62,6 +64,7 @@ struct iommufd_area {
 	atomic_t busy;
 	u8 state;
 	bool has_pin;
+	u16 locks;
 };
 
 static inline unsigned long iommufd_area_length(const struct iommufd_area *area)

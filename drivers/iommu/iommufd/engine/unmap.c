@@ -22,7 +22,7 @@ static int unmap_check_area(struct iommufd_area *area, unsigned long iova,
 {
 	if (area->iova < iova || area->last > last)
 		return -ENOENT;
-	return iommufd_area_is_live(area) ? 0 : -EBUSY;
+	return iommufd_area_is_live(area) && !area->locks ? 0 : -EBUSY;
 }
 
 /* What one unmap is about */
@@ -193,7 +193,7 @@ static noinline_for_stack int unmap_in_use(struct iommufd_address_space *as,
  * asked to unpin.
  *
  * Return: 0; -ENOENT if an area is only partly in the range; -EBUSY if another
- * thread maps or unmaps one; -EDEADLOCK if a driver does not unpin; -EINTR on a
+ * thread maps or unmaps one, or one is locked; -EDEADLOCK if a driver does not unpin; -EINTR on a
  * fatal signal, only if there is somebody to wait for. On an error nothing has
  * changed.
  */

@@ -7,6 +7,7 @@
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 
 #include "../test_hooks.h"
@@ -15,9 +16,32 @@
 /**
  * struct mock_viommu - a share of the mock IOMMU
  * @core: the subsystem's part
+ * @parent: the page table that it was made on
+ * @queues_lock: guards @queues
+ * @queues: by index
  */
 struct mock_viommu {
 	struct iommufd_viommu core;
+	struct iommu_domain *parent;
+	struct mutex queues_lock;	/* queues */
+	struct mock_hw_queue *queues[IOMMU_TEST_HW_QUEUE_MAX];
+};
+
+static struct mock_viommu *to_mock_viommu(struct iommufd_viommu *viommu)
+{
+	return container_of(viommu, struct mock_viommu, core);
+}
+
+/**
+ * struct mock_hw_queue - a queue of the mock IOMMU in a guest's memory
+ * @core: the subsystem's part
+ * @index: which it is
+ * @previous: the one that it depends on, NULL for the first
+ */
+struct mock_hw_queue {
+	struct iommufd_hw_queue core;
+	u32 index;
+	struct mock_hw_queue *previous;
 };
 
 /**
@@ -123,11 +147,91 @@ static int mock_viommu_cache_invalidate(struct iommufd_viommu *viommu,
 	return rc;
 }
 
+/*
+ * Hardware queues. Like real hardware it has to be given them from the first one
+ * on, and must not lose one before those behind it.
+ */
+
+static size_t mock_hw_queue_size(struct iommufd_viommu *viommu,
+				 enum iommu_hw_queue_type type)
+{
+	if ((u32)type != IOMMU_HW_QUEUE_TYPE_SELFTEST)
+		return 0;
+	return HW_QUEUE_STRUCT_SIZE(struct mock_hw_queue, core);
+}
+
+static void mock_hw_queue_destroy(struct iommufd_hw_queue *core)
+{
+	struct mock_viommu *viommu = to_mock_viommu(core->viommu);
+	struct mock_hw_queue *queue =
+		container_of(core, struct mock_hw_queue, core);
+
+	guard(mutex)(&viommu->queues_lock);
+	WARN_ON(viommu->queues[queue->index] != queue);
+	viommu->queues[queue->index] = NULL;
+	if (queue->previous)
+		iommufd_hw_queue_undepend(queue, queue->previous, core);
+}
+
+static int mock_hw_queue_start(struct mock_viommu *viommu,
+			       struct mock_hw_queue *queue, phys_addr_t phys)
+{
+	struct mock_hw_queue *previous = NULL;
+	int rc;
+
+	if (queue->index) {
+		previous = viommu->queues[queue->index - 1];
+		if (!previous)
+			return -EIO;
+		rc = iommufd_hw_queue_depend(queue, previous, core);
+		if (rc)
+			return rc;
+	}
+	if (phys != iommu_iova_to_phys(viommu->parent, queue->core.base_addr)) {
+		if (previous)
+			iommufd_hw_queue_undepend(queue, previous, core);
+		return -EFAULT;
+	}
+	queue->previous = previous;
+	return 0;
+}
+
+static int mock_hw_queue_init(struct iommufd_hw_queue *core, u32 index,
+			      phys_addr_t phys)
+{
+	struct mock_viommu *viommu = to_mock_viommu(core->viommu);
+	struct mock_hw_queue *queue =
+		container_of(core, struct mock_hw_queue, core);
+	int rc;
+
+	if (index >= IOMMU_TEST_HW_QUEUE_MAX)
+		return -EINVAL;
+	queue->index = index;
+
+	guard(mutex)(&viommu->queues_lock);
+	if (viommu->queues[index])
+		return -EEXIST;
+	rc = mock_hw_queue_start(viommu, queue, phys);
+	if (rc)
+		return rc;
+	viommu->queues[index] = queue;
+	core->destroy = mock_hw_queue_destroy;
+	return 0;
+}
+
+static void mock_viommu_destroy(struct iommufd_viommu *viommu)
+{
+	mutex_destroy(&to_mock_viommu(viommu)->queues_lock);
+}
+
 static const struct iommufd_viommu_ops mock_viommu_ops = {
+	.destroy = mock_viommu_destroy,
 	.alloc_domain_nested = mock_viommu_alloc_nested,
 	.cache_invalidate = mock_viommu_cache_invalidate,
 	.vdevice_size = VDEVICE_STRUCT_SIZE(struct mock_vdevice, core),
 	.vdevice_init = mock_vdevice_init,
+	.get_hw_queue_size = mock_hw_queue_size,
+	.hw_queue_init_phys = mock_hw_queue_init,
 };
 
 size_t mock_viommu_size(struct device *dev, enum iommu_viommu_type type)
@@ -161,6 +265,8 @@ int mock_viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
 		if (rc)
 			return rc;
 	}
+	mutex_init(&to_mock_viommu(viommu)->queues_lock);
+	to_mock_viommu(viommu)->parent = parent;
 	viommu->ops = &mock_viommu_ops;
 	return 0;
 }

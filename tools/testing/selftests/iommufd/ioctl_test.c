@@ -561,7 +561,6 @@ static const struct {
 	const char *name;
 	unsigned long request;
 } later_commands[] = {
-	{ "HW_QUEUE_ALLOC", IOMMU_HW_QUEUE_ALLOC },
 	{ "IOAS_NOIOMMU_GET_PA", IOMMU_IOAS_NOIOMMU_GET_PA },
 };
 

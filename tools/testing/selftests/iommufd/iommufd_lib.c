@@ -255,6 +255,12 @@ int veventq_alloc(int iommufd, __u32 viommu, __u32 type, __u32 depth,
 	return rc;
 }
 
+int hw_queue_alloc_ioctl(int iommufd, struct iommu_hw_queue_alloc *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return checked_ioctl(iommufd, IOMMU_HW_QUEUE_ALLOC, cmd);
+}
+
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd)
 {
 	cmd->size = sizeof(*cmd);

@@ -88,6 +88,7 @@ int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd);
 int viommu_alloc_ioctl(int iommufd, struct iommu_viommu_alloc *cmd);
 int vdevice_alloc_ioctl(int iommufd, struct iommu_vdevice_alloc *cmd);
 int veventq_alloc_ioctl(int iommufd, struct iommu_veventq_alloc *cmd);
+int hw_queue_alloc_ioctl(int iommufd, struct iommu_hw_queue_alloc *cmd);
 int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd);
 
 #endif

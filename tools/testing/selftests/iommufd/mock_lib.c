@@ -344,6 +344,23 @@ int mock_viommu(int iommufd, __u32 idev, __u32 parent,
 	return rc;
 }
 
+int mock_hw_queue(int iommufd, __u32 viommu, __u32 index, __u64 iova,
+		  __u64 length, __u32 *queue)
+{
+	struct iommu_hw_queue_alloc cmd = {
+		.viommu_id = viommu,
+		.type = IOMMU_HW_QUEUE_TYPE_SELFTEST,
+		.index = index,
+		.nesting_parent_iova = iova,
+		.length = length,
+	};
+	int rc = hw_queue_alloc_ioctl(iommufd, &cmd);
+
+	if (!rc)
+		*queue = cmd.out_hw_queue_id;
+	return rc;
+}
+
 int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 		      __u32 perm, __u64 addr)
 {

@@ -127,6 +127,10 @@ int mock_check_cache(int iommufd, __u32 idev, __u32 word, __u32 value);
 int mock_viommu(int iommufd, __u32 idev, __u32 parent,
 		struct iommu_test_viommu *data, __u32 *viommu);
 
+/* A queue in what the parent of the vIOMMU maps at @iova */
+int mock_hw_queue(int iommufd, __u32 viommu, __u32 index, __u64 iova,
+		  __u64 length, __u32 *queue);
+
 /* @pasid 0 means that the request has none. */
 int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 		      __u32 perm, __u64 addr);
