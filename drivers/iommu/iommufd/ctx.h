@@ -22,6 +22,7 @@
 #ifndef __IOMMUFD_CTX_H
 #define __IOMMUFD_CTX_H
 
+#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -54,6 +55,8 @@ struct iommufd_object;
  * @no_iommu: VFIO no-IOMMU groups use the file
  * @sw_msi_lock: guards @sw_msi_maps
  * @sw_msi_maps: struct sw_msi_map, MSI doorbells that have an IOVA
+ * @mmap_ranges: struct iommufd_mmap_range by file offset; its lock is a leaf but
+ *               for that of @objects
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -70,6 +73,7 @@ struct iommufd_ctx {
 	bool no_iommu;
 	struct mutex sw_msi_lock;	/* sw_msi_maps */
 	struct list_head sw_msi_maps;
+	struct maple_tree mmap_ranges;
 };
 
 struct device *iommufd_device_node(void);

@@ -7,6 +7,8 @@
  */
 #include <linux/cleanup.h>
 #include <linux/iommufd.h>
+#include <linux/maple_tree.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/rculist.h>
@@ -16,6 +18,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "mmap.h"
 #include "object.h"
 #include "veventq.h"
 
@@ -60,24 +63,57 @@ EXPORT_SYMBOL_NS_GPL(_iommufd_object_undepend, "IOMMUFD");
 /**
  * _iommufd_alloc_mmap - offer a physical range to mmap()
  * @ctx: the context
- * @owner: the object that the range belongs to
- * @mmio_addr: physical address
- * @length: in bytes
- * @offset: would receive the file offset
+ * @owner: the object that the range belongs to; a mapping keeps it alive
+ * @mmio_addr: physical address, page-aligned
+ * @length: in bytes, page-aligned
+ * @offset: receives the file offset, which is not 0
  *
- * Return: -EOPNOTSUPP, as the file cannot be mapped yet.
+ * Nothing can be mapped before @owner is published, and nothing is mapped any
+ * more when the driver is told to destroy it.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -EINVAL for a range that is empty or not aligned; -ENOMEM.
  */
 int _iommufd_alloc_mmap(struct iommufd_ctx *ctx, struct iommufd_object *owner,
 			phys_addr_t mmio_addr, size_t length,
 			unsigned long *offset)
 {
-	return -EOPNOTSUPP;
+	struct iommufd_mmap_range *range;
+	int rc;
+
+	if (WARN_ON_ONCE(!length || !PAGE_ALIGNED(mmio_addr | length)))
+		return -EINVAL;
+	range = kmalloc_obj(*range, GFP_KERNEL_ACCOUNT);
+	if (!range)
+		return -ENOMEM;
+	range->owner = owner;
+	range->start = mmio_addr;
+	range->length = length;
+	/* The lowest that fits: all of them are page-aligned. */
+	rc = mtree_alloc_range(&ctx->mmap_ranges, offset, range, length,
+			       PAGE_SIZE, LONG_MAX, GFP_KERNEL_ACCOUNT);
+	if (rc)
+		kfree(range);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_alloc_mmap, "IOMMUFD");
 
+/**
+ * _iommufd_destroy_mmap - the reverse of _iommufd_alloc_mmap()
+ * @ctx: the context
+ * @owner: the object, which is being destroyed or was not published
+ * @offset: the file offset
+ *
+ * Context: process context, may sleep.
+ */
 void _iommufd_destroy_mmap(struct iommufd_ctx *ctx,
 			   struct iommufd_object *owner, unsigned long offset)
 {
+	struct iommufd_mmap_range *range;
+
+	range = mtree_erase(&ctx->mmap_ranges, offset);
+	WARN_ON_ONCE(!range || range->owner != owner);
+	kfree(range);
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_destroy_mmap, "IOMMUFD");
 

@@ -292,9 +292,9 @@ struct iommu_test_hwpt_invalidate {
 
 /**
  * struct iommu_test_viommu - VIOMMU_ALLOC
- * @in_data: any value
+ * @in_data: any value, to which the first word of the vIOMMU's pages is set
  * @out_data: the same value
- * @out_mmap_offset: for mmap() of the vIOMMU's pages, whose first word it is too
+ * @out_mmap_offset: for mmap() of these pages
  * @out_mmap_length: their length
  */
 struct iommu_test_viommu {

@@ -33,6 +33,7 @@
 #include "invalidate.h"
 #include "ioas.h"
 #include "iommufd_test.h"
+#include "mmap.h"
 #include "object.h"
 #include "option.h"
 #include "pasid.h"
@@ -294,6 +295,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	mutex_init(&ctx->vfio_lock);
 	mutex_init(&ctx->sw_msi_lock);
 	INIT_LIST_HEAD(&ctx->sw_msi_maps);
+	mt_init_flags(&ctx->mmap_ranges, MT_FLAGS_ALLOC_RANGE);
 	file->private_data = ctx;
 	return 0;
 }
@@ -306,6 +308,8 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	WARN_ON(!xa_empty(&ctx->groups));
 	xa_destroy(&ctx->groups);
 	iommufd_sw_msi_forget(ctx);
+	WARN_ON(!mtree_empty(&ctx->mmap_ranges));
+	mtree_destroy(&ctx->mmap_ranges);
 	iommufd_accounts_destroy(&ctx->accounts);
 	mutex_destroy(&ctx->sw_msi_lock);
 	mutex_destroy(&ctx->vfio_lock);
@@ -320,6 +324,7 @@ static const struct file_operations iommufd_fops = {
 	.release = iommufd_fops_release,
 	.unlocked_ioctl = iommufd_fops_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = iommufd_fops_mmap,
 };
 
 /**

@@ -5,6 +5,8 @@
  * Owns struct mock_viommu, as an IOMMU driver does: called by the subsystem
  * through the IOMMU's operations and those of the vIOMMU.
  */
+#include <linux/gfp.h>
+#include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
 #include <linux/mutex.h>
@@ -13,18 +15,25 @@
 #include "../test_hooks.h"
 #include "mock.h"
 
+/* Of a vIOMMU, for user space to map */
+#define MMAP_LENGTH (2 * PAGE_SIZE)
+
 /**
  * struct mock_viommu - a share of the mock IOMMU
  * @core: the subsystem's part
  * @parent: the page table that it was made on
  * @queues_lock: guards @queues
  * @queues: by index
+ * @pages: what user space can map, or NULL
+ * @mmap_offset: where in the file
  */
 struct mock_viommu {
 	struct iommufd_viommu core;
 	struct iommu_domain *parent;
 	struct mutex queues_lock;	/* queues */
 	struct mock_hw_queue *queues[IOMMU_TEST_HW_QUEUE_MAX];
+	u32 *pages;
+	unsigned long mmap_offset;
 };
 
 static struct mock_viommu *to_mock_viommu(struct iommufd_viommu *viommu)
@@ -219,9 +228,39 @@ static int mock_hw_queue_init(struct iommufd_hw_queue *core, u32 index,
 	return 0;
 }
 
-static void mock_viommu_destroy(struct iommufd_viommu *viommu)
+/*
+ * Pages that user space can map
+ */
+
+static int mock_viommu_offer_pages(struct mock_viommu *viommu)
 {
-	mutex_destroy(&to_mock_viommu(viommu)->queues_lock);
+	int rc;
+
+	viommu->pages = alloc_pages_exact(MMAP_LENGTH,
+					  GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!viommu->pages)
+		return -ENOMEM;
+	rc = iommufd_viommu_alloc_mmap(&viommu->core,
+				       virt_to_phys(viommu->pages), MMAP_LENGTH,
+				       &viommu->mmap_offset);
+	if (rc)
+		free_pages_exact(viommu->pages, MMAP_LENGTH);
+	return rc;
+}
+
+static void mock_viommu_free_pages(struct mock_viommu *viommu)
+{
+	iommufd_viommu_destroy_mmap(&viommu->core, viommu->mmap_offset);
+	free_pages_exact(viommu->pages, MMAP_LENGTH);
+}
+
+static void mock_viommu_destroy(struct iommufd_viommu *core)
+{
+	struct mock_viommu *viommu = to_mock_viommu(core);
+
+	if (viommu->pages)
+		mock_viommu_free_pages(viommu);
+	mutex_destroy(&viommu->queues_lock);
 }
 
 static const struct iommufd_viommu_ops mock_viommu_ops = {
@@ -241,7 +280,9 @@ size_t mock_viommu_size(struct device *dev, enum iommu_viommu_type type)
 	return VIOMMU_STRUCT_SIZE(struct mock_viommu, core);
 }
 
-static int mock_viommu_take_data(const struct iommu_user_data *user_data)
+/* Hands over the pages: the first word of them is what user space has given. */
+static int mock_viommu_exchange_data(struct mock_viommu *viommu,
+				     const struct iommu_user_data *user_data)
 {
 	struct iommu_test_viommu data;
 	int rc;
@@ -250,23 +291,33 @@ static int mock_viommu_take_data(const struct iommu_user_data *user_data)
 					 IOMMU_VIOMMU_TYPE_SELFTEST, out_data);
 	if (rc)
 		return rc;
+	rc = mock_viommu_offer_pages(viommu);
+	if (rc)
+		return rc;
+	viommu->pages[0] = data.in_data;
 	data.out_data = data.in_data;
-	return iommu_copy_struct_to_user(user_data, &data,
-					 IOMMU_VIOMMU_TYPE_SELFTEST, out_data);
+	data.out_mmap_offset = viommu->mmap_offset;
+	data.out_mmap_length = MMAP_LENGTH;
+	rc = iommu_copy_struct_to_user(user_data, &data,
+				       IOMMU_VIOMMU_TYPE_SELFTEST, out_data);
+	if (rc)
+		mock_viommu_free_pages(viommu);
+	return rc;
 }
 
-int mock_viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
+int mock_viommu_init(struct iommufd_viommu *core, struct iommu_domain *parent,
 		     const struct iommu_user_data *user_data)
 {
+	struct mock_viommu *viommu = to_mock_viommu(core);
 	int rc;
 
 	if (user_data) {
-		rc = mock_viommu_take_data(user_data);
+		rc = mock_viommu_exchange_data(viommu, user_data);
 		if (rc)
 			return rc;
 	}
-	mutex_init(&to_mock_viommu(viommu)->queues_lock);
-	to_mock_viommu(viommu)->parent = parent;
-	viommu->ops = &mock_viommu_ops;
+	mutex_init(&viommu->queues_lock);
+	viommu->parent = parent;
+	core->ops = &mock_viommu_ops;
 	return 0;
 }
