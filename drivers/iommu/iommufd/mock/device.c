@@ -132,6 +132,8 @@ static const struct iommu_ops mock_iommu_ops = {
 	.page_response = mock_page_response,
 	.get_viommu_size = mock_viommu_size,
 	.viommu_init = mock_viommu_init,
+	/* What a guest gives a PASID is in a table of its own. */
+	.user_pasid_table = 1,
 };
 
 /**

@@ -517,6 +517,49 @@ TEST_F(fault, request_of_a_pasid_says_so)
 	EXPECT_ANSWERS(1, 3, 0);
 }
 
+/* A guest that fills the page tables of a device fills those of its PASIDs. */
+TEST_F(fault, request_of_any_pasid_goes_to_a_nested_page_table)
+{
+	const struct iommu_test_hwpt data = { .iotlb = 1 };
+	struct iommu_hwpt_alloc cmd = {
+		.flags = IOMMU_HWPT_FAULT_ID_VALID,
+		.dev_id = DEV.idev,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+		.fault_id = QUEUE_ID,
+	};
+	struct iommu_hwpt_pgfault record;
+	__u32 plain;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS,
+				IOMMU_HWPT_ALLOC_NEST_PARENT, &cmd.pt_id));
+	ASSERT_EQ(0, mock_nested(FD, DEV.idev, cmd.pt_id, 0, 1, &plain));
+	ASSERT_EQ(0, hwpt_alloc_ioctl(FD, &cmd));
+
+	/* it has nowhere to go on one without queue */
+	ASSERT_EQ(0, move(FD, &DEV, plain));
+	ASSERT_EQ(0, mock_trigger_iopf(FD, DEV.idev, 1, 1, PERM, ADDRESS));
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_ANSWERS(0, 1, 0);
+
+	ASSERT_EQ(0, move(FD, &DEV, cmd.out_hwpt_id));
+	ASSERT_EQ(0, mock_trigger_iopf(FD, DEV.idev, 1, 2, PERM, ADDRESS));
+	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
+	EXPECT_EQ(IOMMU_PGFAULT_FLAGS_PASID_VALID |
+		  IOMMU_PGFAULT_FLAGS_LAST_PAGE, record.flags);
+	EXPECT_EQ(1, record.pasid);
+	EXPECT_EQ(DEV.idev, record.dev_id);
+	EXPECT_EQ(RESPONSE, respond(QUEUE, record.cookie, SUCCESS));
+	EXPECT_ANSWERS(1, 1, 0);
+
+	/* it is answered like any other when the device leaves */
+	ASSERT_EQ(0, mock_trigger_iopf(FD, DEV.idev, 1, 3, PERM, ADDRESS));
+	ASSERT_EQ(0, move(FD, &DEV, plain));
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_ANSWERS(1, 2, 0);
+}
+
 /*
  * Reading
  */
