@@ -25,12 +25,13 @@
  *
  * Locks of the subsystem, in the order in which they are taken::
  *
- *   iommufd_queue::read_lock       who reads the file of a queue
  *   vfio_device_set::lock          vfio: binds, attaches and detaches
+ *   iommufd_queue::read_lock       who reads page requests or events, into memory
+ *                                  that may have to come first
  *   iommufd_access::lock           which address space a driver reaches
  *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS
  *   iommufd_group::lock            who is attached to what
- *   iommufd_fault_queue::answer_lock  answers that are being given
+ *   iommufd_fault_queue::answer_lock  page requests that are being answered
  *   iommufd_ctx::groups_lock       groups that come and go
  *   iommufd_address_space::fill_lock  a follower that comes
  *   iommufd_address_space::followers_lock  who follows the address space
@@ -49,6 +50,13 @@
  *   iommufd_ctx::sw_msi_lock       MSI doorbells
  *   iommufd_ctx::vfio_lock         the IOAS that stands for a VFIO container; also
  *                                  inside of vfio's lock of a group
+ *   iommufd_fault_queue::groups lock  page requests
+ *   iommufd_attachment::devices lock  of whom they may be
+ *   iommufd_viommu::veventqs_rwsem  event queues that come and go
+ *   iommufd_viommu::vdevs lock     devices by their numbers; IOMMU drivers take it,
+ *                                  also inside the mutex of an iommu_group
+ *   iommufd_veventq::lock          events; where sleeping is not allowed, too
+ *   iommufd_ctx::mmap_ranges lock  what can be mapped from the file
  *   iommufd_ctx::objects lock      leaf: never held across anything
  *
  * Map and unmap hold the followers for reading while they change page tables, so
