@@ -236,4 +236,28 @@ TEST_F(iommus, nothing_is_nested_in_a_page_table_of_another)
 	EXPECT_EQ(-EINVAL, mock_nested(FD, MOCK.idev, foreign, 0, 7, &nested));
 }
 
+TEST_F(iommus, nothing_of_a_viommu_is_for_the_device_of_another)
+{
+	__u32 parent, viommu, id;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &MOCK));
+	ASSERT_EQ(0, hwpt_alloc(FD, MOCK.idev, IOAS,
+				IOMMU_HWPT_ALLOC_NEST_PARENT, &parent));
+	ASSERT_EQ(0, mock_viommu(FD, MOCK.idev, parent, NULL, &viommu));
+	EXPECT_EQ(-EINVAL, vdevice_alloc(FD, viommu, self->rig.edu.id, 1, &id));
+	EXPECT_EQ(-EINVAL, nest_vtd(FD, self->rig.edu.id, viommu));
+	EXPECT_EQ(-EINVAL, mock_nested(FD, self->rig.edu.id, viommu, 0, 7,
+				       &id));
+	/* nor does the driver of the other have the type */
+	EXPECT_EQ(-EOPNOTSUPP, mock_viommu(FD, self->rig.edu.id, parent, NULL,
+					   &id));
+	/* the number was not taken */
+	ASSERT_EQ(0, vdevice_alloc(FD, viommu, MOCK.idev, 1, &id));
+	ASSERT_EQ(0, mock_nested(FD, MOCK.idev, viommu, 0, 7, &id));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, id));
+	ASSERT_EQ(0, vfio_attach(EDU, IOAS));
+	EXPECT_EQ(-EINVAL, vfio_attach(EDU, id));
+	EXPECT_TRUE(EDU_SEES(self->page));
+}
+
 TEST_HARNESS_MAIN

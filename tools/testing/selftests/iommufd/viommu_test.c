@@ -796,6 +796,28 @@ TEST_F(vdevice, failures_leave_nothing_behind)
 	EXPECT_EQ(0, iommufd_destroy(FD, VIOMMU));
 }
 
+static int back_to(int iommufd, __u32 stdev, __u32 pt)
+{
+	return mock_domain_replace(iommufd, stdev, &pt);
+}
+
+/* Not even that the new ID cannot be told, though the device has moved then. */
+TEST_F(vdevice, failures_of_attach_leave_nothing_behind)
+{
+	const __u32 stdev = DEV.stdev;
+	__u32 hwpt, pt = PARENT;
+
+	ASSERT_EQ(0, mock_nested(FD, DEV.idev, VIOMMU, 0, IOTLB, &hwpt));
+	ASSERT_EQ(0, mock_domain_replace(FD, stdev, &pt));
+	WITH_EACH_FAILURE((pt = hwpt, mock_domain_replace(FD, stdev, &pt)),
+			  !mock_pasid_check(FD, stdev, 0, PARENT) ||
+			  !back_to(FD, stdev, PARENT),
+			  back_to(FD, stdev, PARENT));
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+	ASSERT_EQ(0, iommufd_destroy(FD, VDEVICE));
+	EXPECT_EQ(0, iommufd_destroy(FD, VIOMMU));
+}
+
 TEST_F(vdevice, failures_of_invalidation_are_counted)
 {
 	const struct iommu_test_viommu_invalidate entry = {
@@ -898,6 +920,56 @@ TEST_F(vdevice, is_not_made_for_a_device_that_goes)
 		if (!rc)
 			EXPECT_EQ(-ENOENT, iommufd_destroy(FD, race.vdevice));
 	}
+	EXPECT_EQ(0, iommufd_destroy(FD, VIOMMU));
+}
+
+struct invalidator {
+	struct crowd crowd;
+	int iommufd;
+	__u32 viommu;
+};
+
+static int invalidate_until_over(void *data)
+{
+	const struct iommu_test_viommu_invalidate entry = {
+		.flags = IOMMU_TEST_INVALIDATE_FLAG_ALL,
+		.vdev_id = VIRT_ID,
+	};
+	struct invalidator *invalidator = data;
+	__u32 count;
+	int rc;
+
+	while (!crowd_is_over(&invalidator->crowd)) {
+		count = 1;
+		rc = invalidate(invalidator->iommufd, invalidator->viommu,
+				&entry, &count);
+		/* either there is a device of this number or there is none */
+		if ((rc && rc != -EINVAL) || count != !rc)
+			return rc ? rc : -ERANGE;
+	}
+	return 0;
+}
+
+TEST_F(vdevice, is_not_found_by_its_number_when_the_device_has_gone)
+{
+	struct invalidator invalidator = { .iommufd = FD, .viommu = VIOMMU };
+	struct mock_device dev;
+	__u32 vdevice;
+	int i;
+
+	ASSERT_EQ(0, iommufd_destroy(FD, VDEVICE));
+	ASSERT_EQ(0, crowd_add(&invalidator.crowd, invalidate_until_over,
+			       &invalidator));
+	for (i = 0; i != RACES; i++) {
+		ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+		ASSERT_EQ(0, vdevice_alloc(FD, VIOMMU, dev.idev, VIRT_ID,
+					   &vdevice));
+		/* by turns with the device, or before it */
+		if (i % 2)
+			ASSERT_EQ(0, iommufd_destroy(FD, vdevice));
+		ASSERT_EQ(0, mock_destroy(FD, &dev));
+	}
+	EXPECT_EQ(0, crowd_end(&invalidator.crowd));
 	EXPECT_EQ(0, iommufd_destroy(FD, VIOMMU));
 }
 
