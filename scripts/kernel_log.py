@@ -124,6 +124,26 @@ def stumble(lines):
     return None
 
 
+# The base learns by loops how fast the clocks of a PC are. When the host runs something
+# else in between it may believe one that is wrong by any factor: then all limits of time
+# are, or ticks come so seldom, or so often, that nothing gets on.
+TSC_MISJUDGED = re.compile(r"tsc: PIT calibration deviates from \w+: \d+ (\d+)")
+APIC_TIMER = re.compile(r"APIC delta adjusted to PM-Timer: (\d+)")
+APIC_TIMER_QEMU = 6_250_000  # a tenth of a second of QEMU's timer, which runs at 62.5 MHz
+
+
+def wrong_clock(lines):
+    """Which clock of the VM's is wrong, and kernel parameters against it; or None, ""."""
+    for line in lines:
+        tsc = TSC_MISJUDGED.search(line)
+        if tsc:
+            return "the time stamp counter", f"tsc_early_khz={tsc.group(1)}"
+        timer = APIC_TIMER.search(line)
+        if timer and abs(int(timer.group(1)) / APIC_TIMER_QEMU - 1) > 0.02:
+            return "the timer of the APIC", ""
+    return None, ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("log", nargs="+", help="file with a kernel log")
