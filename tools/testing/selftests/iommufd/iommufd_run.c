@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,9 @@
 
 #include <sys/utsname.h>
 
-#include <linux/compiler.h>
 #include <linux/kernel.h>
 
+#include "demo.h"
 #include "iommufd_lib.h"
 #include "text_table.h"
 #include "vfio_edu.h"
@@ -68,70 +67,9 @@ static __u64 desk_iova;
 #define DESK_TO (DESK_FROM + SMALL_PAGE)
 #define DESK_SIZE (DESK_TO + SMALL_PAGE)
 
-static int checks, failures;
 static unsigned long bytes_copied;
 
-/* -- checks -- */
-
-/* Counts a check; one that fails says what was wrong. */
-static __printf(2, 3)
-bool expect(bool ok, const char *format, ...)
-{
-	va_list arguments;
-
-	checks++;
-	if (ok)
-		return true;
-	failures++;
-	va_start(arguments, format);
-	printf("  FAILED: ");
-	vprintf(format, arguments);
-	printf("\n");
-	va_end(arguments);
-	return false;
-}
-
-static bool expect_ok(int rc, const char *what)
-{
-	return expect(rc >= 0, "%s: %s", what, strerror(-rc));
-}
-
-/* For what nothing can go on without. */
-static void require(int rc, const char *what)
-{
-	if (rc >= 0)
-		return;
-	fflush(stdout);
-	fprintf(stderr, "iommufd_run: %s: %s\n", what, strerror(-rc));
-	exit(2);
-}
-
 /* -- words -- */
-
-struct text {
-	char s[96];
-};
-
-static __printf(1, 2)
-struct text words(const char *format, ...)
-{
-	va_list arguments;
-	struct text text;
-
-	va_start(arguments, format);
-	vsnprintf(text.s, sizeof(text.s), format, arguments);
-	va_end(arguments);
-	return text;
-}
-
-static struct text size_words(unsigned long bytes)
-{
-	if (bytes >= GIB && bytes % GIB == 0)
-		return words("%lu GiB", bytes / GIB);
-	if (bytes >= MIB && bytes % MIB == 0)
-		return words("%lu MiB", bytes / MIB);
-	return words("%lu KiB", bytes / KIB);
-}
 
 static struct text cost_words(__u64 cost)
 {
@@ -149,11 +87,6 @@ static struct text page_size_words(long sizes)
 					 "%s%.12s", used ? ", " : "",
 					 size_words(1UL << bit).s);
 	return all;
-}
-
-static const char *verdict(bool ok)
-{
-	return ok ? "\u2713" : "\u2717";
 }
 
 /* -- the devices -- */
@@ -592,6 +525,6 @@ int main(int argc, char **argv)
 	close_devices();
 
 	printf("  %lu KiB were copied by DMA. %d checks, %d failed.\n\n",
-	       bytes_copied / KIB, checks, failures);
-	return failures ? 1 : 0;
+	       bytes_copied / KIB, checks_made(), checks_failed());
+	return checks_failed() ? 1 : 0;
 }
