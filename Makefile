@@ -13,6 +13,7 @@ CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 help:
 	@echo "make run      boot a VM and watch two devices do DMA through /dev/iommu"
+	@echo "              (ARCH=arm64: one, behind an SMMUv3 that a guest has for itself)"
 	@echo "make check    what a change has to pass: our tests, KUnit, the base's VFIO selftests"
 	@echo "              (SUITES='iommufd kunit vfio module plain arm64' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
@@ -47,8 +48,10 @@ FLAVOUR ?= fast
 kernel: deps
 	@scripts/build-kernel --flavour $(FLAVOUR) --print
 
+ARCH ?= x86_64
 run: deps
-	@scripts/demo
+	@[[ $(ARCH) != arm64 ]] || scripts/install-deps --for armvm
+	@scripts/demo --arch $(ARCH)
 
 check: deps
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" arm64 "|" matrix ")* ]] || scripts/install-deps --for armvm
