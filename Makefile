@@ -8,7 +8,7 @@ export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run check coverage lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
+.PHONY: help deps tree kernel run check coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
 .NOTPARALLEL:
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
 	@echo "              and matrix)"
 	@echo "make coverage which lines of the engine our tests and KUnit reach"
+	@echo "make mutants  do the tests notice defects that are put into our code, one by one?"
+	@echo "              (MUTANTS='pinned* 12-20' for some; see scripts/mutants --help)"
 	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, documents, uapi, scripts, Arm"
 	@echo "              build, build on the other kernel (CHECKS='checkpatch warnings"
 	@echo "              kernel-doc docs layers names uapi scripts arm64 other-base' to choose)"
@@ -59,6 +61,10 @@ check: deps
 
 coverage: deps
 	@scripts/coverage $(TESTS)
+
+mutants:
+	@scripts/install-deps --for build,vm
+	@set -f; scripts/mutants $(MUTANTS)
 
 lint:
 	@scripts/install-deps --for build,lint,arm64
