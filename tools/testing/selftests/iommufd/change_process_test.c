@@ -507,6 +507,22 @@ TEST_F(privilege, of_a_user_is_counted_once)
 	EXPECT_EQ(0, MAP(0, LENGTH, IOVA));
 }
 
+/* Nothing is counted twice, but what is counted is too much for the other. */
+TEST_F(privilege, of_a_user_is_bounded_by_each_process)
+{
+	ASSERT_EQ(0, start_other(&self->other, SPACE, self->file, BY_USER,
+				 49997));
+	ASSERT_EQ(0, become_user(49997));
+	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
+	ASSERT_EQ(0, ask(&self->other, LIMIT, LENGTH - SMALL_PAGE));
+	EXPECT_EQ(-ENOMEM, ask(&self->other, CHANGE_PROCESS, 0));
+	EXPECT_EQ(LENGTH, vm_pinned());
+	EXPECT_EQ(0, ask(&self->other, PINNED, 0));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	ASSERT_EQ(0, MAP(0, LENGTH - SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, ask(&self->other, CHANGE_PROCESS, 0));
+}
+
 /*
  * -- many maps, and others at work: the test device, and nobody has a limit but
  * where a test sets one
