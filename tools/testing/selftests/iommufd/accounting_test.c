@@ -319,4 +319,16 @@ TEST_F(account, is_settled_when_the_file_is_closed)
 	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
 }
 
+/* Without CAP_IPC_LOCK root has a limit, too. */
+TEST_F(account, is_that_of_the_user_whom_a_process_becomes)
+{
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
+	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	ASSERT_EQ(0, become_user(5010));
+	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + 2 * MIB));
+}
+
 TEST_HARNESS_MAIN
