@@ -8,6 +8,7 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <linux/udmabuf.h>
 
@@ -444,6 +445,28 @@ TEST_F(mock, maps_in_steps_of_little_memory)
 		EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 0));
 	}
 	EXPECT_EQ(0, mock_memory_limit(FD, 0));
+}
+
+TEST_F(mock, maps_memory_of_another_process_in_steps_of_little_memory)
+{
+	struct mock_device *dev;
+	int status;
+	pid_t pid;
+
+	dev = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, dev);
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
+	ASSERT_EQ(0, mock_memory_limit(FD, MOCK_MEMORY_LIMIT_MIN));
+	/* the memory is pinned for the device, by who makes that */
+	pid = fork();
+	if (!pid)
+		_exit(mock_domain(FD, IOAS, dev) ? 1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, mock_memory_limit(FD, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(0, mock_check_map(FD, dev->hwpt, IOVA, LENGTH, VA));
+	EXPECT_EQ(0, mock_check_refs(FD, VA, LENGTH, 1));
 }
 
 TEST_F(mock, counts_flushes_of_the_iotlb)
