@@ -377,7 +377,6 @@ static struct iommufd_area *
 ioas_file_memory_area(struct iommufd_ctx *ctx,
 		      const struct iommu_ioas_map_file *cmd)
 {
-	int prot = ioas_map_access(cmd->flags);
 	struct iommufd_pinned *pinned;
 	u64 end;
 
@@ -390,10 +389,9 @@ ioas_file_memory_area(struct iommufd_ctx *ctx,
 	pinned = ioas_file_memory(ctx, cmd);
 	if (IS_ERR(pinned))
 		return ERR_CAST(pinned);
-	/* A dma-buf may be memory of a device, which is not cached. */
-	prot |= pinned->revocable ? IOMMU_MMIO : IOMMU_CACHE;
 	return iommufd_area_first_of(pinned, offset_in_page(cmd->start),
-				     cmd->length, prot);
+				     cmd->length,
+				     ioas_map_access(cmd->flags) | IOMMU_CACHE);
 }
 
 int iommufd_ioas_map_file_ioctl(struct iommufd_call *call)

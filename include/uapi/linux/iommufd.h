@@ -334,7 +334,8 @@ struct iommu_ioas_map {
  * A dma-buf is accepted only if its exporter can hand its physical range to
  * iommufd, as VFIO PCI does for device memory that is exported with
  * VFIO_DEVICE_FEATURE_DMA_BUF; others give EOPNOTSUPP. Whoever exports it may
- * revoke it at any time, and then devices can no longer reach it.
+ * revoke it at any time, and then devices can no longer reach it, until it is
+ * offered again.
  */
 struct iommu_ioas_map_file {
 	__u32 size;

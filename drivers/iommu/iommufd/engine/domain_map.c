@@ -275,15 +275,13 @@ static int domain_map_scattered(struct iommu_domain *domain,
 
 static void domain_unlock_memory(const struct iommufd_area *area, bool *locked)
 {
-	if (!locked)
-		return;
 	mutex_unlock(&area->pinned->mutex);
 	*locked = false;
 }
 
 /*
  * @locked: the caller has the mutex of the pinned-memory object, which is let go
- * of as soon as it is known where the pages are; or NULL to keep it
+ * of as soon as it is known where the pages are
  */
 static __always_inline int domain_map_area(struct iommu_domain *domain,
 					   const struct iommufd_area *area,
@@ -340,19 +338,43 @@ int iommufd_domain_map_area(struct iommu_domain *domain,
 }
 
 /**
- * iommufd_domain_map_area_locked - the same with the mutex held
- * @domain: the domain, which has nothing in the area's range
- * @area: the area, of which all pages are pinned
+ * iommufd_domain_map_range - fill a range of a page table from one place
+ * @domain: the domain, which has nothing in the range
+ * @iova: first IOVA
+ * @last: last IOVA
+ * @phys: physical address of the memory, which is contiguous
+ * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE, ...
  * @page_by_page: use entries of at most PAGE_SIZE
  *
- * Context: caller holds the mutex of the area's pinned-memory object; may sleep.
+ * Context: may sleep.
  * Return: as iommufd_domain_map_area().
  */
-int iommufd_domain_map_area_locked(struct iommu_domain *domain,
-				   const struct iommufd_area *area,
-				   bool page_by_page)
+int iommufd_domain_map_range(struct iommu_domain *domain, unsigned long iova,
+			     unsigned long last, phys_addr_t phys, int prot,
+			     bool page_by_page)
 {
-	return domain_map_area(domain, area, page_by_page, NULL);
+	const unsigned long max = page_by_page ? PAGE_SIZE : BATCH_BYTES;
+	unsigned long next = iova, step_last;
+	int rc;
+
+	for (;;) {
+		step_last = min(last, next | (max - 1));
+		rc = iommu_map(domain, next, phys + (next - iova),
+			       step_last - next + 1, prot, GFP_KERNEL_ACCOUNT);
+		if (rc)
+			break;
+		if (step_last == last)
+			return 0;
+		next = step_last + 1;
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+	}
+	if (next != iova)
+		iommu_unmap(domain, iova, next - iova);
+	return rc;
 }
 
 static void domain_unmap_step(struct iommu_domain *domain, unsigned long iova,

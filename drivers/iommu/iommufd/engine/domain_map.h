@@ -13,9 +13,9 @@ struct iommufd_area;
 
 int iommufd_domain_map_area(struct iommu_domain *domain,
 			    const struct iommufd_area *area, bool page_by_page);
-int iommufd_domain_map_area_locked(struct iommu_domain *domain,
-				   const struct iommufd_area *area,
-				   bool page_by_page);
+int iommufd_domain_map_range(struct iommu_domain *domain, unsigned long iova,
+			     unsigned long last, phys_addr_t phys, int prot,
+			     bool page_by_page);
 void iommufd_domain_unmap_range(struct iommu_domain *domain,
 				unsigned long iova, unsigned long last,
 				struct iommu_iotlb_gather *gather);

@@ -15,26 +15,13 @@
 #include "pinned.h"
 #include "revocable.h"
 
-static noinline int fill_with_revocable(struct iommufd_address_space *as,
-					struct iommufd_follower *follower,
-					const struct iommufd_area *area)
-{
-	struct mutex *mutex = &area->pinned->mutex;
-	int rc;
-
-	/* Taken before the owner's lock, as by who unpins. */
-	mutex_lock(mutex);
-	rc = iommufd_revocable_map(follower->domain, area, as->page_by_page);
-	mutex_unlock(mutex);
-	return rc;
-}
-
 static int fill_follower(struct iommufd_address_space *as,
 			 struct iommufd_follower *follower,
 			 const struct iommufd_area *area)
 {
 	if (area->pinned->revocable)
-		return fill_with_revocable(as, follower, area);
+		return iommufd_revocable_map(follower->domain, area,
+					     as->page_by_page);
 	return iommufd_domain_map_area(follower->domain, area,
 				       as->page_by_page);
 }
@@ -96,8 +83,8 @@ static void unmap_batch_switch(struct unmap_batch *batch,
 		unmap_batch_sync(batch);
 		iommufd_revocable_unmap_end(batch->revocable);
 	}
-	if (revocable && !iommufd_revocable_unmap_begin(revocable))
-		revocable = NULL;
+	if (revocable)
+		iommufd_revocable_unmap_begin(revocable);
 	batch->revocable = revocable;
 }
 
@@ -109,12 +96,10 @@ static void unmap_batch_add(struct unmap_batch *batch,
 	cond_resched();
 	if (revocable != batch->revocable)
 		unmap_batch_switch(batch, revocable);
-	if (revocable) {
-		/* It may be out already. */
-		if (!batch->revocable)
-			return;
-		iommufd_revocable_unmap_area(batch->follower->domain, area);
-	}
+	/* It may be out already. */
+	if (revocable &&
+	    !iommufd_revocable_unmap_area(batch->follower->domain, area))
+		return;
 	if (batch->pending && batch->last + 1 == area->iova) {
 		batch->last = area->last;
 		return;

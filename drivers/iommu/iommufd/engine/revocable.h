@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory that its owner may take back
+ * Memory that its owner may take back, and give again
  */
 #ifndef __IOMMUFD_REVOCABLE_H
 #define __IOMMUFD_REVOCABLE_H
@@ -20,8 +20,11 @@ struct revocable_mapping;
  * @resv: the owner's lock, which it holds when it takes the memory back
  * @mutex: inside @resv; held while the memory is being taken back, and by those
  *         who need it to stay but cannot wait for its owner
- * @revoked: it has been taken back, for good; changes under both locks
- * @mappings: areas that are in page tables; guarded by @resv
+ * @revoked: it has been taken back, and is in no page table; changes under both
+ *           locks
+ * @is_owed: though @revoked, the owner has it for us; guarded by @resv
+ * @phys: where it is, unless @revoked; guarded by @resv
+ * @mappings: areas that belong into page tables; guarded by @resv
  * @next: follows what left @mappings last, or NULL; guarded by @resv. Areas are
  *        unmapped in the order of @mappings.
  */
@@ -29,6 +32,8 @@ struct iommufd_revocable {
 	struct dma_resv *resv;
 	struct mutex mutex;		/* inside resv */
 	bool revoked;
+	bool is_owed;
+	phys_addr_t phys;
 	struct rb_root mappings;
 	struct revocable_mapping *next;
 };
@@ -37,11 +42,12 @@ struct iommufd_revocable {
 void iommufd_revocable_init(struct iommufd_revocable *revocable,
 			    struct dma_resv *resv);
 void iommufd_revoke(struct iommufd_revocable *revocable);
+void iommufd_restore(struct iommufd_revocable *revocable, phys_addr_t phys);
 
 int iommufd_revocable_map(struct iommu_domain *domain,
 			  const struct iommufd_area *area, bool page_by_page);
-bool iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable);
-void iommufd_revocable_unmap_area(struct iommu_domain *domain,
+void iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable);
+bool iommufd_revocable_unmap_area(struct iommu_domain *domain,
 				  const struct iommufd_area *area);
 void iommufd_revocable_unmap_end(struct iommufd_revocable *revocable);
 
@@ -55,16 +61,16 @@ static inline int iommufd_revocable_map(struct iommu_domain *domain,
 	return -EOPNOTSUPP;
 }
 
-static inline bool
+static inline void
 iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable)
 {
-	return false;
 }
 
-static inline void
+static inline bool
 iommufd_revocable_unmap_area(struct iommu_domain *domain,
 			     const struct iommufd_area *area)
 {
+	return false;
 }
 
 static inline void

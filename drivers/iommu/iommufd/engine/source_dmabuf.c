@@ -37,18 +37,32 @@ typedef int (*dma_buf_range_fn)(struct dma_buf_attachment *attachment,
  * @pinned: the common part
  * @revocable: the mappings that the exporter may take back
  * @attachment: ties us to the dma-buf, of which we hold a reference
- * @phys: physical address of the first page
+ * @get_range: asks the exporter; NULL until it is known which it is. Guarded by
+ *             the lock of the dma-buf.
+ * @offset: of the first page in the dma-buf, in bytes
  */
 struct dma_buf_memory {
 	struct iommufd_pinned pinned;
 	struct iommufd_revocable revocable;
 	struct dma_buf_attachment *attachment;
-	phys_addr_t phys;
+	dma_buf_range_fn get_range;
+	unsigned long offset;
 };
 
 static struct dma_buf_memory *to_dma_buf_memory(struct iommufd_pinned *pinned)
 {
 	return container_of(pinned, struct dma_buf_memory, pinned);
+}
+
+static phys_addr_t dma_buf_memory_phys(const struct dma_buf_memory *mem)
+{
+	struct dma_resv *resv = mem->attachment->dmabuf->resv;
+	phys_addr_t phys;
+
+	dma_resv_lock(resv, NULL);
+	phys = mem->revocable.phys;
+	dma_resv_unlock(resv);
+	return phys;
 }
 
 /* There is nothing to pin: the exporter has agreed to leave it where it is. */
@@ -57,7 +71,7 @@ static int dma_buf_memory_pin(struct iommufd_pinned *pinned,
 			      struct iommufd_run_builder *runs)
 {
 	struct dma_buf_memory *mem = to_dma_buf_memory(pinned);
-	unsigned long pfn = PHYS_PFN(mem->phys) + first;
+	unsigned long pfn = PHYS_PFN(dma_buf_memory_phys(mem)) + first;
 	unsigned long left = last - first + 1;
 	int rc;
 
@@ -116,12 +130,42 @@ static const struct iommufd_source_ops dma_buf_memory_ops = {
 	.release = dma_buf_memory_release,
 };
 
-/* Whether it moves or is gone: this memory is not ours any more. */
+static int dma_buf_memory_check_range(const struct dma_buf *dmabuf,
+				      const struct phys_vec *range)
+{
+	if (!IS_ALIGNED(range->paddr, PAGE_SIZE) || range->len < dmabuf->size)
+		return -EOPNOTSUPP;
+	/* A BAR may lie where no memory can. */
+	if (!iommufd_run_fits(PHYS_PFN(range->paddr + range->len - 1)))
+		return -ERANGE;
+	return 0;
+}
+
+/* If the exporter has the memory for us, put it where it belongs. */
+static int dma_buf_memory_restore(struct dma_buf_memory *mem,
+				  struct dma_buf_attachment *attachment)
+{
+	struct phys_vec range;
+	int rc;
+
+	dma_resv_assert_held(attachment->dmabuf->resv);
+
+	rc = mem->get_range(attachment, &range);
+	if (!rc)
+		rc = dma_buf_memory_check_range(attachment->dmabuf, &range);
+	if (!rc)
+		iommufd_restore(&mem->revocable, range.paddr + mem->offset);
+	return rc;
+}
+
+/* Where it was it is not ours any more; it may be gone, be back, or have moved. */
 static void dma_buf_memory_invalidate(struct dma_buf_attachment *attachment)
 {
 	struct dma_buf_memory *mem = attachment->importer_priv;
 
 	iommufd_revoke(&mem->revocable);
+	if (mem->get_range)
+		dma_buf_memory_restore(mem, attachment);
 }
 
 static const struct dma_buf_attach_ops dma_buf_memory_attach_ops = {
@@ -129,9 +173,10 @@ static const struct dma_buf_attach_ops dma_buf_memory_attach_ops = {
 	.invalidate_mappings = dma_buf_memory_invalidate,
 };
 
-static int dma_buf_memory_get_range(struct dma_buf_attachment *attachment,
-				    dma_buf_range_fn get_range,
-				    struct phys_vec *range)
+/* On success the dma-buf is pinned. */
+static int dma_buf_memory_pin_by(struct dma_buf_memory *mem,
+				 struct dma_buf_attachment *attachment,
+				 dma_buf_range_fn get_range)
 {
 	int rc;
 
@@ -139,16 +184,19 @@ static int dma_buf_memory_get_range(struct dma_buf_attachment *attachment,
 	rc = dma_buf_pin(attachment);
 	if (rc)
 		goto out_unlock;
-	rc = get_range(attachment, range);
-	if (rc)
+	mem->get_range = get_range;
+	rc = dma_buf_memory_restore(mem, attachment);
+	if (rc) {
+		mem->get_range = NULL;
 		dma_buf_unpin(attachment);
+	}
 out_unlock:
 	dma_resv_unlock(attachment->dmabuf->resv);
 	return rc;
 }
 
-static int dma_buf_memory_get_vfio_range(struct dma_buf_attachment *attachment,
-					 struct phys_vec *range)
+static int dma_buf_memory_pin_vfio(struct dma_buf_memory *mem,
+				   struct dma_buf_attachment *attachment)
 {
 	dma_buf_range_fn get_range;
 	int rc;
@@ -160,56 +208,41 @@ static int dma_buf_memory_get_vfio_range(struct dma_buf_attachment *attachment,
 	get_range = symbol_get(vfio_pci_dma_buf_iommufd_map);
 	if (!get_range)
 		return -EOPNOTSUPP;
-	rc = dma_buf_memory_get_range(attachment, get_range, range);
+	rc = dma_buf_memory_pin_by(mem, attachment, get_range);
+	/* If it is a dma-buf of vfio, that keeps the module. */
 	symbol_put(vfio_pci_dma_buf_iommufd_map);
 	return rc;
 }
 
-/* On success the dma-buf is pinned. */
-static int dma_buf_memory_pin_buf(struct dma_buf_attachment *attachment,
-				  struct phys_vec *range)
+static int dma_buf_memory_pin_buf(struct dma_buf_memory *mem,
+				  struct dma_buf_attachment *attachment)
 {
 	int rc;
 
-	rc = dma_buf_memory_get_range(attachment,
-				      iommufd_test_dma_buf_iommufd_map, range);
+	rc = dma_buf_memory_pin_by(mem, attachment,
+				   iommufd_test_dma_buf_iommufd_map);
 	if (rc == -EOPNOTSUPP)
-		rc = dma_buf_memory_get_vfio_range(attachment, range);
-	if (rc)
-		return rc;
-
-	if (!IS_ALIGNED(range->paddr, PAGE_SIZE) ||
-	    range->len < attachment->dmabuf->size) {
-		dma_buf_memory_unpin_buf(attachment);
-		return -EOPNOTSUPP;
-	}
-	/* A BAR may lie where no memory can. */
-	if (!iommufd_run_fits(PHYS_PFN(range->paddr + range->len - 1))) {
-		dma_buf_memory_unpin_buf(attachment);
-		return -ERANGE;
-	}
-	return 0;
+		rc = dma_buf_memory_pin_vfio(mem, attachment);
+	return rc;
 }
 
 static int dma_buf_memory_attach(struct dma_buf_memory *mem,
 				 struct dma_buf *dmabuf,
-				 struct device *importer, unsigned long start)
+				 struct device *importer)
 {
 	struct dma_buf_attachment *attachment;
-	struct phys_vec range;
 	int rc;
 
 	attachment = dma_buf_dynamic_attach(dmabuf, importer,
 					    &dma_buf_memory_attach_ops, mem);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
-	rc = dma_buf_memory_pin_buf(attachment, &range);
+	rc = dma_buf_memory_pin_buf(mem, attachment);
 	if (rc) {
 		dma_buf_detach(dmabuf, attachment);
 		return rc;
 	}
 	mem->attachment = attachment;
-	mem->phys = range.paddr + (start & PAGE_MASK);
 	return 0;
 }
 
@@ -240,8 +273,9 @@ dma_buf_memory_alloc(struct dma_buf *dmabuf, struct device *importer,
 			    start & PAGE_MASK, writable);
 	iommufd_revocable_init(&mem->revocable, dmabuf->resv);
 	mem->pinned.revocable = &mem->revocable;
+	mem->offset = start & PAGE_MASK;
 
-	rc = dma_buf_memory_attach(mem, dmabuf, importer, start);
+	rc = dma_buf_memory_attach(mem, dmabuf, importer);
 	if (rc) {
 		mutex_destroy(&mem->pinned.mutex);
 		kfree(mem);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory of one device that another one reaches: a dma-buf of a BAR, mapped by
- * IOMMU_IOAS_MAP_FILE, which vfio-pci takes back when it likes.
+ * A dma-buf, mapped by IOMMU_IOAS_MAP_FILE: as a file, and with many maps of one
+ * that its exporter takes back. What becomes of a device's memory that is mapped
+ * so is in bar_test.
  *
- * The memory is a table in BAR 0 of the igb, which keeps what is written to it;
- * the edu does the DMA. What needs many maps or a look into page tables is done
- * with the test device, which exports dma-bufs, too.
+ * The memory is in BAR 0 of the igb, and the edu does the DMA. What needs many
+ * maps or a look into page tables is done with the test device, which exports
+ * dma-bufs, too.
  */
 #include <fcntl.h>
 #include <time.h>
@@ -13,67 +14,30 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include <linux/io.h>
-#include <linux/pci_regs.h>
 #include <linux/udmabuf.h>
 
 #include "kselftest_harness.h"
+#include "bar_rig.h"
 #include "checked_io.h"
-#include "edu_rig.h"
+#include "fail_nth.h"
 #include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
-#include "vfio_igb.h"
 
 #define IOVA (16 * MIB)
-#define BAR_LENGTH (8 * SMALL_PAGE)
-
-/* The table of multicast addresses. */
-#define TABLE 0x5200
-#define TABLE_SIZE 512
 
 FIXTURE(dmabuf)
 {
 	struct edu_rig rig;
 	struct vfio_dev igb;
 	int fd;			/* of BAR_LENGTH */
-	unsigned char bytes[TABLE_SIZE];
+	unsigned char bytes[BAR_TABLE_SIZE];
 };
 
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
 #define ATTACH() vfio_attach(&self->rig.edu, IOAS)
 #define DETACH() vfio_detach(&self->rig.edu)
-
-struct dma_buf_request {
-	struct vfio_device_feature feature;
-	struct vfio_device_feature_dma_buf dma_buf;
-	struct vfio_region_dma_range ranges[2];
-};
-
-/* A dma-buf of parts of BAR 0; the descriptor or an error. */
-static int export_ranges(struct vfio_dev *dev,
-			 const struct vfio_region_dma_range *ranges, int count)
-{
-	struct dma_buf_request request = {
-		.feature.argsz = sizeof(request),
-		.feature.flags = VFIO_DEVICE_FEATURE_GET |
-				 VFIO_DEVICE_FEATURE_DMA_BUF,
-		.dma_buf.region_index = VFIO_PCI_BAR0_REGION_INDEX,
-		.dma_buf.open_flags = O_CLOEXEC | O_RDWR,
-		.dma_buf.nr_ranges = count,
-	};
-
-	memcpy(request.ranges, ranges, count * sizeof(*ranges));
-	return checked_ioctl(dev->fd, VFIO_DEVICE_FEATURE, &request);
-}
-
-static int export_bar(struct vfio_dev *dev, __u64 offset, __u64 length)
-{
-	const struct vfio_region_dma_range range = { offset, length };
-
-	return export_ranges(dev, &range, 1);
-}
 
 static int map_dmabuf(struct edu_rig *rig, int fd, __u64 start, __u64 length,
 		      __u64 iova)
@@ -87,42 +51,15 @@ static int map_dmabuf(struct edu_rig *rig, int fd, __u64 start, __u64 length,
 #define MAP_ALL() MAP(0, BAR_LENGTH, IOVA)
 #define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
 
-/* The processor fills the table, with other bytes for another seed. */
-static void fill_table(struct vfio_dev *dev, unsigned char *bytes,
-		       unsigned int seed)
-{
-	__u32 word;
-	size_t i;
-
-	pattern_fill(bytes, TABLE_SIZE, seed);
-	for (i = 0; i < TABLE_SIZE; i += sizeof(word)) {
-		memcpy(&word, bytes + i, sizeof(word));
-		writel(word, dev->bar0 + TABLE + i);
-	}
-}
-
-static bool table_is(struct vfio_dev *dev, const unsigned char *bytes)
-{
-	__u32 word;
-	size_t i;
-
-	for (i = 0; i < TABLE_SIZE; i += sizeof(word)) {
-		word = readl(dev->bar0 + TABLE + i);
-		if (memcmp(&word, bytes + i, sizeof(word)))
-			return false;
-	}
-	return true;
-}
-
 FIXTURE_SETUP(dmabuf)
 {
 	MAKE(edu_rig_make(&self->rig));
 	MAKE(igb_rig_make(&self->igb, FD));
-	self->fd = export_bar(&self->igb, 0, BAR_LENGTH);
+	self->fd = bar_export(&self->igb, 0, BAR_LENGTH);
 	if (self->fd == -ENOTTY || self->fd == -EOPNOTSUPP)
 		SKIP(return, "vfio-pci exports no dma-bufs");
 	ASSERT_LE(0, self->fd);
-	fill_table(&self->igb, self->bytes, 1);
+	bar_fill_table(&self->igb, self->bytes, 1);
 }
 
 FIXTURE_TEARDOWN_PARENT(dmabuf)
@@ -130,51 +67,11 @@ FIXTURE_TEARDOWN_PARENT(dmabuf)
 	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
-/* With the buffer at @iova, can the edu read what is in the table? */
-static bool reads_table(struct edu_rig *rig, __u64 iova,
-			const unsigned char *bytes)
-{
-	return device_reads(rig, iova + TABLE, bytes, TABLE_SIZE);
-}
-
-#define READS_AT(iova) reads_table(&self->rig, iova, self->bytes)
-
-TEST_F(dmabuf, is_memory_for_another_device)
-{
-	unsigned char bytes[TABLE_SIZE];
-
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP_ALL());
-	EXPECT_TRUE(READS_AT(IOVA));
-	pattern_fill(bytes, TABLE_SIZE, 2);
-	EXPECT_EQ(0, device_writes(&self->rig, IOVA + TABLE, bytes,
-				   TABLE_SIZE));
-	EXPECT_TRUE(table_is(&self->igb, bytes));
-	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
-	EXPECT_FALSE(reads_table(&self->rig, IOVA, bytes));
-}
-
-TEST_F(dmabuf, mapped_before_a_device_comes)
-{
-	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_TRUE(READS_AT(IOVA));
-	ASSERT_EQ(0, DETACH());
-	ASSERT_EQ(0, ATTACH());
-	EXPECT_TRUE(READS_AT(IOVA));
-}
-
-TEST_F(dmabuf, works_without_large_entries)
-{
-	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS, 0));
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP_ALL());
-	EXPECT_TRUE(READS_AT(IOVA));
-}
+#define READS_AT(iova) bar_table_read(&self->rig, iova, self->bytes)
 
 TEST_F(dmabuf, of_a_part_and_mapped_in_part)
 {
-	int fd = export_bar(&self->igb, 2 * SMALL_PAGE, 4 * SMALL_PAGE);
+	int fd = bar_export(&self->igb, 2 * SMALL_PAGE, 4 * SMALL_PAGE);
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
@@ -187,33 +84,6 @@ TEST_F(dmabuf, of_a_part_and_mapped_in_part)
 	EXPECT_EQ(0, UNMAP(IOVA + 5 * SMALL_PAGE, SMALL_PAGE));
 	EXPECT_FALSE(READS_AT(IOVA));
 	EXPECT_TRUE(READS_AT(IOVA + MIB));
-}
-
-TEST_F(dmabuf, is_not_written_through_a_map_for_reading)
-{
-	unsigned char zeroes[TABLE_SIZE] = {};
-	__u64 iova = IOVA, copy = IOVA + MIB;
-
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, ioas_map_file(FD, IOAS, MAP_RO | MAP_AT, self->fd, 0,
-				   BAR_LENGTH, &iova));
-	EXPECT_EQ(0, device_writes(&self->rig, IOVA + TABLE, zeroes,
-				   TABLE_SIZE));
-	EXPECT_TRUE(table_is(&self->igb, self->bytes));
-	EXPECT_EQ(-EPERM, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA,
-				    BAR_LENGTH, &copy));
-}
-
-TEST_F(dmabuf, is_charged_to_nobody)
-{
-	ASSERT_EQ(0, ATTACH());
-	ASSERT_EQ(0, MAP_ALL());
-	EXPECT_EQ(self->rig.pins, pins_held());
-	ASSERT_EQ(0, limit_memlock(0));
-	ASSERT_EQ(0, become_user(40000));
-	EXPECT_EQ(0, MAP(0, BAR_LENGTH, IOVA + MIB));
-	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(0, vm_locked());
 }
 
 TEST_F(dmabuf, does_not_hinder_a_change_of_process)
@@ -249,7 +119,7 @@ TEST_F(dmabuf, of_scattered_memory_is_not_mapped)
 		{ 0, SMALL_PAGE },
 		{ 4 * SMALL_PAGE, SMALL_PAGE },
 	};
-	int fd = export_ranges(&self->igb, ranges, 2);
+	int fd = bar_export_ranges(&self->igb, ranges, 2);
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EOPNOTSUPP, map_dmabuf(&self->rig, fd, 0, SMALL_PAGE,
@@ -272,151 +142,6 @@ TEST_F(dmabuf, of_others_than_vfio_is_not_mapped)
 					  IOVA));
 }
 
-TEST_F(dmabuf, may_be_copied_as_any_memory)
-{
-	__u64 copy = IOVA + MIB;
-
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS,
-			       IOVA + 4 * SMALL_PAGE, 2 * SMALL_PAGE, &copy));
-	EXPECT_TRUE(READS_AT(IOVA + MIB - 4 * SMALL_PAGE));
-	ASSERT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
-	EXPECT_TRUE(READS_AT(IOVA + MIB - 4 * SMALL_PAGE));
-	EXPECT_FALSE(READS_AT(IOVA));
-	EXPECT_EQ(0, UNMAP(IOVA + MIB, 2 * SMALL_PAGE));
-}
-
-/* -- the memory is taken back -- */
-
-static int set_memory_enabled(struct vfio_dev *dev, bool enabled)
-{
-	__u16 command;
-	int rc;
-
-	rc = vfio_config_read(dev, PCI_COMMAND, &command, sizeof(command));
-	if (rc)
-		return rc;
-	if (enabled)
-		command |= PCI_COMMAND_MEMORY;
-	else
-		command &= ~PCI_COMMAND_MEMORY;
-	return vfio_config_write(dev, PCI_COMMAND, &command, sizeof(command));
-}
-
-TEST_F(dmabuf, taken_back_by_a_reset_does_not_return)
-{
-	__u64 unmapped;
-
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_TRUE(READS_AT(IOVA));
-	ASSERT_EQ(0, vfio_reset(&self->igb));
-	fill_table(&self->igb, self->bytes, 3);
-	EXPECT_FALSE(READS_AT(IOVA));
-	ASSERT_EQ(0, DETACH());
-	ASSERT_EQ(0, ATTACH());
-	EXPECT_FALSE(READS_AT(IOVA));
-
-	/* the area is still there, and the buffer good for another */
-	EXPECT_EQ(-EEXIST, MAP_ALL());
-	ASSERT_EQ(0, MAP(0, BAR_LENGTH, IOVA + MIB));
-	EXPECT_TRUE(READS_AT(IOVA + MIB));
-	EXPECT_FALSE(READS_AT(IOVA));
-	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, BAR_LENGTH, &unmapped));
-	EXPECT_EQ(BAR_LENGTH, unmapped);
-	EXPECT_TRUE(READS_AT(IOVA + MIB));
-}
-
-TEST_F(dmabuf, taken_back_by_the_command_register)
-{
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_EQ(0, set_memory_enabled(&self->igb, false));
-	EXPECT_EQ(-ENODEV, MAP(0, BAR_LENGTH, IOVA + MIB));
-	ASSERT_EQ(0, set_memory_enabled(&self->igb, true));
-	fill_table(&self->igb, self->bytes, 4);
-	EXPECT_FALSE(READS_AT(IOVA));
-	ASSERT_EQ(0, MAP(0, BAR_LENGTH, IOVA + MIB));
-	EXPECT_TRUE(READS_AT(IOVA + MIB));
-}
-
-TEST_F(dmabuf, taken_back_before_a_device_comes)
-{
-	char *page = address_room(SMALL_PAGE, SMALL_PAGE);
-
-	pattern_fill(page, SMALL_PAGE, 5);
-	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, page, SMALL_PAGE,
-				 IOVA + BAR_LENGTH));
-	ASSERT_EQ(0, vfio_reset(&self->igb));
-	fill_table(&self->igb, self->bytes, 5);
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_FALSE(READS_AT(IOVA));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + BAR_LENGTH, page,
-				 SMALL_PAGE));
-	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH + SMALL_PAGE));
-}
-
-TEST_F(dmabuf, taken_back_is_gone_from_all_copies)
-{
-	__u64 copy = IOVA + MIB;
-
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA,
-			       BAR_LENGTH, &copy));
-	ASSERT_EQ(0, MAP(0, BAR_LENGTH, IOVA + 2 * MIB));
-	ASSERT_EQ(0, vfio_reset(&self->igb));
-	fill_table(&self->igb, self->bytes, 6);
-	EXPECT_FALSE(READS_AT(IOVA));
-	EXPECT_FALSE(READS_AT(IOVA + MIB));
-	EXPECT_FALSE(READS_AT(IOVA + 2 * MIB));
-
-	/* a copy of what has been taken back is as empty */
-	copy = IOVA + 3 * MIB;
-	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA,
-			       BAR_LENGTH, &copy));
-	EXPECT_FALSE(READS_AT(IOVA + 3 * MIB));
-}
-
-TEST_F(dmabuf, taken_back_leaves_what_is_next_to_it)
-{
-	char *pages = address_room(2 * SMALL_PAGE, SMALL_PAGE);
-
-	pattern_fill(pages, 2 * SMALL_PAGE, 7);
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, pages, SMALL_PAGE,
-				 IOVA - SMALL_PAGE));
-	ASSERT_EQ(0, MAP_ALL());
-	ASSERT_EQ(0, ioas_map_at(FD, IOAS, pages + SMALL_PAGE, SMALL_PAGE,
-				 IOVA + BAR_LENGTH));
-	ASSERT_EQ(0, vfio_reset(&self->igb));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA - SMALL_PAGE, pages,
-				 SMALL_PAGE));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + BAR_LENGTH,
-				 pages + SMALL_PAGE, SMALL_PAGE));
-	EXPECT_EQ(0, UNMAP(IOVA - SMALL_PAGE, BAR_LENGTH + 2 * SMALL_PAGE));
-	EXPECT_EQ(SMALL_PAGE, vm_pinned());
-}
-
-TEST_F(dmabuf, may_be_taken_back_again_and_again)
-{
-	int i, rc = 0;
-
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	for (i = 0; i < 10 && !rc; i++) {
-		rc = MAP(0, BAR_LENGTH, IOVA + i * MIB);
-		if (!rc)
-			rc = vfio_reset(&self->igb);
-	}
-	EXPECT_EQ(0, rc);
-	ASSERT_EQ(0, MAP(0, BAR_LENGTH, IOVA + i * MIB));
-	fill_table(&self->igb, self->bytes, 8);
-	EXPECT_TRUE(READS_AT(IOVA + i * MIB));
-	EXPECT_FALSE(READS_AT(IOVA + (i - 1) * MIB));
-}
-
 /* -- the end of one of those who take part -- */
 
 TEST_F(dmabuf, outlives_its_descriptor)
@@ -426,9 +151,10 @@ TEST_F(dmabuf, outlives_its_descriptor)
 	ASSERT_EQ(0, close(self->fd));
 	EXPECT_TRUE(READS_AT(IOVA));
 	ASSERT_EQ(0, vfio_reset(&self->igb));
-	fill_table(&self->igb, self->bytes, 9);
-	EXPECT_FALSE(READS_AT(IOVA));
+	bar_fill_table(&self->igb, self->bytes, 9);
+	EXPECT_TRUE(READS_AT(IOVA));
 	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+	EXPECT_FALSE(READS_AT(IOVA));
 }
 
 TEST_F(dmabuf, ends_with_its_device)
@@ -438,7 +164,7 @@ TEST_F(dmabuf, ends_with_its_device)
 	vfio_close(&self->igb);
 	EXPECT_EQ(-ENODEV, MAP(0, BAR_LENGTH, IOVA + MIB));
 	ASSERT_EQ(0, igb_setup(&self->igb, FD));
-	fill_table(&self->igb, self->bytes, 10);
+	bar_fill_table(&self->igb, self->bytes, 10);
 	EXPECT_FALSE(READS_AT(IOVA));
 	EXPECT_EQ(-ENODEV, MAP(0, BAR_LENGTH, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
@@ -452,9 +178,9 @@ TEST_F(dmabuf, of_a_device_that_is_not_on_an_ioas)
 	vfio_close(&self->igb);
 	ASSERT_EQ(0, close(self->fd));
 	ASSERT_EQ(0, igb_setup(&self->igb, other));
-	self->fd = export_bar(&self->igb, 0, BAR_LENGTH);
+	self->fd = bar_export(&self->igb, 0, BAR_LENGTH);
 	ASSERT_LE(0, self->fd);
-	fill_table(&self->igb, self->bytes, 11);
+	bar_fill_table(&self->igb, self->bytes, 11);
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP_ALL());
 	EXPECT_TRUE(READS_AT(IOVA));
@@ -513,7 +239,7 @@ TEST_F_TIMEOUT(dmabuf, can_end_in_any_order, 300)
 			if (edu_rig_open(&self->rig) || ATTACH() ||
 			    igb_setup(&self->igb, FD))
 				_exit(1);
-			self->fd = export_bar(&self->igb, 0, BAR_LENGTH);
+			self->fd = bar_export(&self->igb, 0, BAR_LENGTH);
 			if (MAP_ALL())
 				_exit(2);
 			for (i = 0; i < PARTS; i++)
@@ -526,65 +252,6 @@ TEST_F_TIMEOUT(dmabuf, can_end_in_any_order, 300)
 			TH_LOG("order %d%d%d%d", parts[0], parts[1], parts[2],
 			       parts[3]);
 	}
-}
-
-TEST_F(dmabuf, is_left_to_the_end_of_the_process)
-{
-	ASSERT_EQ(0, ATTACH());
-	ASSERT_EQ(0, MAP_ALL());
-}
-
-/* -- at the same time -- */
-
-struct mapper {
-	struct crowd crowd;	/* of one */
-	struct edu_rig *rig;
-	int fd;
-	unsigned int maps;
-};
-
-static int map_and_unmap(void *data)
-{
-	struct mapper *mapper = data;
-	struct edu_rig *rig = mapper->rig;
-	int rc = 0;
-
-	while (!rc && !crowd_is_over(&mapper->crowd)) {
-		rc = map_dmabuf(rig, mapper->fd, 0, BAR_LENGTH, IOVA);
-		/* it happens to be taken back just now */
-		if (rc == -ENODEV) {
-			rc = 0;
-			continue;
-		}
-		if (!rc)
-			rc = vfio_attach(&rig->edu, rig->ioas);
-		if (!rc)
-			rc = vfio_detach(&rig->edu);
-		if (!rc)
-			rc = ioas_unmap(rig->iommufd, rig->ioas, IOVA,
-					BAR_LENGTH, NULL);
-		mapper->maps++;
-	}
-	return rc;
-}
-
-TEST_F(dmabuf, may_be_taken_back_at_any_moment)
-{
-	struct mapper mapper = { .rig = &self->rig, .fd = self->fd };
-	int i, rc = 0;
-
-	ASSERT_EQ(0, crowd_add(&mapper.crowd, map_and_unmap, &mapper));
-	for (i = 0; i < 300 && !rc; i++) {
-		rc = set_memory_enabled(&self->igb, i % 2);
-		usleep(i * 37 % 1000);
-	}
-	EXPECT_EQ(0, crowd_end(&mapper.crowd));
-	EXPECT_EQ(0, rc);
-	EXPECT_LT(0, mapper.maps);
-	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP_ALL());
-	fill_table(&self->igb, self->bytes, 12);
-	EXPECT_TRUE(READS_AT(IOVA));
 }
 
 /* -- of the test device -- */
@@ -779,6 +446,76 @@ TEST_F(buffer, copies_are_taken_back_by_one_flush_of_each_page_table)
 	}
 	ASSERT_EQ(0, unmap_many(self, NR_COPIES));
 	EXPECT_EQ(before + 2, mock_iotlb_syncs());
+}
+
+TEST_F(buffer, copies_are_there_again_together)
+{
+	__u32 other;
+	int i;
+
+	ASSERT_EQ(0, map_many(self, NR_COPIES));
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, true));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &other));
+	EXPECT_FALSE(is_at(self, other, IOVA));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA + SMALL_PAGE, SMALL_PAGE, NULL));
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, false));
+	for (i = 0; i < NR_COPIES; i++) {
+		EXPECT_EQ(i != 1, is_at(self, DEV.hwpt, IOVA + i * SMALL_PAGE));
+		EXPECT_EQ(i != 1, is_at(self, other, IOVA + i * SMALL_PAGE));
+	}
+	/* an exporter may say it twice */
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, false));
+	EXPECT_TRUE(is_at(self, other, IOVA));
+	ASSERT_EQ(0, iommufd_destroy(FD, other));
+	ASSERT_EQ(0, unmap_many(self, NR_COPIES - 1));
+}
+
+/*
+ * There is no memory for page tables when it is given again. Then it is nowhere,
+ * until somebody maps it once more.
+ */
+TEST_F(buffer, copies_that_do_not_fit_are_there_at_the_next_attempt)
+{
+	int fail_nth = fail_nth_open(), nth, rc, failures = 0;
+	__u64 far = IOVA + GIB, iova;
+	bool failed = true;
+	__u32 other;
+
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, map_buffer(self, MAP_RW, self->fd, IOVA));
+	iova = far;
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA,
+			       SMALL_PAGE, &iova));
+	for (nth = 1; failed && nth < 100; nth++) {
+		ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, true));
+		ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &other));
+		fail_nth_set(fail_nth, nth);
+		rc = mock_dmabuf_revoke(FD, self->fd, false);
+		failed = fail_nth_happened(fail_nth);
+		if (rc) {
+			EXPECT_TRUE(failed);
+			ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, false));
+		} else if (!is_at(self, other, IOVA)) {
+			failures++;
+			EXPECT_TRUE(failed);
+			EXPECT_FALSE(is_at(self, DEV.hwpt, IOVA));
+			EXPECT_FALSE(is_at(self, other, far));
+		}
+		iova = IOVA + MIB;
+		ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA,
+				       SMALL_PAGE, &iova));
+		EXPECT_TRUE(is_at(self, DEV.hwpt, IOVA));
+		EXPECT_TRUE(is_at(self, other, IOVA));
+		EXPECT_TRUE(is_at(self, other, far));
+		EXPECT_TRUE(is_at(self, other, IOVA + MIB));
+		ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA + MIB, SMALL_PAGE,
+					NULL));
+		ASSERT_EQ(0, iommufd_destroy(FD, other));
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(0, failures);
+	close(fail_nth);
 }
 
 /* In any order, and whatever of them is gone when the memory is taken back */

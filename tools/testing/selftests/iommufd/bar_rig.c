@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <string.h>
+
+#include <linux/io.h>
+#include <linux/pci_regs.h>
+
+#include "bar_rig.h"
+#include "checked_io.h"
+
+struct dma_buf_request {
+	struct vfio_device_feature feature;
+	struct vfio_device_feature_dma_buf dma_buf;
+	struct vfio_region_dma_range ranges[2];
+};
+
+int bar_export_ranges(struct vfio_dev *dev,
+		      const struct vfio_region_dma_range *ranges, int count)
+{
+	struct dma_buf_request request = {
+		.feature.argsz = sizeof(request),
+		.feature.flags = VFIO_DEVICE_FEATURE_GET |
+				 VFIO_DEVICE_FEATURE_DMA_BUF,
+		.dma_buf.region_index = VFIO_PCI_BAR0_REGION_INDEX,
+		.dma_buf.open_flags = O_CLOEXEC | O_RDWR,
+		.dma_buf.nr_ranges = count,
+	};
+
+	memcpy(request.ranges, ranges, count * sizeof(*ranges));
+	return checked_ioctl(dev->fd, VFIO_DEVICE_FEATURE, &request);
+}
+
+int bar_export(struct vfio_dev *dev, __u64 offset, __u64 length)
+{
+	const struct vfio_region_dma_range range = { offset, length };
+
+	return bar_export_ranges(dev, &range, 1);
+}
+
+void bar_fill_table(struct vfio_dev *dev, unsigned char *bytes,
+		    unsigned int seed)
+{
+	__u32 word;
+	size_t i;
+
+	pattern_fill(bytes, BAR_TABLE_SIZE, seed);
+	for (i = 0; i < BAR_TABLE_SIZE; i += sizeof(word)) {
+		memcpy(&word, bytes + i, sizeof(word));
+		writel(word, dev->bar0 + BAR_TABLE + i);
+	}
+}
+
+bool bar_table_is(struct vfio_dev *dev, const unsigned char *bytes)
+{
+	__u32 word;
+	size_t i;
+
+	for (i = 0; i < BAR_TABLE_SIZE; i += sizeof(word)) {
+		word = readl(dev->bar0 + BAR_TABLE + i);
+		if (memcmp(&word, bytes + i, sizeof(word)))
+			return false;
+	}
+	return true;
+}
+
+bool bar_table_read(struct edu_rig *rig, __u64 iova,
+		    const unsigned char *bytes)
+{
+	return device_reads(rig, iova + BAR_TABLE, bytes, BAR_TABLE_SIZE);
+}
+
+int bar_set_enabled(struct vfio_dev *dev, bool enabled)
+{
+	__u16 command;
+	int rc;
+
+	rc = vfio_config_read(dev, PCI_COMMAND, &command, sizeof(command));
+	if (rc)
+		return rc;
+	if (enabled)
+		command |= PCI_COMMAND_MEMORY;
+	else
+		command &= ~PCI_COMMAND_MEMORY;
+	return vfio_config_write(dev, PCI_COMMAND, &command, sizeof(command));
+}

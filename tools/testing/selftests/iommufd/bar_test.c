@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory of one device that another one reaches, by a dma-buf of vfio-pci. It
+ * is gone from the page tables as long as the device does not answer to it, and
+ * there again, at the same IOVA, when it does; for good it goes with its owner.
+ *
+ * The memory is in BAR 0 of the igb; the edu does the DMA.
+ */
+#include "kselftest_harness.h"
+#include "bar_rig.h"
+#include "fail_each.h"
+#include "mock_lib.h"
+#include "test_support.h"
+#include "threads.h"
+
+#define IOVA (16 * MIB)
+
+FIXTURE(bar)
+{
+	struct edu_rig rig;
+	struct vfio_dev igb;
+	int fd;			/* of BAR_LENGTH */
+	unsigned char bytes[BAR_TABLE_SIZE];
+};
+
+#define BAR FIXTURE_DATA(bar)
+
+#define FD (self->rig.iommufd)
+#define IOAS (self->rig.ioas)
+#define ATTACH() vfio_attach(&self->rig.edu, IOAS)
+#define DETACH() vfio_detach(&self->rig.edu)
+
+static int map_bar(BAR *self, __u32 flags, __u64 start, __u64 length,
+		   __u64 iova)
+{
+	return ioas_map_file(FD, IOAS, flags | MAP_AT, self->fd, start, length,
+			     &iova);
+}
+
+#define MAP(start, length, iova) map_bar(self, MAP_RW, start, length, iova)
+#define MAP_ALL() MAP(0, BAR_LENGTH, IOVA)
+#define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
+#define READS_AT(iova) bar_table_read(&self->rig, iova, self->bytes)
+#define SET_ENABLED(enabled) bar_set_enabled(&self->igb, enabled)
+
+static int copy_all(BAR *self, __u64 iova)
+{
+	return ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA, BAR_LENGTH,
+			 &iova);
+}
+
+FIXTURE_SETUP(bar)
+{
+	MAKE(edu_rig_make(&self->rig));
+	MAKE(igb_rig_make(&self->igb, FD));
+	self->fd = bar_export(&self->igb, 0, BAR_LENGTH);
+	if (self->fd == -ENOTTY || self->fd == -EOPNOTSUPP)
+		SKIP(return, "vfio-pci exports no dma-bufs");
+	ASSERT_LE(0, self->fd);
+	bar_fill_table(&self->igb, self->bytes, 1);
+}
+
+FIXTURE_TEARDOWN_PARENT(bar)
+{
+	EXPECT_EQ(0, pins_left(self->rig.pins));
+}
+
+/* -- as long as it is there -- */
+
+TEST_F(bar, is_memory_for_another_device)
+{
+	unsigned char bytes[BAR_TABLE_SIZE];
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	EXPECT_TRUE(READS_AT(IOVA));
+	pattern_fill(bytes, BAR_TABLE_SIZE, 2);
+	EXPECT_EQ(0, device_writes(&self->rig, IOVA + BAR_TABLE, bytes,
+				   BAR_TABLE_SIZE));
+	EXPECT_TRUE(bar_table_is(&self->igb, bytes));
+	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+	EXPECT_FALSE(bar_table_read(&self->rig, IOVA, bytes));
+}
+
+TEST_F(bar, mapped_before_a_device_comes)
+{
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, DETACH());
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+TEST_F(bar, works_without_large_entries)
+{
+	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS, 0));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, SET_ENABLED(false));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+TEST_F(bar, may_be_mapped_in_part)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	/* the page of the table, which is the sixth of the BAR */
+	ASSERT_EQ(0, MAP(5 * SMALL_PAGE, SMALL_PAGE, IOVA + 5 * SMALL_PAGE));
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, MAP(4 * SMALL_PAGE, 3 * SMALL_PAGE,
+			 IOVA + MIB + 4 * SMALL_PAGE));
+	EXPECT_TRUE(READS_AT(IOVA + MIB));
+	EXPECT_EQ(0, UNMAP(IOVA + 5 * SMALL_PAGE, SMALL_PAGE));
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_TRUE(READS_AT(IOVA + MIB));
+	ASSERT_EQ(0, SET_ENABLED(false));
+	EXPECT_FALSE(READS_AT(IOVA + MIB));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_TRUE(READS_AT(IOVA + MIB));
+}
+
+TEST_F(bar, is_not_written_through_a_map_for_reading)
+{
+	unsigned char zeroes[BAR_TABLE_SIZE] = {};
+	__u64 copy = IOVA + MIB;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, map_bar(self, MAP_RO, 0, BAR_LENGTH, IOVA));
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(0, device_writes(&self->rig, IOVA + BAR_TABLE, zeroes,
+				   BAR_TABLE_SIZE));
+	EXPECT_TRUE(bar_table_is(&self->igb, self->bytes));
+	EXPECT_EQ(-EPERM, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS, IOVA,
+				    BAR_LENGTH, &copy));
+
+	/* nor when it has been away */
+	ASSERT_EQ(0, SET_ENABLED(false));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(0, device_writes(&self->rig, IOVA + BAR_TABLE, zeroes,
+				   BAR_TABLE_SIZE));
+	EXPECT_TRUE(bar_table_is(&self->igb, self->bytes));
+}
+
+TEST_F(bar, is_charged_to_nobody)
+{
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP_ALL());
+	EXPECT_EQ(self->rig.pins, pins_held());
+	ASSERT_EQ(0, limit_memlock(0));
+	ASSERT_EQ(0, become_user(40000));
+	EXPECT_EQ(0, MAP(0, BAR_LENGTH, IOVA + MIB));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, vm_locked());
+}
+
+TEST_F(bar, is_charged_to_nobody_when_a_device_comes)
+{
+	ASSERT_EQ(0, limit_memlock(0));
+	ASSERT_EQ(0, become_user(40000));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, vm_locked());
+}
+
+TEST_F(bar, may_be_copied_as_any_memory)
+{
+	__u64 copy = IOVA + MIB;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, IOAS,
+			       IOVA + 4 * SMALL_PAGE, 2 * SMALL_PAGE, &copy));
+	EXPECT_TRUE(READS_AT(IOVA + MIB - 4 * SMALL_PAGE));
+	ASSERT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+	EXPECT_TRUE(READS_AT(IOVA + MIB - 4 * SMALL_PAGE));
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, SET_ENABLED(false));
+	EXPECT_FALSE(READS_AT(IOVA + MIB - 4 * SMALL_PAGE));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA + MIB - 4 * SMALL_PAGE));
+	EXPECT_EQ(0, UNMAP(IOVA + MIB, 2 * SMALL_PAGE));
+}
+
+TEST_F(bar, may_be_copied_before_a_device_comes)
+{
+	__u64 iova = IOVA;
+	__u32 other;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &other));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, other, IOAS, IOVA,
+			       BAR_LENGTH, &iova));
+	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, IOAS, other, IOVA,
+			       BAR_LENGTH, &(__u64){ IOVA + MIB }));
+	ASSERT_EQ(0, iommufd_destroy(FD, other));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_TRUE(READS_AT(IOVA + MIB));
+	ASSERT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+	EXPECT_TRUE(READS_AT(IOVA + MIB));
+}
+
+TEST_F(bar, is_out_of_reach_of_accesses)
+{
+	char bytes[16];
+	int access;
+
+	access = mock_access(FD, IOAS, 0);
+	if (access == -ENOTTY)
+		SKIP(return, "the kernel has no test device");
+	ASSERT_LE(0, access);
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP_ALL());
+	EXPECT_EQ(-EINVAL, mock_access_rw(FD, access, 0, IOVA, sizeof(bytes),
+					  bytes));
+	close(access);
+}
+
+/* -- the memory is taken back, and given again -- */
+
+TEST_F(bar, is_there_again_after_a_reset)
+{
+	__u64 unmapped;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, vfio_reset(&self->igb));
+	bar_fill_table(&self->igb, self->bytes, 3);
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, DETACH());
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, BAR_LENGTH, &unmapped));
+	EXPECT_EQ(BAR_LENGTH, unmapped);
+	EXPECT_FALSE(READS_AT(IOVA));
+}
+
+TEST_F(bar, is_away_while_the_device_does_not_answer)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, SET_ENABLED(false));
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_EQ(-ENODEV, MAP(0, BAR_LENGTH, IOVA + MIB));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(-EEXIST, MAP_ALL());
+	ASSERT_EQ(0, MAP(0, BAR_LENGTH, IOVA + MIB));
+	EXPECT_TRUE(READS_AT(IOVA + MIB));
+}
+
+TEST_F(bar, is_away_in_the_devices_own_address_space)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, vfio_attach(&self->igb, IOAS));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, SET_ENABLED(false));
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, vfio_reset(&self->igb));
+	bar_fill_table(&self->igb, self->bytes, 13);
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, vfio_detach(&self->igb));
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+TEST_F(bar, is_in_page_tables_that_came_while_it_was_away)
+{
+	char *page = address_room(SMALL_PAGE, SMALL_PAGE);
+
+	pattern_fill(page, SMALL_PAGE, 5);
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, page, SMALL_PAGE,
+				 IOVA + BAR_LENGTH));
+	ASSERT_EQ(0, SET_ENABLED(false));
+	ASSERT_EQ(0, DETACH());
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_TRUE(device_reads(&self->rig, IOVA + BAR_LENGTH, page,
+				 SMALL_PAGE));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH + SMALL_PAGE));
+}
+
+TEST_F(bar, is_in_a_second_page_table_too)
+{
+	__u32 hwpt;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, SET_ENABLED(false));
+	ASSERT_EQ(0, hwpt_alloc(FD, self->rig.edu.id, IOAS, 0, &hwpt));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, vfio_attach(&self->rig.edu, hwpt));
+	EXPECT_TRUE(READS_AT(IOVA));
+	ASSERT_EQ(0, SET_ENABLED(false));
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+TEST_F(bar, is_away_and_there_again_in_all_copies)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, copy_all(self, IOVA + MIB));
+	ASSERT_EQ(0, MAP(0, BAR_LENGTH, IOVA + 2 * MIB));
+	ASSERT_EQ(0, SET_ENABLED(false));
+	ASSERT_EQ(0, copy_all(self, IOVA + 3 * MIB));
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_FALSE(READS_AT(IOVA + MIB));
+	EXPECT_FALSE(READS_AT(IOVA + 2 * MIB));
+	EXPECT_FALSE(READS_AT(IOVA + 3 * MIB));
+	ASSERT_EQ(0, UNMAP(IOVA + MIB, BAR_LENGTH));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_FALSE(READS_AT(IOVA + MIB));
+	EXPECT_TRUE(READS_AT(IOVA + 2 * MIB));
+	EXPECT_TRUE(READS_AT(IOVA + 3 * MIB));
+}
+
+TEST_F(bar, that_is_unmapped_while_it_is_away_does_not_return)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, SET_ENABLED(false));
+	ASSERT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+	ASSERT_EQ(0, SET_ENABLED(true));
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, MAP_ALL());
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+TEST_F(bar, that_is_away_leaves_what_is_next_to_it)
+{
+	char *pages = address_room(2 * SMALL_PAGE, SMALL_PAGE);
+
+	pattern_fill(pages, 2 * SMALL_PAGE, 7);
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, pages, SMALL_PAGE,
+				 IOVA - SMALL_PAGE));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, pages + SMALL_PAGE, SMALL_PAGE,
+				 IOVA + BAR_LENGTH));
+	ASSERT_EQ(0, SET_ENABLED(false));
+	EXPECT_TRUE(device_reads(&self->rig, IOVA - SMALL_PAGE, pages,
+				 SMALL_PAGE));
+	EXPECT_TRUE(device_reads(&self->rig, IOVA + BAR_LENGTH,
+				 pages + SMALL_PAGE, SMALL_PAGE));
+	EXPECT_EQ(0, UNMAP(IOVA - SMALL_PAGE, BAR_LENGTH + 2 * SMALL_PAGE));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+}
+
+TEST_F(bar, may_be_reset_again_and_again)
+{
+	int i, rc = 0;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	for (i = 0; i < 10 && !rc; i++) {
+		rc = MAP(0, BAR_LENGTH, IOVA + i * MIB);
+		if (!rc)
+			rc = vfio_reset(&self->igb);
+	}
+	EXPECT_EQ(0, rc);
+	bar_fill_table(&self->igb, self->bytes, 8);
+	while (i--)
+		EXPECT_TRUE(READS_AT(IOVA + i * MIB));
+}
+
+TEST_F(bar, ends_with_its_owner)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	vfio_close(&self->igb);
+	ASSERT_EQ(0, igb_setup(&self->igb, FD));
+	bar_fill_table(&self->igb, self->bytes, 10);
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, vfio_reset(&self->igb));
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, DETACH());
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+}
+
+TEST_F(bar, ends_with_its_owner_also_while_it_is_away)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, SET_ENABLED(false));
+	vfio_close(&self->igb);
+	ASSERT_EQ(0, igb_setup(&self->igb, FD));
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+}
+
+TEST_F(bar, is_left_to_the_end_of_the_process)
+{
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP_ALL());
+}
+
+/* -- at the same time -- */
+
+struct toggler {
+	struct crowd crowd;	/* of one */
+	struct vfio_dev *dev;
+	unsigned int nr;
+};
+
+static int toggle(void *data)
+{
+	struct toggler *toggler = data;
+	int rc = 0;
+
+	while (!rc && !crowd_is_over(&toggler->crowd)) {
+		rc = bar_set_enabled(toggler->dev, false) ?:
+		     bar_set_enabled(toggler->dev, true);
+		usleep(toggler->nr++ * 37 % 1000);
+	}
+	return rc;
+}
+
+TEST_F(bar, may_come_and_go_under_dma)
+{
+	struct toggler toggler = { .dev = &self->igb };
+	int i;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, crowd_add(&toggler.crowd, toggle, &toggler));
+	for (i = 0; i < 30; i++)
+		READS_AT(IOVA);
+	EXPECT_EQ(0, crowd_end(&toggler.crowd));
+	EXPECT_LT(0, toggler.nr);
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+/* With page tables that come and go, and maps and copies of it */
+TEST_F(bar, may_come_and_go_at_any_moment)
+{
+	struct toggler toggler = { .dev = &self->igb };
+	int i, rc = 0;
+
+	ASSERT_EQ(0, crowd_add(&toggler.crowd, toggle, &toggler));
+	for (i = 0; i < 100 && !rc; i++) {
+		rc = MAP_ALL();
+		/* it happens to be away just now */
+		if (rc == -ENODEV) {
+			rc = 0;
+			continue;
+		}
+		if (!rc)
+			rc = copy_all(self, IOVA + MIB);
+		if (!rc)
+			rc = ATTACH();
+		if (!rc)
+			rc = DETACH();
+		if (!rc)
+			rc = ioas_unmap_all(FD, IOAS, NULL);
+	}
+	EXPECT_EQ(0, crowd_end(&toggler.crowd));
+	EXPECT_EQ(0, rc);
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+/* -- each failure -- */
+
+TEST_F_TIMEOUT(bar, whose_map_fails_is_not_mapped, 300)
+{
+	__u64 iova = IOVA;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	WITH_EACH_FAILURE((iova += MIB, MAP(0, BAR_LENGTH, iova)),
+			  UNMAP(iova, BAR_LENGTH) == -ENOENT,
+			  UNMAP(iova, BAR_LENGTH));
+	ASSERT_EQ(0, MAP_ALL());
+	EXPECT_TRUE(READS_AT(IOVA));
+}
+
+TEST_F_TIMEOUT(bar, whose_attach_fails_is_in_no_page_table, 300)
+{
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, copy_all(self, IOVA + MIB));
+	WITH_EACH_FAILURE(ATTACH(), true, DETACH());
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_TRUE(READS_AT(IOVA + MIB));
+}
+
+TEST_HARNESS_MAIN
