@@ -76,6 +76,4 @@ struct iommufd_ctx {
 	struct maple_tree mmap_ranges;
 };
 
-struct device *iommufd_device_node(void);
-
 #endif

@@ -358,8 +358,8 @@ ioas_file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 	 * another file in between. If it is a dma-buf by then, it is refused as
 	 * any file that cannot be pinned.
 	 */
-	pinned = iommufd_dma_buf_alloc(iommufd_device_node(), cmd->fd,
-				       cmd->start, cmd->length, writable);
+	pinned = iommufd_dma_buf_alloc(cmd->fd, cmd->start, cmd->length,
+				       writable);
 	if (pinned)
 		return pinned;
 

@@ -298,6 +298,10 @@ enum iommufd_ioas_map_flags {
  * attached to the IOAS the map is merely remembered, and memory that cannot be
  * pinned shows when something is attached.
  *
+ * The range may be one of a device instead, a BAR that VFIO PCI has mapped there,
+ * all in one mapping. Then it is like a dma-buf of it in struct
+ * iommu_ioas_map_file.
+ *
  * A fixed IOVA must be free (else EEXIST) and usable (else EINVAL). A chosen
  * IOVA has the same offset in its page as @user_va, and is neither in the first
  * nor in the last page that there is. ENOSPC says that there is no free range

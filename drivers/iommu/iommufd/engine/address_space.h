@@ -40,6 +40,9 @@
  *   iommufd_pinned::mutex          segments
  *   iommufd_accounts::lock         who is charged for files; not while pinning
  *   mm_struct::mmap_lock           of the memory's process
+ *   vfio_pci_core_device::memory_lock  whether a device answers to its memory;
+ *                                  vfio-pci takes it to export a BAR that is
+ *                                  mapped, and calls in with it held
  *   dma_buf::resv                  mappings of memory that can be revoked;
  *                                  exporters call in with it held
  *   iommufd_revocable::mutex       whether it was revoked; also inside the lock

@@ -25,6 +25,7 @@ static void area_init(struct iommufd_area *area, struct iommufd_pinned *pinned,
 	atomic_set(&area->pins, 0);
 	atomic_set(&area->busy, 0);
 	area->state = IOMMUFD_AREA_CREATING;
+	area->embedded = area == &pinned->first_area;
 	area->has_pin = false;
 	area->locks = 0;
 }
@@ -78,7 +79,7 @@ static void area_free(struct iommufd_area *area)
 {
 	struct iommufd_pinned *pinned = area->pinned;
 
-	if (area != &pinned->first_area)
+	if (!area->embedded)
 		kmem_cache_free(area_cache, area);
 	iommufd_pinned_put(pinned);
 }

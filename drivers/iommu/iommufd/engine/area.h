@@ -44,6 +44,7 @@ enum iommufd_area_state {
  *        themselves. Both counts change with the lock of the space held for
  *        reading, so that who has it for writing sees what there is.
  * @state: see enum iommufd_area_state; becomes LIVE without the lock
+ * @embedded: it is the @first_area of a pinned-memory object
  * @has_pin: it has a pin for page tables. Belongs to the thread that has the area
  *           CREATING or DYING, otherwise to the follower that comes, or was the
  *           last to leave.
@@ -63,6 +64,7 @@ struct iommufd_area {
 	atomic_t pins;
 	atomic_t busy;
 	u8 state;
+	bool embedded;
 	bool has_pin;
 	u16 locks;
 };

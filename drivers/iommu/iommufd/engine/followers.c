@@ -9,6 +9,7 @@
 
 #include "accessors.h"
 #include "address_space.h"
+#include "become_device.h"
 #include "fill.h"
 
 static unsigned long follower_page_size(struct iommu_domain *domain)
@@ -185,7 +186,11 @@ static int followers_pin_live_areas(struct iommufd_address_space *as)
 
 	for (area = followers_begin_unpinned(as, 0); area;
 	     area = followers_begin_unpinned(as, last + 1)) {
-		rc = iommufd_area_pin(area);
+		do {
+			rc = iommufd_area_pin(area);
+			if (rc)
+				rc = iommufd_area_become_device(as, area, rc);
+		} while (!rc && !area->has_pin);
 		last = area->last;
 		followers_end_unpinned(as, area);
 		if (rc)

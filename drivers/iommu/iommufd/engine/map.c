@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 
 #include "address_space.h"
+#include "become_device.h"
 #include "fill.h"
 #include "pinned.h"
 
@@ -86,6 +87,24 @@ static void map_publish_areas(struct iommufd_area *area)
 	}
 }
 
+/* Some may be areas of a device by its address; that shows when they fail. */
+static int map_pin_areas(struct iommufd_address_space *as,
+			 struct iommufd_area *area)
+{
+	int rc;
+
+	while ((rc = iommufd_areas_pin(area))) {
+		while (area && area->has_pin)
+			area = area->next;
+		if (!area)
+			return rc;
+		rc = iommufd_area_become_device(as, area, rc);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 /*
  * Pin areas if there are followers. On success these are held, and the areas
  * have pins just if there are some. On an error some areas may have pins.
@@ -96,7 +115,7 @@ static int map_pin(struct iommufd_address_space *as, struct iommufd_area *areas)
 
 	for (;;) {
 		if (iommufd_is_followed(as)) {
-			rc = iommufd_areas_pin(areas);
+			rc = map_pin_areas(as, areas);
 			if (rc)
 				return rc;
 		}

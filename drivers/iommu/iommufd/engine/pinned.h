@@ -57,11 +57,14 @@ struct iommufd_revocable;
  *        a kernel thread, which may borrow an mm. -EOPNOTSUPP when the source
  *        cannot be reached from here without pinning it; -EFAULT, perhaps
  *        with a part copied; -EPERM to write what is not @writable
+ * @find_device: a new object of the device that is where the pages first..last
+ *               should be, which keeps @pinned; optional. -EFAULT if there is
+ *               none
  * @of_process: the memory is that of a process, which no other can take over
  *
  * All may sleep, and take the mmap_lock of the source. @pin may take as long as
  * the owner of the memory likes, so it is called without the object's mutex, as
- * are @charge and @copy; the others may be called with it.
+ * are @charge, @copy and @find_device; the others may be called with it.
  */
 struct iommufd_source_ops {
 	int (*pin)(struct iommufd_pinned *pinned, unsigned long first,
@@ -74,6 +77,9 @@ struct iommufd_source_ops {
 	void (*release)(struct iommufd_pinned *pinned);
 	int (*copy)(struct iommufd_pinned *pinned, unsigned long offset,
 		    void *data, size_t length, bool write, bool kthread);
+	struct iommufd_pinned *(*find_device)(struct iommufd_pinned *pinned,
+					      unsigned long first,
+					      unsigned long last);
 	bool of_process;
 };
 

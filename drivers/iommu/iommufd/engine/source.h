@@ -10,10 +10,12 @@
 #include <linux/types.h>
 
 struct device;
+struct dma_buf;
 struct file;
 struct iommufd_account;
 struct iommufd_pinned;
 struct iommufd_run_slice;
+struct mm_struct;
 struct page;
 
 struct iommufd_pinned *
@@ -25,18 +27,36 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 			  struct iommufd_account *account);
 
 #ifdef CONFIG_DMA_SHARED_BUFFER
-struct iommufd_pinned *iommufd_dma_buf_alloc(struct device *importer, int fd,
-					     unsigned long start,
+struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 					     unsigned long length,
 					     bool writable);
+struct iommufd_pinned *
+iommufd_dma_buf_of_origin(struct dma_buf *dmabuf, unsigned long va,
+			  unsigned long length, bool writable,
+			  struct iommufd_pinned *origin);
+struct iommufd_pinned *
+iommufd_vma_memory_alloc(struct mm_struct *mm, unsigned long va,
+			 unsigned long length, bool writable,
+			 struct iommufd_pinned *origin);
 #else
 static inline struct iommufd_pinned *
-iommufd_dma_buf_alloc(struct device *importer, int fd, unsigned long start,
-		      unsigned long length, bool writable)
+iommufd_dma_buf_alloc(int fd, unsigned long start, unsigned long length,
+		      bool writable)
 {
 	return NULL;
 }
+
+static inline struct iommufd_pinned *
+iommufd_vma_memory_alloc(struct mm_struct *mm, unsigned long va,
+			 unsigned long length, bool writable,
+			 struct iommufd_pinned *origin)
+{
+	return ERR_PTR(-EFAULT);
+}
 #endif
+
+/* In whose name dma-bufs are attached; the device that stands for /dev/iommu */
+struct device *iommufd_device_node(void);
 
 int iommufd_user_memory_init(void);
 void iommufd_user_memory_exit(void);

@@ -40,6 +40,8 @@ typedef int (*dma_buf_range_fn)(struct dma_buf_attachment *attachment,
  * @get_range: asks the exporter; NULL until it is known which it is. Guarded by
  *             the lock of the dma-buf.
  * @offset: of the first page in the dma-buf, in bytes
+ * @origin: what knew the memory by its address, or NULL. The areas that were its
+ *          own may be part of it.
  */
 struct dma_buf_memory {
 	struct iommufd_pinned pinned;
@@ -47,6 +49,7 @@ struct dma_buf_memory {
 	struct dma_buf_attachment *attachment;
 	dma_buf_range_fn get_range;
 	unsigned long offset;
+	struct iommufd_pinned *origin;
 };
 
 static struct dma_buf_memory *to_dma_buf_memory(struct iommufd_pinned *pinned)
@@ -119,6 +122,8 @@ static void dma_buf_memory_release(struct iommufd_pinned *pinned)
 	dma_buf_memory_unpin_buf(mem->attachment);
 	dma_buf_detach(dmabuf, mem->attachment);
 	dma_buf_put(dmabuf);
+	if (mem->origin)
+		iommufd_pinned_put(mem->origin);
 	kfree(mem);
 }
 
@@ -128,6 +133,16 @@ static const struct iommufd_source_ops dma_buf_memory_ops = {
 	.charge = dma_buf_memory_charge,
 	.uncharge = dma_buf_memory_uncharge,
 	.release = dma_buf_memory_release,
+};
+
+/* It came by an address of a process. */
+static const struct iommufd_source_ops dma_buf_memory_of_process_ops = {
+	.pin = dma_buf_memory_pin,
+	.unpin = dma_buf_memory_unpin,
+	.charge = dma_buf_memory_charge,
+	.uncharge = dma_buf_memory_uncharge,
+	.release = dma_buf_memory_release,
+	.of_process = true,
 };
 
 static int dma_buf_memory_check_range(const struct dma_buf *dmabuf,
@@ -227,13 +242,12 @@ static int dma_buf_memory_pin_buf(struct dma_buf_memory *mem,
 }
 
 static int dma_buf_memory_attach(struct dma_buf_memory *mem,
-				 struct dma_buf *dmabuf,
-				 struct device *importer)
+				 struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attachment;
 	int rc;
 
-	attachment = dma_buf_dynamic_attach(dmabuf, importer,
+	attachment = dma_buf_dynamic_attach(dmabuf, iommufd_device_node(),
 					    &dma_buf_memory_attach_ops, mem);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
@@ -246,47 +260,52 @@ static int dma_buf_memory_attach(struct dma_buf_memory *mem,
 	return 0;
 }
 
-static bool dma_buf_may_access(struct dma_buf *dmabuf, bool writable)
+static bool dma_buf_may_access(const struct dma_buf *dmabuf, bool writable)
 {
 	fmode_t needed = writable ? FMODE_READ | FMODE_WRITE : FMODE_READ;
 
 	return (dmabuf->file->f_mode & needed) == needed;
 }
 
-static struct iommufd_pinned *
-dma_buf_memory_alloc(struct dma_buf *dmabuf, struct device *importer,
-		     unsigned long start, unsigned long length, bool writable)
+/* The object takes over the caller's reference of the dma-buf. */
+static struct dma_buf_memory *
+dma_buf_memory_alloc(struct dma_buf *dmabuf,
+		     const struct iommufd_source_ops *ops, unsigned long start,
+		     unsigned long offset, bool writable)
 {
 	struct dma_buf_memory *mem;
 	int rc;
 
-	if (!dma_buf_may_access(dmabuf, writable))
-		return ERR_PTR(-EPERM);
-	if (start + length > dmabuf->size ||
-	    (length >> PAGE_SHIFT) > U32_MAX - 1)
-		return ERR_PTR(-EINVAL);
-
 	mem = kzalloc_obj(*mem, GFP_KERNEL_ACCOUNT);
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
-	iommufd_pinned_init(&mem->pinned, &dma_buf_memory_ops,
-			    start & PAGE_MASK, writable);
+	iommufd_pinned_init(&mem->pinned, ops, start, writable);
 	iommufd_revocable_init(&mem->revocable, dmabuf->resv);
 	mem->pinned.revocable = &mem->revocable;
-	mem->offset = start & PAGE_MASK;
+	mem->offset = offset;
 
-	rc = dma_buf_memory_attach(mem, dmabuf, importer);
+	rc = dma_buf_memory_attach(mem, dmabuf);
 	if (rc) {
 		mutex_destroy(&mem->pinned.mutex);
 		kfree(mem);
 		return ERR_PTR(rc);
 	}
-	return &mem->pinned;
+	return mem;
+}
+
+static int dma_buf_check(const struct dma_buf *dmabuf, unsigned long start,
+			 unsigned long length, bool writable)
+{
+	if (!dma_buf_may_access(dmabuf, writable))
+		return -EPERM;
+	if (start + length > dmabuf->size ||
+	    (length >> PAGE_SHIFT) > U32_MAX - 1)
+		return -EINVAL;
+	return 0;
 }
 
 /**
  * iommufd_dma_buf_alloc - make an object of the memory of a dma-buf
- * @importer: the device in whose name the dma-buf is attached
  * @fd: a file descriptor of the calling process
  * @start: first byte in the dma-buf
  * @length: in bytes; @start + @length does not wrap
@@ -301,20 +320,66 @@ dma_buf_memory_alloc(struct dma_buf *dmabuf, struct device *importer,
  * large; -ENODEV if the exporter has taken the memory back; other errors of it;
  * -ENOMEM.
  */
-struct iommufd_pinned *iommufd_dma_buf_alloc(struct device *importer, int fd,
-					     unsigned long start,
+struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 					     unsigned long length,
 					     bool writable)
 {
-	struct iommufd_pinned *pinned;
+	struct dma_buf_memory *mem;
 	struct dma_buf *dmabuf;
+	int rc;
 
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf) == -EINVAL ? NULL : ERR_CAST(dmabuf);
-	pinned = dma_buf_memory_alloc(dmabuf, importer, start, length,
-				      writable);
-	if (IS_ERR(pinned))
-		dma_buf_put(dmabuf);
-	return pinned;
+	rc = dma_buf_check(dmabuf, start, length, writable);
+	if (rc)
+		goto err_put;
+	mem = dma_buf_memory_alloc(dmabuf, &dma_buf_memory_ops,
+				   start & PAGE_MASK, start & PAGE_MASK,
+				   writable);
+	if (!IS_ERR(mem))
+		return &mem->pinned;
+	rc = PTR_ERR(mem);
+err_put:
+	dma_buf_put(dmabuf);
+	return ERR_PTR(rc);
+}
+
+/**
+ * iommufd_dma_buf_of_origin - the same for a dma-buf that was found by an address
+ * @dmabuf: the dma-buf, of which the object takes over a reference, also when
+ *          there is none
+ * @va: user address of its first page
+ * @length: of the dma-buf, in bytes
+ * @writable: devices may write to it
+ * @origin: the memory of a process to which the address belongs; the object
+ *          keeps it
+ *
+ * Context: as iommufd_dma_buf_alloc().
+ * Return: the object with one reference, or an ERR_PTR, as there.
+ */
+struct iommufd_pinned *
+iommufd_dma_buf_of_origin(struct dma_buf *dmabuf, unsigned long va,
+			  unsigned long length, bool writable,
+			  struct iommufd_pinned *origin)
+{
+	struct dma_buf_memory *mem;
+	int rc;
+
+	rc = dma_buf_check(dmabuf, 0, length, writable);
+	if (rc)
+		goto err_put;
+	mem = dma_buf_memory_alloc(dmabuf, &dma_buf_memory_of_process_ops, va,
+				   0, writable);
+	if (IS_ERR(mem)) {
+		rc = PTR_ERR(mem);
+		goto err_put;
+	}
+	refcount_inc(&origin->refs);
+	mem->origin = origin;
+	return &mem->pinned;
+
+err_put:
+	dma_buf_put(dmabuf);
+	return ERR_PTR(rc);
 }

@@ -282,6 +282,23 @@ static void user_memory_release(struct iommufd_pinned *pinned)
 	kmem_cache_free(user_memory_cache, mem);
 }
 
+static struct iommufd_pinned *
+user_memory_find_device(struct iommufd_pinned *pinned, unsigned long first,
+			unsigned long last)
+{
+	struct mm_struct *mm = user_memory_mm(to_user_memory(pinned));
+	struct iommufd_pinned *device;
+
+	if (!mmget_not_zero(mm))
+		return ERR_PTR(-EFAULT);
+	device = iommufd_vma_memory_alloc(mm,
+					  pinned->start + (first << PAGE_SHIFT),
+					  (last - first + 1) << PAGE_SHIFT,
+					  pinned->writable, pinned);
+	mmput_async(mm);
+	return device;
+}
+
 static const struct iommufd_source_ops user_memory_ops = {
 	.pin = user_memory_pin,
 	.unpin = iommufd_source_unpin,
@@ -289,6 +306,7 @@ static const struct iommufd_source_ops user_memory_ops = {
 	.uncharge = user_memory_uncharge,
 	.release = user_memory_release,
 	.copy = user_memory_copy,
+	.find_device = user_memory_find_device,
 	.of_process = true,
 };
 
