@@ -335,9 +335,9 @@ struct iommu_ioas_map {
  * kinds are refused when their memory would be pinned (EINVAL), which is when
  * the IOAS has a page table.
  *
- * A dma-buf is accepted only if its exporter can hand its physical range to
- * iommufd, as VFIO PCI does for device memory that is exported with
- * VFIO_DEVICE_FEATURE_DMA_BUF; others give EOPNOTSUPP. Whoever exports it may
+ * A dma-buf is accepted only if its exporter can tell iommufd where its memory
+ * is, as udmabuf and the system heap do, and VFIO PCI for device memory that is
+ * exported with VFIO_DEVICE_FEATURE_DMA_BUF; others give EOPNOTSUPP. Whoever exports it may
  * revoke it at any time, and then devices can no longer reach it, until it is
  * offered again.
  */

@@ -66,7 +66,7 @@ int iommufd_accessors_check_area(const struct iommufd_address_space *as,
 	case IOMMUFD_AREA_LIVE:
 		break;
 	}
-	if (accessor_is_shut_out(as, area) || area->pinned->revocable)
+	if (accessor_is_shut_out(as, area) || area->pinned->ops->no_pages)
 		return -EINVAL;
 	if (pages && !accessor_sees_whole_pages(area))
 		return -EINVAL;

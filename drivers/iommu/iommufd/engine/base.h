@@ -3,11 +3,14 @@
  * What the base kernel may lack, in a slower way
  *
  * The base announces what it has by a macro of the same name: with patches/0004
- * that is iommu_map_phys_vec(). This file goes when all bases have it.
+ * that is iommu_map_phys_vec(). This file goes when all bases have it. Where there
+ * is no other way, what is lacking says so.
  */
 #ifndef __IOMMUFD_BASE_H
 #define __IOMMUFD_BASE_H
 
+#include <linux/dma-buf.h>
+#include <linux/errno.h>
 #include <linux/iommu.h>
 #include <linux/types.h>
 
@@ -34,6 +37,17 @@ err_unmap:
 	if (mapped)
 		iommu_unmap(domain, iova, mapped);
 	return rc;
+}
+#endif
+
+#ifndef dma_buf_walk_memory
+typedef int (*dma_buf_memory_fn)(void *data, phys_addr_t paddr, size_t size);
+
+static inline int dma_buf_walk_memory(struct dma_buf_attachment *attach,
+				      size_t offset, size_t size,
+				      dma_buf_memory_fn fn, void *data)
+{
+	return -EOPNOTSUPP;
 }
 #endif
 

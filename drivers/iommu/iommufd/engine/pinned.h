@@ -60,6 +60,7 @@ struct iommufd_revocable;
  * @find_device: a new object of the device that is where the pages first..last
  *               should be, which keeps @pinned; optional. -EFAULT if there is
  *               none
+ * @no_pages: there are no struct pages, or they are not ours to look at
  * @of_process: the memory is that of a process, which no other can take over
  *
  * All may sleep, and take the mmap_lock of the source. @pin may take as long as
@@ -80,6 +81,7 @@ struct iommufd_source_ops {
 	struct iommufd_pinned *(*find_device)(struct iommufd_pinned *pinned,
 					      unsigned long first,
 					      unsigned long last);
+	bool no_pages;
 	bool of_process;
 };
 
@@ -111,8 +113,7 @@ struct iommufd_pin_segment {
  * @refs: areas that refer to the object
  * @writable: pages are pinned for writing
  * @start: address of the first page as the owner of the memory knows it
- * @revocable: set if the memory belongs to a device and may be taken back; it
- *             has no struct pages then
+ * @revocable: set if the memory belongs to a device and may be taken back
  * @ops: the source
  * @mutex: guards @segments, @first_segment and @pending; not held while
  *         the owner of the memory is waited for

@@ -2,16 +2,20 @@
 /*
  * Source of memory: a dma-buf
  *
- * Owns the attachment to the dma-buf. The memory belongs to a device: it has no
- * struct pages, nobody is charged for it, and the exporter takes it back when
- * it likes. Called through iommufd_source_ops by the pinned-memory object, whose
- * mutex is held, and by the exporter with the lock of the dma-buf held.
+ * Owns the attachment to the dma-buf. Nobody is charged for the memory, and we
+ * know of no struct pages. Called through iommufd_source_ops by the pinned-memory
+ * object, whose mutex is held, and by the exporter with the lock of the dma-buf
+ * held.
  *
- * There is no general way yet to learn from a dma-buf where its memory is, so
- * it has to come from an exporter that has a private one for us. Of these,
- * vfio's holds its device until that is closed, but not the file by which the
- * device is bound to a context; so we may hold the dma-buf, see ctx.h. This has
- * to be looked at for each exporter that is added.
+ * Memory of a device comes from an exporter that has a private way to tell us
+ * where it is. Such an exporter takes it back when it likes. Where the base has
+ * dma_buf_walk_memory(), with patches/0503, there is memory of the machine, too,
+ * which stays where it is.
+ *
+ * We may hold the dma-buf, see ctx.h: vfio's holds its device until that is
+ * closed, but not the file by which the device is bound to a context; udmabuf
+ * and the heaps hold pages. This has to be looked at for each exporter that is
+ * added.
  *
  * As with files in memory, writing needs a descriptor that is open for reading,
  * too: not every IOMMU has entries for writing only.
@@ -20,9 +24,11 @@
 #include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
 
+#include "base.h"
 #include "pinned.h"
 #include "revocable.h"
 #include "source.h"
@@ -35,7 +41,8 @@ typedef int (*dma_buf_range_fn)(struct dma_buf_attachment *attachment,
 /**
  * struct dma_buf_memory - a range of a dma-buf
  * @pinned: the common part
- * @revocable: the mappings that the exporter may take back
+ * @revocable: the mappings that the exporter may take back; not used for memory
+ *             of the machine
  * @attachment: ties us to the dma-buf, of which we hold a reference
  * @get_range: asks the exporter; NULL until it is known which it is. Guarded by
  *             the lock of the dma-buf.
@@ -68,14 +75,9 @@ static phys_addr_t dma_buf_memory_phys(const struct dma_buf_memory *mem)
 	return phys;
 }
 
-/* There is nothing to pin: the exporter has agreed to leave it where it is. */
-static int dma_buf_memory_pin(struct iommufd_pinned *pinned,
-			      unsigned long first, unsigned long last,
-			      struct iommufd_run_builder *runs)
+static int dma_buf_append(struct iommufd_run_builder *runs, unsigned long pfn,
+			  unsigned long left)
 {
-	struct dma_buf_memory *mem = to_dma_buf_memory(pinned);
-	unsigned long pfn = PHYS_PFN(dma_buf_memory_phys(mem)) + first;
-	unsigned long left = last - first + 1;
 	int rc;
 
 	while (left) {
@@ -88,6 +90,42 @@ static int dma_buf_memory_pin(struct iommufd_pinned *pinned,
 		left -= npages;
 	}
 	return 0;
+}
+
+/* There is nothing to pin: the exporter has agreed to leave it where it is. */
+static int dma_buf_memory_pin(struct iommufd_pinned *pinned,
+			      unsigned long first, unsigned long last,
+			      struct iommufd_run_builder *runs)
+{
+	struct dma_buf_memory *mem = to_dma_buf_memory(pinned);
+
+	return dma_buf_append(runs, PHYS_PFN(dma_buf_memory_phys(mem)) + first,
+			      last - first + 1);
+}
+
+static int dma_buf_append_range(void *data, phys_addr_t paddr, size_t size)
+{
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return dma_buf_append(data, PHYS_PFN(paddr), size >> PAGE_SHIFT);
+}
+
+static int dma_buf_memory_pin_ranges(struct iommufd_pinned *pinned,
+				     unsigned long first, unsigned long last,
+				     struct iommufd_run_builder *runs)
+{
+	struct dma_buf_memory *mem = to_dma_buf_memory(pinned);
+	struct dma_resv *resv = mem->attachment->dmabuf->resv;
+	int rc;
+
+	dma_resv_lock(resv, NULL);
+	rc = dma_buf_walk_memory(mem->attachment,
+				 mem->offset + (first << PAGE_SHIFT),
+				 (last - first + 1) << PAGE_SHIFT,
+				 dma_buf_append_range, runs);
+	dma_resv_unlock(resv);
+	return rc;
 }
 
 static void dma_buf_memory_unpin(struct iommufd_pinned *pinned,
@@ -133,6 +171,17 @@ static const struct iommufd_source_ops dma_buf_memory_ops = {
 	.charge = dma_buf_memory_charge,
 	.uncharge = dma_buf_memory_uncharge,
 	.release = dma_buf_memory_release,
+	.no_pages = true,
+};
+
+/* It is of the machine. */
+static const struct iommufd_source_ops dma_buf_memory_of_machine_ops = {
+	.pin = dma_buf_memory_pin_ranges,
+	.unpin = dma_buf_memory_unpin,
+	.charge = dma_buf_memory_charge,
+	.uncharge = dma_buf_memory_uncharge,
+	.release = dma_buf_memory_release,
+	.no_pages = true,
 };
 
 /* It came by an address of a process. */
@@ -142,6 +191,7 @@ static const struct iommufd_source_ops dma_buf_memory_of_process_ops = {
 	.charge = dma_buf_memory_charge,
 	.uncharge = dma_buf_memory_uncharge,
 	.release = dma_buf_memory_release,
+	.no_pages = true,
 	.of_process = true,
 };
 
@@ -229,6 +279,28 @@ static int dma_buf_memory_pin_vfio(struct dma_buf_memory *mem,
 	return rc;
 }
 
+/* Is it one of those that stay where they are? */
+static int dma_buf_memory_pin_of_machine(struct dma_buf_memory *mem,
+					 struct dma_buf_attachment *attachment)
+{
+	int rc;
+
+	dma_resv_lock(attachment->dmabuf->resv, NULL);
+	rc = dma_buf_pin(attachment);
+	if (rc)
+		goto out_unlock;
+	rc = dma_buf_walk_memory(attachment, 0, 0, dma_buf_append_range, NULL);
+	if (rc)
+		dma_buf_unpin(attachment);
+out_unlock:
+	dma_resv_unlock(attachment->dmabuf->resv);
+	if (rc)
+		return rc;
+	mem->pinned.ops = &dma_buf_memory_of_machine_ops;
+	mem->pinned.revocable = NULL;
+	return 0;
+}
+
 static int dma_buf_memory_pin_buf(struct dma_buf_memory *mem,
 				  struct dma_buf_attachment *attachment)
 {
@@ -238,6 +310,8 @@ static int dma_buf_memory_pin_buf(struct dma_buf_memory *mem,
 				   iommufd_test_dma_buf_iommufd_map);
 	if (rc == -EOPNOTSUPP)
 		rc = dma_buf_memory_pin_vfio(mem, attachment);
+	if (rc == -EOPNOTSUPP)
+		rc = dma_buf_memory_pin_of_machine(mem, attachment);
 	return rc;
 }
 
@@ -316,9 +390,9 @@ static int dma_buf_check(const struct dma_buf *dmabuf, unsigned long start,
  * Return: the object with one reference; NULL if the file is no dma-buf; or an
  * ERR_PTR: -EBADF; -EPERM if the descriptor is not open for the access; -EINVAL
  * if the range is not in the dma-buf or too large; -EOPNOTSUPP if the exporter
- * does not offer one physical range; -ERANGE if its physical address is too
- * large; -ENODEV if the exporter has taken the memory back; other errors of it;
- * -ENOMEM.
+ * does not tell where the memory is, or it is in several places in a device;
+ * -ERANGE if its physical address is too large; -ENODEV if the exporter has taken
+ * the memory back; other errors of it; -ENOMEM.
  */
 struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 					     unsigned long length,
