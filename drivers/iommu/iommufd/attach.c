@@ -22,6 +22,7 @@
 #include "hwpt.h"
 #include "hwpt_nested.h"
 #include "ioas.h"
+#include "noiommu.h"
 #include "pasid.h"
 #include "resv.h"
 #include "sw_msi.h"
@@ -74,6 +75,8 @@ static bool has_pasids_attached(struct iommufd_group *group)
 static bool is_of_same_driver(struct iommufd_device *idev,
 			      struct iommufd_hw_pagetable *hwpt)
 {
+	if (!iommufd_device_has_iommu(idev))
+		return iommufd_is_noiommu_domain(hwpt->domain);
 	return hwpt->domain->owner == dev_iommu_ops(idev->dev);
 }
 
@@ -141,8 +144,8 @@ static int attachment_reserve(struct iommufd_attachment *attachment)
 }
 
 /*
- * The IOMMU core. It works on groups; where it is about a PASID it takes any
- * device of the group to find it.
+ * The IOMMU core, where there is an IOMMU. It works on groups; where it is about
+ * a PASID it takes any device of the group to find it.
  */
 
 static int attach_switch_on(struct iommufd_attachment *attachment,
@@ -152,6 +155,8 @@ static int attach_switch_on(struct iommufd_attachment *attachment,
 	struct iommufd_group *group = attachment->group;
 	int rc;
 
+	if (!iommufd_group_has_iommu(group))
+		return 0;
 	if (attachment->pasid != IOMMU_NO_PASID)
 		return iommu_attach_device_pasid(hwpt->domain, idev->dev,
 						 attachment->pasid,
@@ -171,6 +176,8 @@ static void attach_switch_off(struct iommufd_attachment *attachment,
 {
 	struct iommu_domain *domain = attachment->hwpt->domain;
 
+	if (!iommufd_group_has_iommu(attachment->group))
+		return;
 	if (attachment->pasid != IOMMU_NO_PASID)
 		iommu_detach_device_pasid(domain, idev->dev, attachment->pasid);
 	else
@@ -185,6 +192,8 @@ static int attach_switch_over(struct iommufd_attachment *attachment,
 	struct iommufd_group *group = attachment->group;
 	int rc;
 
+	if (!iommufd_group_has_iommu(group))
+		return 0;
 	if (attachment->pasid != IOMMU_NO_PASID)
 		return iommu_replace_device_pasid(hwpt->domain, idev->dev,
 						  attachment->pasid,

@@ -67,9 +67,12 @@ static void device_destroy_object(struct iommufd_ctx *ctx,
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
+	bool has_iommu = iommufd_device_has_iommu(idev);
+
 	iommufd_group_return_pasids_of(idev->group, idev);
 	iommufd_group_put(idev->group);
-	iommu_device_release_dma_owner(idev->dev);
+	if (has_iommu)
+		iommu_device_release_dma_owner(idev->dev);
 	if (!iommufd_test_is_mock_device(idev->dev))
 		iommufd_ctx_put(ctx);
 }
@@ -79,6 +82,51 @@ const struct iommufd_object_ops iommufd_device_object_ops = {
 	.destroy = device_destroy_object,
 	.owned_by_kernel = true,
 };
+
+/**
+ * iommufd_device_get - take a short-term reference of a device, by its ID
+ * @ctx: the context
+ * @id: the ID
+ *
+ * Return: the device, which has an IOMMU; or an ERR_PTR: -ENOENT; -EOPNOTSUPP if
+ * it has none.
+ */
+struct iommufd_device *iommufd_device_get(struct iommufd_ctx *ctx, u32 id)
+{
+	struct iommufd_device *idev;
+	struct iommufd_object *obj;
+
+	obj = iommufd_object_get(ctx, id, IOMMUFD_OBJ_DEVICE);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	idev = container_of(obj, struct iommufd_device, obj);
+	if (!iommufd_device_has_iommu(idev)) {
+		iommufd_object_put(ctx, obj);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+	return idev;
+}
+
+bool iommufd_device_has_iommu(const struct iommufd_device *idev)
+{
+	return iommufd_group_has_iommu(idev->group);
+}
+
+/* vfio lets only the privileged have such a device, where it may be had at all. */
+static struct iommufd_device *device_bind_without_iommu(struct iommufd_ctx *ctx,
+							struct device *dev)
+{
+	struct iommufd_device *idev;
+	struct iommufd_group *group;
+
+	group = iommufd_group_of_none(ctx);
+	if (IS_ERR(group))
+		return ERR_CAST(group);
+	idev = device_create_object(ctx, dev, group);
+	if (IS_ERR(idev))
+		iommufd_group_put(group);
+	return idev;
+}
 
 static struct iommufd_device *
 device_bind_in_group(struct iommufd_ctx *ctx, struct device *dev,
@@ -117,22 +165,8 @@ err_release:
 	return idev;
 }
 
-/**
- * iommufd_device_bind - take a device over for the holder of a context
- * @ctx: the context, of which the device holds a reference until it is unbound
- * @dev: the device, whose driver is the caller
- * @id: receives the ID of the device's object
- *
- * All DMA of the device is blocked until it is attached to something.
- *
- * Context: process context, may sleep.
- *
- * Return: the device, or an ERR_PTR: -EINVAL if it has no IOMMU or its DMA is
- * not coherent with CPU caches; -ENODEV without a group; -EPERM if its MSIs are
- * not isolated; -EBUSY if somebody else owns its DMA; -ENOMEM.
- */
-struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
-					   struct device *dev, u32 *id)
+static struct iommufd_device *device_bind_with_iommu(struct iommufd_ctx *ctx,
+						     struct device *dev)
 {
 	struct iommu_group *iommu_group;
 	struct iommufd_device *idev;
@@ -145,6 +179,34 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
 		return ERR_PTR(-ENODEV);
 	idev = device_bind_in_group(ctx, dev, iommu_group);
 	iommu_group_put(iommu_group);
+	return idev;
+}
+
+/**
+ * iommufd_device_bind - take a device over for the holder of a context
+ * @ctx: the context, of which the device holds a reference until it is unbound
+ * @dev: the device, whose driver is the caller
+ * @id: receives the ID of the device's object
+ *
+ * All DMA of the device is blocked until it is attached to something; that of a
+ * device without an IOMMU never is. With CONFIG_IOMMUFD_NOIOMMU it is for the
+ * caller to say who may have one.
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: the device, or an ERR_PTR: -EINVAL if it has no IOMMU and needs one, or
+ * its DMA is not coherent with CPU caches; -ENODEV without a group; -EPERM if its MSIs are
+ * not isolated; -EBUSY if somebody else owns its DMA; -ENOMEM.
+ */
+struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
+					   struct device *dev, u32 *id)
+{
+	struct iommufd_device *idev;
+
+	if (IS_ENABLED(CONFIG_IOMMUFD_NOIOMMU) && !dev->iommu)
+		idev = device_bind_without_iommu(ctx, dev);
+	else
+		idev = device_bind_with_iommu(ctx, dev);
 	if (IS_ERR(idev))
 		return idev;
 

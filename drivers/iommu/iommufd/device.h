@@ -36,15 +36,8 @@ struct iommufd_device {
 	bool leaving;
 };
 
-static inline struct iommufd_device *
-iommufd_device_get(struct iommufd_ctx *ctx, u32 id)
-{
-	struct iommufd_object *obj = iommufd_object_get(ctx, id,
-							IOMMUFD_OBJ_DEVICE);
-
-	return IS_ERR(obj) ? ERR_CAST(obj) :
-			     container_of(obj, struct iommufd_device, obj);
-}
+struct iommufd_device *iommufd_device_get(struct iommufd_ctx *ctx, u32 id);
+bool iommufd_device_has_iommu(const struct iommufd_device *idev);
 
 extern const struct iommufd_object_ops iommufd_device_object_ops;
 

@@ -19,12 +19,14 @@ static void group_release(struct kref *refs)
 	struct iommufd_group *group = container_of(refs, struct iommufd_group,
 						   refs);
 
-	xa_erase(&group->ctx->groups, iommu_group_id(group->group));
+	if (iommufd_group_has_iommu(group)) {
+		xa_erase(&group->ctx->groups, iommu_group_id(group->group));
+		iommu_group_put(group->group);
+	}
 	WARN_ON(!xa_empty(&group->attachments));
 	xa_destroy(&group->attachments);
 	WARN_ON(!xa_empty(&group->pasids));
 	xa_destroy(&group->pasids);
-	iommu_group_put(group->group);
 	mutex_destroy(&group->lock);
 	kfree(group);
 }
@@ -44,11 +46,15 @@ void iommufd_group_put(struct iommufd_group *group)
 	mutex_unlock(&ctx->groups_lock);
 }
 
-static struct iommufd_group *group_create(struct iommufd_ctx *ctx,
-					  struct iommu_group *iommu_group)
+/**
+ * iommufd_group_of_none - make the group of a device that has no IOMMU
+ * @ctx: the context
+ *
+ * Return: the group, with a reference for the device; or ERR_PTR(-ENOMEM).
+ */
+struct iommufd_group *iommufd_group_of_none(struct iommufd_ctx *ctx)
 {
 	struct iommufd_group *group;
-	int rc;
 
 	group = kzalloc_obj(*group, GFP_KERNEL_ACCOUNT);
 	if (!group)
@@ -59,7 +65,18 @@ static struct iommufd_group *group_create(struct iommufd_ctx *ctx,
 	xa_init(&group->attachments);
 	xa_init_flags(&group->pasids, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	group->sw_msi.start = PHYS_ADDR_MAX;
+	return group;
+}
 
+static struct iommufd_group *group_create(struct iommufd_ctx *ctx,
+					  struct iommu_group *iommu_group)
+{
+	struct iommufd_group *group;
+	int rc;
+
+	group = iommufd_group_of_none(ctx);
+	if (IS_ERR(group))
+		return group;
 	rc = xa_insert(&ctx->groups, iommu_group_id(iommu_group), group,
 		       GFP_KERNEL_ACCOUNT);
 	if (rc) {

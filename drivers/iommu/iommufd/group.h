@@ -19,7 +19,7 @@ struct iommufd_device;
  * struct iommufd_group - an iommu_group, as far as one context uses it
  * @refs: bound devices; goes to zero under iommufd_ctx::groups_lock
  * @ctx: the context
- * @group: the group
+ * @group: the group; NULL for a device that has no IOMMU, and so this for itself
  * @lock: guards @attachments and their members
  * @attachments: struct iommufd_attachment by PASID
  * @pasids: struct iommufd_group_pasid by PASID, those that the kernel has
@@ -49,8 +49,14 @@ struct iommufd_group_pasid {
 	u32 pasid;
 };
 
+static inline bool iommufd_group_has_iommu(const struct iommufd_group *group)
+{
+	return group->group;
+}
+
 struct iommufd_group *iommufd_group_get(struct iommufd_ctx *ctx,
 					struct iommu_group *iommu_group);
+struct iommufd_group *iommufd_group_of_none(struct iommufd_ctx *ctx);
 void iommufd_group_put(struct iommufd_group *group);
 
 /* Does user space let the kernel choose the PASIDs of the group? */

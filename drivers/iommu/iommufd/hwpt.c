@@ -14,6 +14,7 @@
 #include "fault.h"
 #include "hwpt.h"
 #include "ioas.h"
+#include "noiommu.h"
 
 static void hwpt_paging_destroy(struct iommufd_ctx *ctx,
 				struct iommufd_object *obj)
@@ -62,7 +63,10 @@ static int hwpt_alloc_domain(struct iommufd_hwpt_paging *hwpt,
 {
 	struct iommu_domain *domain;
 
-	domain = hwpt_ask_driver(idev, flags, data);
+	if (iommufd_device_has_iommu(idev))
+		domain = hwpt_ask_driver(idev, flags, data);
+	else
+		domain = iommufd_noiommu_domain_alloc();
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	iommufd_hwpt_set_domain(&hwpt->common, domain);
@@ -129,6 +133,7 @@ iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		goto err_abort;
 
 	hwpt->follower.domain = hwpt->common.domain;
+	hwpt->follower.is_unread = !iommufd_device_has_iommu(idev);
 	rc = iommufd_address_space_add_follower(&ioas->as, &hwpt->follower);
 	if (rc) {
 		hwpt->follower.domain = NULL;

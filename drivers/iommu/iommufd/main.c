@@ -34,6 +34,7 @@
 #include "ioas.h"
 #include "iommufd_test.h"
 #include "mmap.h"
+#include "noiommu.h"
 #include "object.h"
 #include "option.h"
 #include "pasid.h"
@@ -151,6 +152,10 @@ static const struct iommufd_command commands[] = {
 		iommufd_ioas_map_ioctl),
 	COMMAND(IOAS_MAP_FILE, struct iommu_ioas_map_file, iova,
 		iommufd_ioas_map_file_ioctl),
+#ifdef CONFIG_IOMMUFD_NOIOMMU
+	COMMAND(IOAS_NOIOMMU_GET_PA, struct iommu_ioas_noiommu_get_pa, out_phys,
+		iommufd_ioas_noiommu_get_pa_ioctl),
+#endif
 	COMMAND(IOAS_UNMAP, struct iommu_ioas_unmap, length,
 		iommufd_ioas_unmap_ioctl),
 	COMMAND(OPTION, struct iommu_option, val64, iommufd_option_ioctl),

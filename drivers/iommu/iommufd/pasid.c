@@ -74,7 +74,7 @@ static u32 pasid_nr_of(struct iommufd_device *idev)
  * it and keeps it in memory that is charged to nobody.
  *
  * Context: process context, may sleep; no group lock is held.
- * Return: 0; -EOPNOTSUPP if the device has no PASIDs; -EINVAL if it has, and
+ * Return: 0; -EOPNOTSUPP if the device has no PASIDs, or no IOMMU; -EINVAL if it has, and
  * not this one.
  */
 int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
@@ -83,6 +83,8 @@ int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
 
 	if (pasid == IOMMU_NO_PASID)
 		return 0;
+	if (!iommufd_device_has_iommu(idev))
+		return -EOPNOTSUPP;
 	nr_pasids = pasid_nr_of(idev);
 	if (!nr_pasids)
 		return -EOPNOTSUPP;

@@ -91,6 +91,8 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 
 	if (iommufd_should_fail())
 		return -EINVAL;
+	if (!iommufd_device_has_iommu(idev))
+		return 0;
 
 	iommu_get_resv_regions(idev->dev, &regions);
 	msi = resv_count_msi(&regions);

@@ -96,11 +96,14 @@ struct page;
  * struct iommufd_follower - a page table that follows an address space
  * @node: in iommufd_address_space::followers
  * @domain: the page table
+ * @is_unread: no hardware reads it, and nothing is ever put into it: it is there
+ *             to have memory pinned
  * @filled: all that is LIVE is in it; until then nothing is
  */
 struct iommufd_follower {
 	struct list_head node;
 	struct iommu_domain *domain;
+	bool is_unread;
 	bool filled;
 };
 
@@ -216,6 +219,9 @@ bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
 int iommufd_address_space_visit(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				iommufd_visit_t visit, void *data);
+int iommufd_address_space_find_phys(struct iommufd_address_space *as,
+				    unsigned long iova, unsigned long *length,
+				    phys_addr_t *phys);
 int iommufd_address_space_check_owners(struct iommufd_address_space *as);
 
 int iommufd_address_space_add_follower(struct iommufd_address_space *as,

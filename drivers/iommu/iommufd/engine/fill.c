@@ -19,6 +19,8 @@ static int fill_follower(struct iommufd_address_space *as,
 			 struct iommufd_follower *follower,
 			 const struct iommufd_area *area)
 {
+	if (follower->is_unread)
+		return 0;
 	if (area->pinned->revocable)
 		return iommufd_revocable_map(follower->domain, area,
 					     as->page_by_page);
@@ -132,6 +134,8 @@ static __always_inline void empty_area(struct iommufd_follower *follower,
 {
 	struct iommu_iotlb_gather gather __uninitialized;
 
+	if (follower->is_unread)
+		return;
 	if (area->pinned->revocable) {
 		empty_revocable_area(follower, area);
 		return;
@@ -148,6 +152,8 @@ empty_many_areas(struct iommufd_follower *follower,
 {
 	struct unmap_batch batch;
 
+	if (follower->is_unread)
+		return;
 	unmap_batch_init(&batch, follower);
 	for (; area; area = area->next)
 		unmap_batch_add(&batch, area);

@@ -181,6 +181,92 @@ int iommufd_address_space_visit(struct iommufd_address_space *as,
 	return 0;
 }
 
+/* Is there a page table for which memory is pinned so that it can be found? */
+static bool visit_has_unread(const struct iommufd_address_space *as)
+{
+	const struct iommufd_follower *follower;
+
+	list_for_each_entry(follower, &as->followers, node) {
+		if (follower->is_unread && follower->filled)
+			return true;
+	}
+	return false;
+}
+
+/* How much of a range is in one piece from its start on */
+static void visit_measure(struct iommufd_pinned *pinned, unsigned long offset,
+			  unsigned long *length, phys_addr_t *phys)
+{
+	unsigned long last = (offset + *length - 1) >> PAGE_SHIFT;
+	struct iommufd_pinned_cursor cursor;
+	struct iommufd_run run = {};
+	phys_addr_t end;
+
+	guard(mutex)(&pinned->mutex);
+	iommufd_pinned_walk(pinned, offset >> PAGE_SHIFT, last, &cursor);
+	iommufd_pinned_next(&cursor, &run);
+	*phys = PFN_PHYS(iommufd_run_pfn(run)) + offset_in_page(offset);
+	end = PFN_PHYS(iommufd_run_pfn(run) + iommufd_run_npages(run));
+	while (iommufd_pinned_next(&cursor, &run) &&
+	       PFN_PHYS(iommufd_run_pfn(run)) == end)
+		end += iommufd_run_npages(run) << PAGE_SHIFT;
+	*length = min(*length, end - *phys);
+}
+
+static int visit_find_phys(struct iommufd_address_space *as,
+			   struct iommufd_area *area, unsigned long iova,
+			   unsigned long *length, phys_addr_t *phys)
+{
+	struct iommufd_revocable *revocable = area->pinned->revocable;
+	unsigned long offset = area->offset + (iova - area->iova);
+
+	if (revocable && !iommufd_revocable_hold(revocable))
+		return -EINVAL;
+	*length = min(*length - 1, area->last - iova) + 1;
+	if (revocable) {
+		*phys = revocable->phys + offset;
+		iommufd_revocable_release(revocable);
+	}
+	if (!visit_has_unread(as))
+		return -EOPNOTSUPP;
+	if (!revocable)
+		visit_measure(area->pinned, offset, length, phys);
+	return 0;
+}
+
+/**
+ * iommufd_address_space_find_phys - where is what is mapped at an IOVA?
+ * @as: the address space
+ * @iova: the IOVA
+ * @length: how many bytes are of interest, not 0; receives how many are in one
+ *          piece, within one area
+ * @phys: receives the physical address
+ *
+ * The answer is good as long as the area is mapped and is not taken back, and
+ * the page table is there.
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: 0; -ENOENT if nothing is mapped there; -EINVAL if it has been taken
+ * back; -EOPNOTSUPP if there is no page table that no hardware reads.
+ */
+int iommufd_address_space_find_phys(struct iommufd_address_space *as,
+				    unsigned long iova, unsigned long *length,
+				    phys_addr_t *phys)
+{
+	struct iommufd_area *area;
+	int rc = -ENOENT;
+
+	down_read(&as->followers_lock);
+	down_read(&as->space.lock);
+	area = iommufd_area_first(&as->space, iova, iova);
+	if (area && iommufd_area_is_live(area))
+		rc = visit_find_phys(as, area, iova, length, phys);
+	up_read(&as->space.lock);
+	up_read(&as->followers_lock);
+	return rc;
+}
+
 static int visit_check_owner(const struct iommufd_area *area)
 {
 	switch (iommufd_area_state(area)) {

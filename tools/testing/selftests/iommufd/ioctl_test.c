@@ -555,31 +555,7 @@ TEST_F(command_with_id, refuses_the_id_of_another_file)
 	close(other);
 }
 
-/* -- commands that come with a later version -- */
-
-static const struct {
-	const char *name;
-	unsigned long request;
-} later_commands[] = {
-	{ "IOAS_NOIOMMU_GET_PA", IOMMU_IOAS_NOIOMMU_GET_PA },
-};
-
-/* A short structure shows EINVAL where the command is known. */
-TEST(a_command_that_is_not_there_yet_is_no_command)
-{
-	int iommufd = iommufd_open();
-	__u32 size = sizeof(size);
-	size_t i;
-
-	ASSERT_LE(0, iommufd);
-	for (i = 0; i < ARRAY_SIZE(later_commands); i++) {
-		const unsigned long request = later_commands[i].request;
-
-		EXPECT_EQ(-ENOTTY, checked_ioctl(iommufd, request, &size))
-			TH_LOG("%s", later_commands[i].name);
-	}
-	close(iommufd);
-}
+/* -- numbers that are no command -- */
 
 TEST(a_number_that_nobody_has_is_no_command)
 {

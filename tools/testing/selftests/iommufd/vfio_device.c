@@ -163,10 +163,10 @@ long iommu_interrupts(const char *name)
 	return count;
 }
 
-/* The character device: the one name in a folder of the device's. */
+/* A device without an IOMMU has "noiommu-" in front. */
 static int is_vfio_name(const struct dirent *entry)
 {
-	return !strncmp(entry->d_name, "vfio", 4);
+	return !!strstr(entry->d_name, "vfio");
 }
 
 int vfio_device_path(const char *bdf, char *path, size_t size)
