@@ -305,10 +305,19 @@ static int pin_plan_make(struct iommufd_pinned *pinned,
 	return rc;
 }
 
-/* Cut @segment in front of @page. No pin begins there yet. */
-static void segment_cut(struct iommufd_pinned *pinned,
-			struct iommufd_pin_segment *segment, unsigned long page,
-			struct iommufd_pin_segment *right)
+/**
+ * iommufd_pinned_cut_segment - make two segments of one
+ * @pinned: the object
+ * @segment: the segment, in which @page is, but not as the first
+ * @page: index of the page in front of which it is cut; no pin begins there yet
+ * @right: memory for what begins there
+ *
+ * Context: caller holds the object's mutex. Cannot fail.
+ */
+void iommufd_pinned_cut_segment(struct iommufd_pinned *pinned,
+				struct iommufd_pin_segment *segment,
+				unsigned long page,
+				struct iommufd_pin_segment *right)
 {
 	iommufd_run_slice_split(&segment->runs, page - segment->first,
 				&right->runs);
@@ -328,11 +337,13 @@ static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 	struct iommufd_pin_segment *segment;
 
 	if (plan->cut_first)
-		segment_cut(pinned, iommufd_pinned_find(pinned, first), first,
-			    plan->cut_first);
+		iommufd_pinned_cut_segment(pinned,
+					   iommufd_pinned_find(pinned, first),
+					   first, plan->cut_first);
 	if (plan->cut_last)
-		segment_cut(pinned, iommufd_pinned_find(pinned, last), last + 1,
-			    plan->cut_last);
+		iommufd_pinned_cut_segment(pinned,
+					   iommufd_pinned_find(pinned, last),
+					   last + 1, plan->cut_last);
 
 	for (segment = iommufd_pinned_find(pinned, first);
 	     segment && segment->first <= last;

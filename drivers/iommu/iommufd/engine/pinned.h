@@ -160,6 +160,13 @@ int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
 void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last);
 
+int iommufd_pinned_cut_pin(struct iommufd_pinned *pinned,
+			   unsigned long left_last, unsigned long right_first);
+void iommufd_pinned_cut_segment(struct iommufd_pinned *pinned,
+				struct iommufd_pin_segment *segment,
+				unsigned long page,
+				struct iommufd_pin_segment *right);
+
 int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
 			void *data, size_t length, bool write,
 			unsigned int how);

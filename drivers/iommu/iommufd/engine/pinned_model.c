@@ -158,6 +158,22 @@ void pinned_model_unpin_all(struct pinned_model *model)
 		pinned_model_unpin(model, 0);
 }
 
+int pinned_model_cut(struct pinned_model *model, unsigned int i,
+		     unsigned long page, bool shared)
+{
+	unsigned long left_last = shared ? page : page - 1;
+	int rc;
+
+	rc = iommufd_pinned_cut_pin(&model->mem.pinned, left_last, page);
+	if (rc)
+		return rc;
+	model->nr_pins[page] += shared;
+	model->ranges[model->nr_ranges].first = page;
+	model->ranges[model->nr_ranges++].last = model->ranges[i].last;
+	model->ranges[i].last = left_last;
+	return 0;
+}
+
 /* Runs of a range that is pinned are those of its pages. */
 static void expect_walk(struct kunit *test, unsigned long first,
 			unsigned long last)

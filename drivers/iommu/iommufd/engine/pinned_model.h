@@ -69,6 +69,12 @@ int pinned_model_pin(struct pinned_model *model, unsigned long first,
 /* Unpins what is number @i of the ranges; the last one takes its place. */
 void pinned_model_unpin(struct pinned_model *model, unsigned int i);
 void pinned_model_unpin_all(struct pinned_model *model);
+/*
+ * Makes two of number @i of the ranges, cut in front of @page; @shared: in the
+ * middle of it. The second of them comes last.
+ */
+int pinned_model_cut(struct pinned_model *model, unsigned int i,
+		     unsigned long page, bool shared);
 
 /* How many the object has */
 unsigned int pinned_model_segments(struct pinned_model *model);
