@@ -17,6 +17,10 @@
 #include "accessors.h"
 #include "pinned.h"
 
+/* How often drivers are asked to unpin, and how often without a pause */
+#define DRIVE_OUT_ROUNDS 100
+#define DRIVE_OUT_QUICK_ROUNDS 10
+
 /* What is wanted of the areas of a range */
 struct access_request {
 	unsigned long iova;
@@ -535,20 +539,12 @@ static bool accessors_next_pinned(struct iommufd_address_space *as,
 	return true;
 }
 
-/**
- * iommufd_accessors_notify - ask drivers to unpin what is in a range
- * @as: the address space
- * @range: the range, which is closed
- *
- * Drivers are asked for each stretch of areas in which somebody has pages, and
- * may need more time than this call to unpin them.
- *
- * Context: process context, may sleep; no lock that a driver takes when it is
- * asked to unpin.
- * Return: 0; -EINTR on a fatal signal.
+/*
+ * Ask drivers to unpin what is in a range, for each stretch of areas in which
+ * somebody has pages. They may need more time than this call.
  */
-int iommufd_accessors_notify(struct iommufd_address_space *as,
-			     const struct iommufd_closed_range *range)
+static int accessors_notify(struct iommufd_address_space *as,
+			    const struct iommufd_closed_range *range)
 {
 	unsigned long iova = range->iova, last = range->last;
 
@@ -588,18 +584,13 @@ static bool accessor_any_area(struct iommufd_address_space *as,
 	return area;
 }
 
-/**
- * iommufd_accessors_wait_idle - wait for operations under way in a range
- * @as: the address space
- * @range: the range, which is closed, so that drivers begin no more
- * @wait: is in the queue iommufd_address_space::idle
- *
- * Context: process context, may sleep.
- * Return: 0; -EINTR on a fatal signal.
+/*
+ * Wait for operations under way in a range, which is closed, so that drivers
+ * begin no more. @wait is in the queue iommufd_address_space::idle.
  */
-int iommufd_accessors_wait_idle(struct iommufd_address_space *as,
-				const struct iommufd_closed_range *range,
-				struct wait_queue_entry *wait)
+static int accessors_wait_idle(struct iommufd_address_space *as,
+			       const struct iommufd_closed_range *range,
+			       struct wait_queue_entry *wait)
 {
 	while (accessor_any_area(as, range, accessor_area_is_busy)) {
 		if (fatal_signal_pending(current))
@@ -609,19 +600,13 @@ int iommufd_accessors_wait_idle(struct iommufd_address_space *as,
 	return 0;
 }
 
-/**
- * iommufd_accessors_wait_unpinned - give drivers some time to unpin
- * @as: the address space
- * @range: the range, which is closed
- * @wait: is in the queue iommufd_address_space::idle
- *
- * Waits a millisecond, or until nothing in the range is pinned by drivers.
- *
- * Context: process context, may sleep.
+/*
+ * Give drivers some time to unpin: a millisecond, or until nothing in the range
+ * is pinned by them.
  */
-void iommufd_accessors_wait_unpinned(struct iommufd_address_space *as,
-				     const struct iommufd_closed_range *range,
-				     struct wait_queue_entry *wait)
+static void accessors_wait_unpinned(struct iommufd_address_space *as,
+				    const struct iommufd_closed_range *range,
+				    struct wait_queue_entry *wait)
 {
 	long left = msecs_to_jiffies(1);
 
@@ -629,4 +614,87 @@ void iommufd_accessors_wait_unpinned(struct iommufd_address_space *as,
 	while (left && !fatal_signal_pending(current) &&
 	       accessor_any_area(as, range, accessor_area_is_pinned))
 		left = wait_woken(wait, TASK_KILLABLE, left);
+}
+
+/**
+ * iommufd_accessors_close_range - let accessors get hold of no area in a range
+ * @as: the address space
+ * @range: the range, for iommufd_accessors_drive_out(), which opens it
+ *
+ * What they have stays. Whoever is driven out of one area of the range does not
+ * find another one open.
+ *
+ * Context: caller holds the lock of the space for writing.
+ */
+void iommufd_accessors_close_range(struct iommufd_address_space *as,
+				   struct iommufd_closed_range *range)
+{
+	lockdep_assert_held_write(&as->space.lock);
+	list_add(&range->node, &as->closed);
+}
+
+static void accessors_open_range(struct iommufd_address_space *as,
+				 struct iommufd_closed_range *range)
+{
+	down_write(&as->space.lock);
+	list_del(&range->node);
+	up_write(&as->space.lock);
+}
+
+/*
+ * A driver that has been asked may have pinned what it has not noted down yet,
+ * so it takes another try, at first without a pause.
+ */
+static int accessors_drive_out(struct iommufd_address_space *as,
+			       struct iommufd_closed_range *range,
+			       iommufd_retry_t retry,
+			       struct wait_queue_entry *wait)
+{
+	unsigned int rounds;
+	int rc;
+
+	for (rounds = 1; rounds <= DRIVE_OUT_ROUNDS; rounds++) {
+		rc = accessors_wait_idle(as, range, wait);
+		if (rc)
+			return rc;
+		if (rounds > DRIVE_OUT_QUICK_ROUNDS)
+			accessors_wait_unpinned(as, range, wait);
+		rc = accessors_notify(as, range);
+		if (rc)
+			return rc;
+		rc = retry(as, range);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+	return -EDEADLOCK;
+}
+
+/**
+ * iommufd_accessors_drive_out - do what accessors are in the way of
+ * @as: the address space
+ * @range: the range, closed; open on return
+ * @retry: what is to be done
+ *
+ * Waits for those who are pinning or copying what is in the range; drivers that
+ * have pages in it pinned are asked to unpin them.
+ *
+ * Context: process context, may sleep; no lock that a driver takes when it is
+ * asked to unpin.
+ *
+ * Return: as @retry, but for -EAGAIN; -EDEADLOCK if a driver does not unpin;
+ * -EINTR on a fatal signal.
+ */
+int iommufd_accessors_drive_out(struct iommufd_address_space *as,
+				struct iommufd_closed_range *range,
+				iommufd_retry_t retry)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int rc;
+
+	add_wait_queue(&as->idle, &wait);
+	smp_mb(); /* before the counts are read; pairs with wq_has_sleeper() */
+	rc = accessors_drive_out(as, range, retry, &wait);
+	remove_wait_queue(&as->idle, &wait);
+	accessors_open_range(as, range);
+	return rc;
 }

@@ -20,13 +20,21 @@ static inline void iommufd_accessors_wake(struct iommufd_address_space *as)
 int iommufd_accessors_check_area(const struct iommufd_address_space *as,
 				 struct iommufd_area *area, bool write,
 				 bool pages);
-int iommufd_accessors_notify(struct iommufd_address_space *as,
-			     const struct iommufd_closed_range *range);
-int iommufd_accessors_wait_idle(struct iommufd_address_space *as,
-				const struct iommufd_closed_range *range,
-				struct wait_queue_entry *wait);
-void iommufd_accessors_wait_unpinned(struct iommufd_address_space *as,
-				     const struct iommufd_closed_range *range,
-				     struct wait_queue_entry *wait);
+
+/**
+ * typedef iommufd_retry_t - another try of what accessors were in the way of
+ * @as: the address space
+ * @range: the range that they are driven out of
+ *
+ * Return: -EAGAIN if they still are, anything else ends it.
+ */
+typedef int (*iommufd_retry_t)(struct iommufd_address_space *as,
+			       struct iommufd_closed_range *range);
+
+void iommufd_accessors_close_range(struct iommufd_address_space *as,
+				   struct iommufd_closed_range *range);
+int iommufd_accessors_drive_out(struct iommufd_address_space *as,
+				struct iommufd_closed_range *range,
+				iommufd_retry_t retry);
 
 #endif

@@ -17,6 +17,8 @@
  *  pin        a claim on a range of its pages; they stay where they are as long
  *             as one pin covers them
  *  area       a mapped range of IOVA, with the memory that it shows, see area.h
+ *  cut        what makes two areas of one, both mapped as it was; never through
+ *             the middle of an entry of a page table, see cut.c
  *  follower   a page table (struct iommu_domain) that follows an address space:
  *             it has what is mapped there, all the time. The areas of an address
  *             space have one pin each for all followers together.
@@ -76,7 +78,7 @@
  * areas that they need (iommufd_area::busy, pins). An unmap closes its range to
  * new ones, waits for those who are at work in it, and asks drivers to unpin
  * what they have in it: never for what others do elsewhere. No lock is held
- * while a driver is asked.
+ * while a driver is asked. Who cuts an area does the same for all of the area.
  */
 #ifndef __IOMMUFD_ADDRESS_SPACE_H
 #define __IOMMUFD_ADDRESS_SPACE_H
@@ -212,6 +214,8 @@ iommufd_address_space_share(struct iommufd_address_space *as,
 int iommufd_address_space_unmap(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
 				unsigned long *unmapped);
+int iommufd_address_space_cut(struct iommufd_address_space *as,
+			      unsigned long *iova, unsigned long *last);
 
 bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
 				       unsigned long *iova, unsigned long *last,

@@ -377,6 +377,72 @@ int iommufd_domain_map_range(struct iommu_domain *domain, unsigned long iova,
 	return rc;
 }
 
+/* Are these bytes of an area one stretch, aligned to its own length? */
+static bool domain_is_aligned_stretch(const struct iommufd_area *area,
+				      unsigned long iova, unsigned long length)
+{
+	unsigned long offset = area->offset + (iova - area->iova);
+	struct iommufd_pinned_cursor cursor;
+	struct iommufd_run run;
+	unsigned long pfn;
+
+	iommufd_pinned_walk(area->pinned, offset >> PAGE_SHIFT,
+			    (offset + length - 1) >> PAGE_SHIFT, &cursor);
+	iommufd_pinned_next(&cursor, &run);
+	pfn = iommufd_run_pfn(run);
+	if (!IS_ALIGNED(PFN_PHYS(pfn) + offset_in_page(offset), length))
+		return false;
+	do {
+		if (iommufd_run_pfn(run) != pfn)
+			return false;
+		pfn += iommufd_run_npages(run);
+		cond_resched();
+	} while (iommufd_pinned_next(&cursor, &run));
+	return true;
+}
+
+/**
+ * iommufd_domain_entry_around - the entry that has an IOVA in its middle
+ * @domain: the domain, filled from the area, but not page by page
+ * @area: the area, of which all pages are pinned
+ * @iova: an IOVA in the area
+ * @first: receives the first IOVA of the entry
+ * @last: receives its last IOVA
+ *
+ * A page table is not asked, since it tells no sizes: an area is filled with the
+ * largest entries that its stretches have room for, so these tell. What the
+ * driver has put into two entries where one was possible counts as one.
+ *
+ * Context: may sleep; takes the mutex of the area's pinned-memory object.
+ * Return: false if an entry begins at the IOVA.
+ */
+bool iommufd_domain_entry_around(const struct iommu_domain *domain,
+				 const struct iommufd_area *area,
+				 unsigned long iova, unsigned long *first,
+				 unsigned long *last)
+{
+	unsigned long size, start;
+	unsigned int order;
+	bool found = false;
+
+	guard(mutex)(&area->pinned->mutex);
+	for_each_set_bit(order, &domain->pgsize_bitmap, BITS_PER_LONG) {
+		size = 1UL << order;
+		start = iova & ~(size - 1);
+		if (start == iova)
+			continue;
+		/* Where a smaller entry does not fit, no larger one does. */
+		if (size > BATCH_BYTES || start < area->iova ||
+		    area->last - start < size - 1 ||
+		    !domain_is_aligned_stretch(area, start, size))
+			break;
+		*first = start;
+		*last = start + (size - 1);
+		found = true;
+	}
+	return found;
+}
+
 static void domain_unmap_step(struct iommu_domain *domain, unsigned long iova,
 			      unsigned long length,
 			      struct iommu_iotlb_gather *gather)

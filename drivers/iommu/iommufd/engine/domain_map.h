@@ -16,6 +16,10 @@ int iommufd_domain_map_area(struct iommu_domain *domain,
 int iommufd_domain_map_range(struct iommu_domain *domain, unsigned long iova,
 			     unsigned long last, phys_addr_t phys, int prot,
 			     bool page_by_page);
+bool iommufd_domain_entry_around(const struct iommu_domain *domain,
+				 const struct iommufd_area *area,
+				 unsigned long iova, unsigned long *first,
+				 unsigned long *last);
 void iommufd_domain_unmap_range(struct iommu_domain *domain,
 				unsigned long iova, unsigned long last,
 				struct iommu_iotlb_gather *gather);

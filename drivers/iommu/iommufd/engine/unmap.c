@@ -13,10 +13,6 @@
 #include "fill.h"
 #include "pinned.h"
 
-/* How often accessors are asked to unpin, and how often of that without a pause */
-#define UNMAP_ROUNDS 100
-#define UNMAP_QUICK_ROUNDS 10
-
 static int unmap_check_area(struct iommufd_area *area, unsigned long iova,
 			    unsigned long last)
 {
@@ -89,18 +85,10 @@ static int unmap_collect_areas(struct iommufd_address_space *as,
 		unmap_give_areas_back(req);
 	if (rc == -EAGAIN && !req->in_use) {
 		req->in_use = true;
-		list_add(&req->range.node, &as->closed);
+		iommufd_accessors_close_range(as, &req->range);
 	}
 	up_write(&as->space.lock);
 	return rc;
-}
-
-static void unmap_open_range(struct iommufd_address_space *as,
-			     struct unmap_request *req)
-{
-	down_write(&as->space.lock);
-	list_del(&req->range.node);
-	up_write(&as->space.lock);
 }
 
 static void unmap_remove_areas(struct iommufd_iova_space *space,
@@ -137,45 +125,24 @@ static int unmap_try(struct iommufd_address_space *as,
 	return rc;
 }
 
-/*
- * A driver that has been asked may have pinned what it has not noted down yet,
- * so it takes another try, at first without a pause.
- */
-static int unmap_by_rounds(struct iommufd_address_space *as,
-			   struct unmap_request *req, unsigned long *unmapped,
-			   struct wait_queue_entry *wait)
+static int unmap_retry(struct iommufd_address_space *as,
+		       struct iommufd_closed_range *range)
 {
-	unsigned int rounds;
-	int rc;
+	struct unmap_request *req =
+		container_of(range, struct unmap_request, range);
 
-	for (rounds = 1; rounds <= UNMAP_ROUNDS; rounds++) {
-		rc = iommufd_accessors_wait_idle(as, &req->range, wait);
-		if (rc)
-			return rc;
-		if (rounds > UNMAP_QUICK_ROUNDS)
-			iommufd_accessors_wait_unpinned(as, &req->range, wait);
-		rc = iommufd_accessors_notify(as, &req->range);
-		if (rc)
-			return rc;
-		rc = unmap_try(as, req, unmapped);
-		if (rc != -EAGAIN)
-			return rc;
-	}
-	return -EDEADLOCK;
+	return unmap_try(as, req, &req->length);
 }
 
 static noinline_for_stack int unmap_in_use(struct iommufd_address_space *as,
 					   struct unmap_request *req,
 					   unsigned long *unmapped)
 {
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int rc;
 
-	add_wait_queue(&as->idle, &wait);
-	smp_mb(); /* before the counts are read; pairs with wq_has_sleeper() */
-	rc = unmap_by_rounds(as, req, unmapped, &wait);
-	remove_wait_queue(&as->idle, &wait);
-	unmap_open_range(as, req);
+	rc = iommufd_accessors_drive_out(as, &req->range, unmap_retry);
+	if (!rc)
+		*unmapped = req->length;
 	return rc;
 }
 

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Address space: cutting areas in two
+ *
+ * Owns nothing. Called for VFIO's old type1 IOMMU, whose users may unmap a part
+ * of what they have mapped. An area is cut with the lock of the space held for
+ * writing, and stays LIVE: hardware does not notice, as no page table changes.
+ *
+ * So there is no cut through the middle of an entry of a page table. IOMMU
+ * drivers cannot make two entries of a large one in one step; to take it out and
+ * put its rest back in takes two, and DMA to the rest, which is mapped all the
+ * time for whoever asked, would fail in between, or be lost. Nor may more be
+ * taken out than was asked for. What is left is to take out less, and to say
+ * so, which is what the old type1 has always promised: "The actual unmapped size
+ * is returned in the size field. No guarantee is made that arbitrary unmaps of
+ * iova or size different from those used in the original mapping call will
+ * succeed." Whoever wants to cut everywhere asks for entries of one page, by
+ * IOMMU_OPTION_HUGE_PAGES.
+ */
+#include "accessors.h"
+#include "address_space.h"
+#include "domain_map.h"
+#include "pinned.h"
+
+/* One end of the range that is to begin and end where areas do */
+struct cut_request {
+	struct iommufd_closed_range range;
+	/* The first IOVA of what is to be an area for itself */
+	unsigned long iova;
+	/* The end that is not this one: @iova does not get there. */
+	unsigned long limit;
+	/* What must stay in one piece is left below @iova, not above it. */
+	bool upwards;
+	/* somebody needs the area, and its range is closed */
+	bool in_use;
+};
+
+/* What has @iova in its middle, and must stay in one piece */
+struct cut_piece {
+	unsigned long first;
+	unsigned long last;
+};
+
+static bool cut_find_entry(struct iommufd_address_space *as,
+			   const struct iommufd_area *area, unsigned long iova,
+			   struct cut_piece *piece)
+{
+	struct iommufd_follower *follower;
+
+	list_for_each_entry(follower, &as->followers, node) {
+		if (follower->filled &&
+		    iommufd_domain_entry_around(follower->domain, area, iova,
+						&piece->first, &piece->last))
+			return true;
+	}
+	return false;
+}
+
+static bool cut_find_piece(struct iommufd_address_space *as,
+			   const struct iommufd_area *area, unsigned long iova,
+			   struct cut_piece *piece)
+{
+	if (!area->has_pin)
+		return false;
+	/* Its owner knows which areas are in page tables. */
+	if (area->pinned->revocable) {
+		piece->first = area->iova;
+		piece->last = area->last;
+		return true;
+	}
+	return !as->page_by_page && cut_find_entry(as, area, iova, piece);
+}
+
+/* Move the cut out of what must stay in one piece, perhaps to the area's end. */
+static void cut_avoid_pieces(struct iommufd_address_space *as,
+			     const struct iommufd_area *area,
+			     struct cut_request *req)
+{
+	struct cut_piece piece;
+
+	while (req->iova > area->iova && req->iova - 1 < area->last &&
+	       cut_find_piece(as, area, req->iova, &piece))
+		req->iova = req->upwards ? piece.last + 1 : piece.first;
+}
+
+static bool cut_leaves_nothing(const struct cut_request *req)
+{
+	/* Behind the last IOVA there is 0. */
+	return req->upwards ? req->iova - 1 >= req->limit :
+			      req->iova <= req->limit;
+}
+
+/* The pin of an area that is about to be cut; it may end amid a page. */
+static int cut_pin(struct iommufd_area *area, unsigned long iova)
+{
+	unsigned long offset = area->offset + (iova - area->iova);
+
+	if (!area->has_pin)
+		return 0;
+	return iommufd_pinned_cut_pin(area->pinned, (offset - 1) >> PAGE_SHIFT,
+				      offset >> PAGE_SHIFT);
+}
+
+static int cut_area(struct iommufd_iova_space *space, struct iommufd_area *area,
+		    unsigned long iova)
+{
+	struct iommufd_area *right;
+	int rc;
+
+	right = iommufd_area_share(area, iova, area->last, area->prot);
+	if (!right)
+		return -ENOMEM;
+	rc = cut_pin(area, iova);
+	if (rc) {
+		iommufd_areas_free(right);
+		return rc;
+	}
+	right->has_pin = area->has_pin;
+	right->state = IOMMUFD_AREA_LIVE;
+	right->iova = iova;
+	right->last = area->last;
+	area->last = iova - 1;
+	iommufd_iova_insert(space, right);
+	return 0;
+}
+
+/*
+ * It is not known which of an area's pages a driver has pinned, and so not in
+ * which of its parts they are: all of them have to go.
+ */
+static int cut_close_area(struct iommufd_address_space *as,
+			  const struct iommufd_area *area,
+			  struct cut_request *req)
+{
+	if (!req->in_use) {
+		req->in_use = true;
+		req->range.iova = area->iova;
+		req->range.last = area->last;
+		iommufd_accessors_close_range(as, &req->range);
+	}
+	/* It is another area than at the last try. */
+	if (area->iova < req->range.iova || area->last > req->range.last)
+		return -EBUSY;
+	return -EAGAIN;
+}
+
+static int cut_locked(struct iommufd_address_space *as, struct cut_request *req)
+{
+	struct iommufd_area *area;
+
+	area = iommufd_area_first(&as->space, req->iova, req->iova);
+	if (!area || area->iova == req->iova)
+		return 0;
+	if (!IS_ALIGNED(req->iova, as->space.alignment))
+		return -EINVAL;
+	if (!iommufd_area_is_live(area) || area->locks)
+		return -EBUSY;
+	cut_avoid_pieces(as, area, req);
+	if (cut_leaves_nothing(req))
+		return -ENOENT;
+	if (req->iova == area->iova || req->iova - 1 == area->last)
+		return 0;
+	if (atomic_read(&area->busy) || atomic_read(&area->pins))
+		return cut_close_area(as, area, req);
+	return cut_area(&as->space, area, req->iova);
+}
+
+static int cut_try(struct iommufd_address_space *as, struct cut_request *req)
+{
+	int rc;
+
+	/* Page tables stay, and so do the pins for them. */
+	down_read(&as->followers_lock);
+	down_write(&as->space.lock);
+	rc = cut_locked(as, req);
+	up_write(&as->space.lock);
+	up_read(&as->followers_lock);
+	return rc;
+}
+
+static int cut_retry(struct iommufd_address_space *as,
+		     struct iommufd_closed_range *range)
+{
+	return cut_try(as, container_of(range, struct cut_request, range));
+}
+
+static int cut_at(struct iommufd_address_space *as, struct cut_request *req)
+{
+	int rc;
+
+	rc = cut_try(as, req);
+	if (rc != -EAGAIN)
+		return rc;
+	return iommufd_accessors_drive_out(as, &req->range, cut_retry);
+}
+
+/**
+ * iommufd_address_space_cut - let a range begin and end where areas do
+ * @as: the address space
+ * @iova: first IOVA of the range
+ * @last: last IOVA of the range
+ *
+ * What must stay in one piece, see above, and has one of the ends in its middle
+ * is left out of the range. As for an unmap, those are waited for who use an
+ * area that is to be cut, and drivers that have pages of it pinned are asked to
+ * unpin all of them.
+ *
+ * Context: process context, may sleep; no lock that a driver takes when it is
+ * asked to unpin.
+ *
+ * Return: 0; -ENOENT if nothing of the range is left; -EINVAL if an end is not
+ * aligned; -EBUSY if another thread maps or unmaps what is to be cut, or hardware
+ * reaches it; -EDEADLOCK if a driver does not unpin; -ENOMEM; -EINTR on a fatal signal. On an error one
+ * of the areas may have been cut, which is seen by nobody but who unmaps a part.
+ */
+int iommufd_address_space_cut(struct iommufd_address_space *as,
+			      unsigned long *iova, unsigned long *last)
+{
+	struct cut_request low = {
+		.iova = *iova,
+		.limit = *last,
+		.upwards = true,
+	};
+	struct cut_request high = { .iova = *last + 1 };
+	int rc;
+
+	rc = cut_at(as, &low);
+	if (rc)
+		return rc;
+	*iova = low.iova;
+	/* Nothing is above the last IOVA that there is. */
+	if (*last == ULONG_MAX)
+		return 0;
+	high.limit = *iova;
+	rc = cut_at(as, &high);
+	if (rc)
+		return rc;
+	*last = high.iova - 1;
+	return 0;
+}
