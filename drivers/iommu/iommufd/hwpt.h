@@ -51,6 +51,12 @@ to_hwpt_paging(struct iommufd_hw_pagetable *hwpt)
 }
 
 static inline struct iommufd_hwpt_paging *
+iommufd_hwpt_of_follower(struct iommufd_follower *follower)
+{
+	return container_of(follower, struct iommufd_hwpt_paging, follower);
+}
+
+static inline struct iommufd_hwpt_paging *
 iommufd_hwpt_paging_get(struct iommufd_ctx *ctx, u32 id)
 {
 	struct iommufd_object *obj;

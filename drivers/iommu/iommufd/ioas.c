@@ -94,13 +94,22 @@ static void ioas_add_range(void *data, unsigned long first, unsigned long last)
 	list->nr++;
 }
 
-/*
- * A snapshot of the ranges, at most @room of them, for the caller to free. User
- * memory is not touched with the lock held, since that can take for ever.
+/**
+ * iommufd_ioas_snapshot_ranges - the ranges that may be mapped, as they are now
+ * @ioas: the IOAS
+ * @room: how many are wanted at most
+ * @total: receives how many there are
+ * @alignment: receives what areas have to be aligned to
+ *
+ * User memory is not touched with the lock held, since that can take for ever.
+ *
+ * Context: process context, may sleep.
+ * Return: an array for the caller to kvfree(), NULL if it is empty, or
+ * ERR_PTR(-ENOMEM).
  */
-static struct iommu_iova_range *
-ioas_snapshot_ranges(struct iommufd_ioas *ioas, u32 room, u32 *total,
-		     unsigned long *alignment)
+struct iommu_iova_range *
+iommufd_ioas_snapshot_ranges(struct iommufd_ioas *ioas, u32 room, u32 *total,
+			     unsigned long *alignment)
 {
 	struct ioas_ranges list = {};
 
@@ -136,7 +145,8 @@ int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call)
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	ranges = ioas_snapshot_ranges(ioas, room, &cmd->num_iovas, &alignment);
+	ranges = iommufd_ioas_snapshot_ranges(ioas, room, &cmd->num_iovas,
+					      &alignment);
 	iommufd_object_put(call->ctx, &ioas->obj);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
@@ -291,8 +301,9 @@ ioas_caller_account(struct iommufd_ctx *ctx, enum iommufd_account_kind kind)
 				   READ_ONCE(ctx->account_mode));
 }
 
-static struct iommufd_area *
-ioas_user_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map *cmd)
+static __always_inline struct iommufd_area *
+ioas_user_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map *cmd,
+		      enum iommufd_account_mode mode)
 {
 	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
 	unsigned long va = cmd->user_va;
@@ -303,7 +314,8 @@ ioas_user_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map *cmd)
 	rc = ioas_check_user_range(va, cmd->length);
 	if (rc)
 		return ERR_PTR(rc);
-	account = ioas_caller_account(ctx, IOMMUFD_ACCOUNT_FIXED);
+	account = iommufd_account_get(&ctx->accounts, IOMMUFD_ACCOUNT_FIXED,
+				      mode);
 	if (!account)
 		return ERR_PTR(-ENOMEM);
 	pinned = iommufd_user_memory_alloc(va & PAGE_MASK, writable, account);
@@ -316,6 +328,7 @@ ioas_user_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map *cmd)
 int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 {
 	struct iommu_ioas_map *cmd = call->arg;
+	struct iommufd_area *area;
 	struct iommufd_ioas *ioas;
 	int rc;
 
@@ -327,10 +340,40 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	rc = ioas_map_and_reply(call, ioas,
-				ioas_user_memory_area(call->ctx, cmd),
-				cmd->flags, cmd->length, &cmd->iova);
+	area = ioas_user_memory_area(call->ctx, cmd,
+				     READ_ONCE(call->ctx->account_mode));
+	rc = ioas_map_and_reply(call, ioas, area, cmd->flags, cmd->length,
+				&cmd->iova);
 	iommufd_object_put(call->ctx, &ioas->obj);
+	return rc;
+}
+
+/**
+ * iommufd_ioas_map_for_process - map memory of the caller, who is charged for it
+ * @ctx: the context
+ * @ioas: the IOAS
+ * @cmd: what IOMMU_IOAS_MAP would do at a fixed IOVA
+ *
+ * Context: process context, may sleep.
+ * Return: as IOMMU_IOAS_MAP.
+ */
+int iommufd_ioas_map_for_process(struct iommufd_ctx *ctx,
+				 struct iommufd_ioas *ioas,
+				 const struct iommu_ioas_map *cmd)
+{
+	unsigned long iova = cmd->iova;
+	struct iommufd_area *area;
+	int rc;
+
+	rc = ioas_check_map(cmd);
+	if (rc)
+		return rc;
+	area = ioas_user_memory_area(ctx, cmd, IOMMUFD_ACCOUNT_MM);
+	if (IS_ERR(area))
+		return PTR_ERR(area);
+	rc = iommufd_address_space_map(&ioas->as, area, true, &iova);
+	if (rc)
+		iommufd_areas_free(area);
 	return rc;
 }
 

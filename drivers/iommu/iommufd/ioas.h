@@ -8,8 +8,20 @@
 #include "engine/address_space.h"
 #include "object.h"
 
+struct iommu_ioas_map;
+struct iommu_iova_range;
 struct iommufd_call;
 struct iommufd_ctx;
+
+/**
+ * struct iommufd_ioas_vfio - what an IOAS is as a VFIO container
+ * @unmaps_parts: a part of what was mapped can be unmapped
+ * @hides_huge_pages: IOMMU_OPTION_HUGE_PAGES reads 0
+ */
+struct iommufd_ioas_vfio {
+	bool unmaps_parts;
+	bool hides_huge_pages;
+};
 
 /**
  * struct iommufd_ioas - an IOAS
@@ -18,17 +30,26 @@ struct iommufd_ctx;
  * @hwpts_lock: guards @auto_hwpts, and the references that make its members
  *              live on
  * @auto_hwpts: struct iommufd_hwpt_paging, the automatic page tables
+ * @vfio: what is different if it stands for a VFIO container; may change at any
+ *        time
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
 	struct iommufd_address_space as;
 	struct mutex hwpts_lock;	/* auto_hwpts */
 	struct list_head auto_hwpts;
+	struct iommufd_ioas_vfio vfio;
 };
 
 extern const struct iommufd_object_ops iommufd_ioas_object_ops;
 
 struct iommufd_ioas *iommufd_ioas_create(struct iommufd_ctx *ctx);
+struct iommu_iova_range *
+iommufd_ioas_snapshot_ranges(struct iommufd_ioas *ioas, u32 room, u32 *total,
+			     unsigned long *alignment);
+int iommufd_ioas_map_for_process(struct iommufd_ctx *ctx,
+				 struct iommufd_ioas *ioas,
+				 const struct iommu_ioas_map *cmd);
 
 static inline struct iommufd_ioas *to_ioas(struct iommufd_object *obj)
 {

@@ -44,6 +44,7 @@
 #include "vdevice.h"
 #include "veventq.h"
 #include "vfio_compat.h"
+#include "vfio_container.h"
 #include "viommu.h"
 
 const struct iommufd_object_ops *const
@@ -264,7 +265,7 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 
 	command = ioctl_find_row(_IOC_NR(request));
 	if (!command)
-		return -ENOTTY;
+		return iommufd_vfio_container_ioctl(call.ctx, request, user);
 	if (get_user(call.user_size, (u32 __user *)call.user))
 		return -EFAULT;
 	if (command->request != request)

@@ -246,6 +246,28 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 }
 
 /**
+ * iommufd_object_get_published - a short-term reference of a known object
+ * @ctx: the context
+ * @obj: an object that is not freed meanwhile, but may be out of the table
+ *
+ * Context: any.
+ * Return: true if the caller has the reference; false as
+ * iommufd_object_is_published().
+ */
+bool iommufd_object_get_published(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj)
+{
+	bool published;
+
+	xa_lock(&ctx->objects);
+	published = iommufd_object_is_published(ctx, obj);
+	if (published)
+		refcount_inc(&obj->wait_cnt);
+	xa_unlock(&ctx->objects);
+	return published;
+}
+
+/**
  * iommufd_object_next_id - walk over what is published
  * @ctx: the context
  * @id: an ID, or 0 to begin with; receives the next higher one

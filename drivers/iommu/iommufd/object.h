@@ -76,6 +76,8 @@ bool iommufd_object_is_published(struct iommufd_ctx *ctx,
 				 struct iommufd_object *obj);
 void iommufd_object_abort(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 
+bool iommufd_object_get_published(struct iommufd_ctx *ctx,
+				  struct iommufd_object *obj);
 struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 					  enum iommufd_object_type type);
 bool iommufd_object_next_id(struct iommufd_ctx *ctx, u32 *id);

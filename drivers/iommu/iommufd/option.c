@@ -49,18 +49,31 @@ static int option_rlimit_mode(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 	}
 }
 
+static int option_set_huge_pages(struct iommufd_ioas *ioas, u64 val)
+{
+	int rc;
+
+	if (val > 1)
+		return -EINVAL;
+	rc = iommufd_address_space_set_page_by_page(&ioas->as, !val);
+	if (val && !rc)
+		WRITE_ONCE(ioas->vfio.hides_huge_pages, false);
+	/* Who has been told that there are none may ask for none. */
+	if (!val && rc == -EINVAL && READ_ONCE(ioas->vfio.hides_huge_pages))
+		return 0;
+	return rc;
+}
+
 static int option_huge_pages_of(struct iommufd_ioas *ioas,
 				struct iommu_option *cmd)
 {
 	switch (cmd->op) {
 	case IOMMU_OPTION_OP_GET:
-		cmd->val64 = !READ_ONCE(ioas->as.page_by_page);
+		cmd->val64 = !READ_ONCE(ioas->as.page_by_page) &&
+			     !READ_ONCE(ioas->vfio.hides_huge_pages);
 		return 0;
 	case IOMMU_OPTION_OP_SET:
-		if (cmd->val64 > 1)
-			return -EINVAL;
-		return iommufd_address_space_set_page_by_page(&ioas->as,
-							      !cmd->val64);
+		return option_set_huge_pages(ioas, cmd->val64);
 	default:
 		return -EOPNOTSUPP;
 	}

@@ -9,6 +9,7 @@
 #include <linux/iommufd.h>
 
 #include "ctx.h"
+#include "ioas.h"
 #include "object.h"
 #include "vfio_ioas.h"
 
@@ -47,6 +48,38 @@ int iommufd_vfio_compat_ioas_get_id(struct iommufd_ctx *ctx, u32 *out_ioas_id)
 	return ioas ? 0 : -ENODEV;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_get_id, "IOMMUFD_VFIO");
+
+/**
+ * iommufd_vfio_ioas_get - look up the IOAS for VFIO groups
+ * @ctx: the context
+ *
+ * Context: process context, may sleep.
+ * Return: the IOAS, with a short-term reference for the caller, or
+ * ERR_PTR(-ENODEV) if there is none.
+ */
+struct iommufd_ioas *iommufd_vfio_ioas_get(struct iommufd_ctx *ctx)
+{
+	struct iommufd_object *ioas;
+
+	guard(mutex)(&ctx->vfio_lock);
+	ioas = ctx->vfio_ioas;
+	if (!ioas || !iommufd_object_get_published(ctx, ioas))
+		return ERR_PTR(-ENODEV);
+	return to_ioas(ioas);
+}
+
+/**
+ * iommufd_vfio_is_no_iommu - do no-IOMMU VFIO groups use the file?
+ * @ctx: the context
+ *
+ * Context: process context, may sleep.
+ * Return: true if they do; that never changes.
+ */
+bool iommufd_vfio_is_no_iommu(struct iommufd_ctx *ctx)
+{
+	guard(mutex)(&ctx->vfio_lock);
+	return ctx->no_iommu;
+}
 
 /**
  * iommufd_vfio_compat_set_no_iommu - a no-IOMMU VFIO group uses the file

@@ -109,6 +109,10 @@ struct iommufd_follower {
 	bool filled;
 };
 
+/* Look at a page table, which stays meanwhile. What is not 0 ends it. */
+typedef int (*iommufd_follower_look_t)(struct iommufd_follower *follower,
+				       void *data);
+
 /**
  * typedef iommufd_accessor_unmap_t - have a driver unpin what is unmapped
  * @data: the driver's
@@ -232,6 +236,10 @@ int iommufd_address_space_add_follower(struct iommufd_address_space *as,
 				       struct iommufd_follower *follower);
 void iommufd_address_space_remove_follower(struct iommufd_address_space *as,
 					   struct iommufd_follower *follower);
+
+int iommufd_address_space_each_follower(struct iommufd_address_space *as,
+					iommufd_follower_look_t look,
+					void *data);
 
 struct iommufd_accessor *
 iommufd_address_space_add_accessor(struct iommufd_address_space *as,

@@ -283,6 +283,31 @@ void iommufd_address_space_remove_follower(struct iommufd_address_space *as,
 }
 
 /**
+ * iommufd_address_space_each_follower - look at the page tables that there are
+ * @as: the address space
+ * @look: called for each; what is not 0 ends it
+ * @data: for @look
+ *
+ * Context: process context, may sleep; holds the followers around @look.
+ * Return: what @look returned last, 0 if there are no page tables.
+ */
+int iommufd_address_space_each_follower(struct iommufd_address_space *as,
+					iommufd_follower_look_t look,
+					void *data)
+{
+	struct iommufd_follower *follower;
+	int rc = 0;
+
+	guard(rwsem_read)(&as->followers_lock);
+	list_for_each_entry(follower, &as->followers, node) {
+		rc = look(follower, data);
+		if (rc)
+			break;
+	}
+	return rc;
+}
+
+/**
  * iommufd_address_space_set_page_by_page - use huge entries, or do not
  * @as: the address space
  * @page_by_page: use entries of at most PAGE_SIZE from now on

@@ -7,27 +7,43 @@
 
 #include <sys/ioctl.h>
 
+#include "checked_io.h"
 #include "vfio_container.h"
 
-static int open_group(const char *bdf)
+int container_open_file(struct vfio_container *container, const char *path)
+{
+	container->group = -1;
+	container->device = -1;
+	container->fd = open(path, O_RDWR | O_CLOEXEC);
+	return container->fd < 0 ? -errno : 0;
+}
+
+int container_open_group(struct vfio_container *container, const char *bdf)
 {
 	int number = vfio_group(bdf);
 	char path[64];
-	int fd;
 
 	if (number < 0)
 		return number;
 	snprintf(path, sizeof(path), "/dev/vfio/%d", number);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	container->group = open(path, O_RDWR | O_CLOEXEC);
+	return container->group < 0 ? -errno : 0;
 }
 
-/* In this order: the IOMMU's type can be set once there is a group. */
-static int join(struct vfio_container *container, const char *bdf)
+int container_join(struct vfio_container *container)
 {
-	if (ioctl(container->group, VFIO_GROUP_SET_CONTAINER, &container->fd) ||
-	    ioctl(container->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		return -errno;
+	return checked_ioctl(container->group, VFIO_GROUP_SET_CONTAINER,
+			     &container->fd);
+}
+
+int container_set_iommu(const struct vfio_container *container,
+			unsigned long type)
+{
+	return checked_ioctl(container->fd, VFIO_SET_IOMMU, (void *)type);
+}
+
+int container_open_device(struct vfio_container *container, const char *bdf)
+{
 	container->device = ioctl(container->group, VFIO_GROUP_GET_DEVICE_FD,
 				  bdf);
 	return container->device < 0 ? -errno : 0;
@@ -37,12 +53,15 @@ int container_open(struct vfio_container *container, const char *bdf)
 {
 	int rc;
 
-	container->device = -1;
-	container->fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	if (container->fd < 0)
-		return -errno;
-	container->group = open_group(bdf);
-	rc = container->group < 0 ? container->group : join(container, bdf);
+	rc = container_open_file(container, "/dev/vfio/vfio");
+	if (rc)
+		return rc;
+	/* The IOMMU's type can be set once there is a group. */
+	rc = container_open_group(container, bdf) ?: container_join(container);
+	if (!rc)
+		rc = container_set_iommu(container, VFIO_TYPE1v2_IOMMU);
+	if (!rc)
+		rc = container_open_device(container, bdf);
 	if (rc)
 		container_close(container);
 	return rc;
@@ -63,28 +82,64 @@ bool container_is_iommufd(const struct vfio_container *container)
 	return iommufd_destroy(container->fd, 0) == -ENOENT;
 }
 
-int container_map(const struct vfio_container *container, const void *va,
-		  __u64 length, __u64 iova)
+int container_extension(const struct vfio_container *container,
+			unsigned long extension)
+{
+	int rc = ioctl(container->fd, VFIO_CHECK_EXTENSION, extension);
+
+	return rc < 0 ? -errno : rc;
+}
+
+int container_info(const struct vfio_container *container, void *info,
+		   __u32 *argsz)
+{
+	struct vfio_iommu_type1_info *head = info;
+	int rc;
+
+	head->argsz = *argsz;
+	rc = checked_ioctl(container->fd, VFIO_IOMMU_GET_INFO, info);
+	*argsz = head->argsz;
+	return rc;
+}
+
+int container_map_flags(const struct vfio_container *container, __u32 flags,
+			const void *va, __u64 length, __u64 iova)
 {
 	struct vfio_iommu_type1_dma_map cmd = {
 		.argsz = sizeof(cmd),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.flags = flags,
 		.vaddr = (uintptr_t)va,
 		.iova = iova,
 		.size = length,
 	};
 
-	return ioctl(container->fd, VFIO_IOMMU_MAP_DMA, &cmd) ? -errno : 0;
+	return checked_ioctl(container->fd, VFIO_IOMMU_MAP_DMA, &cmd);
+}
+
+int container_map(const struct vfio_container *container, const void *va,
+		  __u64 length, __u64 iova)
+{
+	return container_map_flags(container, CONTAINER_RW, va, length, iova);
+}
+
+int container_unmap_flags(const struct vfio_container *container, __u32 flags,
+			  __u64 iova, __u64 *length)
+{
+	struct vfio_iommu_type1_dma_unmap cmd = {
+		.argsz = sizeof(cmd),
+		.flags = flags,
+		.iova = iova,
+		.size = *length,
+	};
+	int rc;
+
+	rc = checked_ioctl(container->fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
+	*length = cmd.size;
+	return rc;
 }
 
 int container_unmap(const struct vfio_container *container, __u64 iova,
 		    __u64 length)
 {
-	struct vfio_iommu_type1_dma_unmap cmd = {
-		.argsz = sizeof(cmd),
-		.iova = iova,
-		.size = length,
-	};
-
-	return ioctl(container->fd, VFIO_IOMMU_UNMAP_DMA, &cmd) ? -errno : 0;
+	return container_unmap_flags(container, 0, iova, &length);
 }
