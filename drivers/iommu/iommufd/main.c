@@ -285,6 +285,15 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
  * Files
  */
 
+static struct miscdevice iommufd_vfio_misc;
+
+/* Who opens a VFIO container is charged as by VFIO. */
+static enum iommufd_account_mode main_account_mode(const struct file *file)
+{
+	return file->private_data == &iommufd_vfio_misc ? IOMMUFD_ACCOUNT_MM :
+							  IOMMUFD_ACCOUNT_USER;
+}
+
 static int iommufd_fops_open(struct inode *inode, struct file *file)
 {
 	struct iommufd_ctx *ctx;
@@ -296,7 +305,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	iommufd_object_table_init(ctx);
 	xa_init(&ctx->groups);
 	mutex_init(&ctx->groups_lock);
-	ctx->account_mode = IOMMUFD_ACCOUNT_USER;
+	ctx->account_mode = main_account_mode(file);
 	iommufd_accounts_init(&ctx->accounts);
 	mutex_init(&ctx->vfio_lock);
 	mutex_init(&ctx->sw_msi_lock);
@@ -397,6 +406,28 @@ static struct miscdevice iommufd_misc = {
 	.mode = 0660,
 };
 
+static struct miscdevice iommufd_vfio_misc = {
+	.minor = VFIO_MINOR,
+	.name = "vfio",
+	.fops = &iommufd_fops,
+	.nodename = "vfio/vfio",
+	.mode = 0666,
+};
+
+/* Where VFIO has no containers of its own */
+static int main_register_vfio(void)
+{
+	if (!IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		return 0;
+	return misc_register(&iommufd_vfio_misc);
+}
+
+static void main_deregister_vfio(void)
+{
+	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		misc_deregister(&iommufd_vfio_misc);
+}
+
 /**
  * iommufd_device_node - the device that stands for /dev/iommu
  *
@@ -423,8 +454,13 @@ static int __init iommufd_init(void)
 	rc = misc_register(&iommufd_misc);
 	if (rc)
 		goto err_test;
+	rc = main_register_vfio();
+	if (rc)
+		goto err_misc;
 	return 0;
 
+err_misc:
+	misc_deregister(&iommufd_misc);
 err_test:
 	iommufd_test_exit();
 err_user_memory:
@@ -436,6 +472,7 @@ err_area_cache:
 
 static void __exit iommufd_exit(void)
 {
+	main_deregister_vfio();
 	misc_deregister(&iommufd_misc);
 	iommufd_test_exit();
 	iommufd_user_memory_exit();
@@ -444,6 +481,11 @@ static void __exit iommufd_exit(void)
 
 module_init(iommufd_init);
 module_exit(iommufd_exit);
+
+#ifdef CONFIG_IOMMUFD_VFIO_CONTAINER
+MODULE_ALIAS_MISCDEV(VFIO_MINOR);
+MODULE_ALIAS("devname:vfio/vfio");
+#endif
 
 MODULE_IMPORT_NS("DMA_BUF");
 MODULE_IMPORT_NS("IOMMUFD");
