@@ -26,6 +26,7 @@
 #include "pasid.h"
 #include "resv.h"
 #include "sw_msi.h"
+#include "vfio_ioas.h"
 
 /**
  * struct attach_change - a device is to use another page table
@@ -443,6 +444,29 @@ static int attach_pick_present_auto(struct attach_change *change,
 }
 
 /*
+ * Programs that know of containers only cannot ask for a page table that tracks
+ * what devices write to, so they get one where it can be had.
+ */
+static struct iommufd_hwpt_paging *
+attach_create_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev,
+		   u32 flags)
+{
+	struct iommufd_hwpt_paging *hwpt;
+
+	if (iommufd_vfio_ioas_is(idev->ctx, &ioas->obj) &&
+	    device_iommu_capable(idev->dev, IOMMU_CAP_DIRTY_TRACKING)) {
+		hwpt = iommufd_hwpt_create(ioas, idev,
+					   flags |
+					   IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+					   NULL);
+		/* Not together with @flags */
+		if (PTR_ERR_OR_ZERO(hwpt) != -EOPNOTSUPP)
+			return hwpt;
+	}
+	return iommufd_hwpt_create(ioas, idev, flags, NULL);
+}
+
+/*
  * The page table is filled before the lock is taken: that pins memory, which
  * can take long, and others attach and detach meanwhile. By then somebody may
  * have made one that suits, and this one is freed.
@@ -456,7 +480,7 @@ static int attach_make_auto(struct attach_change *change,
 	bool used = false;
 	int rc;
 
-	hwpt = iommufd_hwpt_create(ioas, change->idev, flags, NULL);
+	hwpt = attach_create_auto(ioas, change->idev, flags);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 

@@ -140,7 +140,16 @@ static int dirty_clear_all(struct iommufd_hwpt_paging *hwpt)
 	return 0;
 }
 
-static int dirty_set_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
+/**
+ * iommufd_dirty_set_tracking - begin or end to watch what devices write to
+ * @hwpt: the page table
+ * @enable: begin, with everything clean
+ *
+ * Context: process context, may sleep; caller may hold the followers.
+ * Return: 0; -EOPNOTSUPP if the page table cannot; -EINTR; an error of the
+ * IOMMU driver.
+ */
+int iommufd_dirty_set_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
 {
 	struct iommu_domain *domain = hwpt->common.domain;
 	int rc;
@@ -171,8 +180,9 @@ int iommufd_hwpt_set_dirty_tracking_ioctl(struct iommufd_call *call)
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = dirty_set_tracking(hwpt,
-				cmd->flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+	rc = iommufd_dirty_set_tracking(hwpt,
+					cmd->flags &
+					IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
 	iommufd_object_put(call->ctx, &hwpt->common.obj);
 	return rc;
 }
@@ -323,8 +333,16 @@ static int dirty_read(struct iommufd_hwpt_paging *hwpt,
 	return rc;
 }
 
-static int dirty_get_bitmap(struct iommufd_hwpt_paging *hwpt,
-			    const struct iommu_hwpt_get_dirty_bitmap *cmd)
+/**
+ * iommufd_dirty_get_bitmap - tell what devices have written to
+ * @hwpt: the page table
+ * @cmd: what is asked for, with no unknown flags
+ *
+ * Context: process context, may sleep, for as long as user memory takes.
+ * Return: as IOMMU_HWPT_GET_DIRTY_BITMAP.
+ */
+int iommufd_dirty_get_bitmap(struct iommufd_hwpt_paging *hwpt,
+			     const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	unsigned long last;
 	int rc;
@@ -352,7 +370,67 @@ int iommufd_hwpt_get_dirty_bitmap_ioctl(struct iommufd_call *call)
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = dirty_get_bitmap(hwpt, cmd);
+	rc = iommufd_dirty_get_bitmap(hwpt, cmd);
 	iommufd_object_put(call->ctx, &hwpt->common.obj);
+	return rc;
+}
+
+/* A stretch of what is mapped, to be marked whatever page tables say */
+struct dirty_marker {
+	unsigned long iova;
+	unsigned long last;
+};
+
+static int dirty_mark_window(struct iova_bitmap *bitmap, unsigned long iova,
+			     size_t length, void *opaque)
+{
+	const struct dirty_marker *marker = opaque;
+	unsigned long first = max(iova, marker->iova);
+	unsigned long last = min(iova + (length - 1), marker->last);
+
+	iova_bitmap_set(bitmap, first, last - first + 1);
+	return 0;
+}
+
+static int dirty_mark_stretches(struct iommufd_address_space *as,
+				struct iova_bitmap *bitmap, unsigned long iova,
+				unsigned long last)
+{
+	struct dirty_marker marker = { .iova = iova, .last = last };
+	int rc;
+
+	while (iommufd_address_space_next_mapped(as, &marker.iova, &marker.last,
+						 0)) {
+		rc = iova_bitmap_visit(bitmap, marker.iova, marker.last,
+				       &marker, dirty_mark_window);
+		if (rc || marker.last == last)
+			return rc;
+		marker.iova = marker.last + 1;
+		marker.last = last;
+	}
+	return 0;
+}
+
+/**
+ * iommufd_dirty_mark_mapped - say that all that is mapped was written to
+ * @ioas: the IOAS
+ * @cmd: the range, which does not wrap, and the bitmap
+ *
+ * Context: process context, may sleep, for as long as user memory takes.
+ * Return: 0; -EFAULT; -ENOMEM; -EINVAL.
+ */
+int iommufd_dirty_mark_mapped(struct iommufd_ioas *ioas,
+			      const struct iommu_hwpt_get_dirty_bitmap *cmd)
+{
+	struct iova_bitmap *bitmap;
+	int rc;
+
+	bitmap = iova_bitmap_alloc(cmd->iova, cmd->length, cmd->page_size,
+				   u64_to_user_ptr(cmd->data));
+	if (IS_ERR(bitmap))
+		return PTR_ERR(bitmap);
+	rc = dirty_mark_stretches(&ioas->as, bitmap, cmd->iova,
+				  cmd->iova + (cmd->length - 1));
+	iova_bitmap_free(bitmap);
 	return rc;
 }

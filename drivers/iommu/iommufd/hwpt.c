@@ -15,15 +15,18 @@
 #include "hwpt.h"
 #include "ioas.h"
 #include "noiommu.h"
+#include "vfio_dirty.h"
 
 static void hwpt_paging_destroy(struct iommufd_ctx *ctx,
 				struct iommufd_object *obj)
 {
 	struct iommufd_hwpt_paging *hwpt = to_hwpt_paging(to_hwpt(obj));
 
-	if (hwpt->follower.domain)
+	if (hwpt->follower.domain) {
+		iommufd_vfio_dirty_leave(hwpt);
 		iommufd_address_space_remove_follower(&hwpt->ioas->as,
 						      &hwpt->follower);
+	}
 	if (hwpt->common.domain)
 		iommu_domain_free(hwpt->common.domain);
 	iommufd_owed_destroy(&hwpt->owed);
@@ -139,6 +142,9 @@ iommufd_hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		hwpt->follower.domain = NULL;
 		goto err_abort;
 	}
+	rc = iommufd_vfio_dirty_enter(hwpt);
+	if (rc)
+		goto err_abort;
 	return hwpt;
 
 err_abort:

@@ -17,10 +17,15 @@ struct iommufd_ctx;
  * struct iommufd_ioas_vfio - what an IOAS is as a VFIO container
  * @unmaps_parts: a part of what was mapped can be unmapped
  * @hides_huge_pages: IOMMU_OPTION_HUGE_PAGES reads 0
+ * @tracks_dirty: page tables track what devices write to; written to with the
+ *                hwpts_lock held
+ * @dirty_is_lost: since then a page table has gone
  */
 struct iommufd_ioas_vfio {
 	bool unmaps_parts;
 	bool hides_huge_pages;
+	bool tracks_dirty;
+	bool dirty_is_lost;
 };
 
 /**
@@ -28,7 +33,7 @@ struct iommufd_ioas_vfio {
  * @obj: the object
  * @as: what is mapped
  * @hwpts_lock: guards @auto_hwpts, and the references that make its members
- *              live on
+ *              live on; and changes of iommufd_ioas_vfio::tracks_dirty
  * @auto_hwpts: struct iommufd_hwpt_paging, the automatic page tables
  * @vfio: what is different if it stands for a VFIO container; may change at any
  *        time
@@ -36,7 +41,7 @@ struct iommufd_ioas_vfio {
 struct iommufd_ioas {
 	struct iommufd_object obj;
 	struct iommufd_address_space as;
-	struct mutex hwpts_lock;	/* auto_hwpts */
+	struct mutex hwpts_lock;	/* auto_hwpts, vfio.tracks_dirty */
 	struct list_head auto_hwpts;
 	struct iommufd_ioas_vfio vfio;
 };

@@ -17,6 +17,7 @@
 #include "hwpt.h"
 #include "ioas.h"
 #include "vfio_container.h"
+#include "vfio_dirty.h"
 #include "vfio_ioas.h"
 #include "vfio_type1.h"
 
@@ -109,6 +110,8 @@ long iommufd_vfio_container_ioctl(struct iommufd_ctx *ctx, unsigned int request,
 		return iommufd_vfio_map_dma_ioctl(ctx, (void __user *)arg);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return iommufd_vfio_unmap_dma_ioctl(ctx, (void __user *)arg);
+	case VFIO_IOMMU_DIRTY_PAGES:
+		return iommufd_vfio_dirty_pages_ioctl(ctx, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

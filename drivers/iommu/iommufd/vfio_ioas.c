@@ -69,6 +69,21 @@ struct iommufd_ioas *iommufd_vfio_ioas_get(struct iommufd_ctx *ctx)
 }
 
 /**
+ * iommufd_vfio_ioas_is - is it the IOAS for VFIO groups?
+ * @ctx: the context
+ * @ioas: an IOAS
+ *
+ * Context: process context, may sleep.
+ * Return: true if it is, for now.
+ */
+bool iommufd_vfio_ioas_is(struct iommufd_ctx *ctx,
+			  const struct iommufd_object *ioas)
+{
+	guard(mutex)(&ctx->vfio_lock);
+	return ctx->vfio_ioas == ioas;
+}
+
+/**
  * iommufd_vfio_is_no_iommu - do no-IOMMU VFIO groups use the file?
  * @ctx: the context
  *

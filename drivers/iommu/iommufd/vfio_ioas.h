@@ -12,6 +12,8 @@ struct iommufd_ioas;
 struct iommufd_object;
 
 struct iommufd_ioas *iommufd_vfio_ioas_get(struct iommufd_ctx *ctx);
+bool iommufd_vfio_ioas_is(struct iommufd_ctx *ctx,
+			  const struct iommufd_object *ioas);
 bool iommufd_vfio_is_no_iommu(struct iommufd_ctx *ctx);
 
 void iommufd_vfio_ioas_set(struct iommufd_ctx *ctx,

@@ -12,6 +12,7 @@
 
 #include "ctx.h"
 #include "ioas.h"
+#include "vfio_dirty.h"
 #include "vfio_ioas.h"
 #include "vfio_type1.h"
 
@@ -45,6 +46,7 @@ static size_t type1_reply_size(u32 nr_ranges)
 	struct vfio_iommu_type1_info_cap_iova_range *ranges;
 
 	return sizeof(struct vfio_iommu_type1_info) +
+	       ALIGN(sizeof(struct vfio_iommu_type1_info_cap_migration), 8) +
 	       ALIGN(sizeof(struct vfio_iommu_type1_info_dma_avail), 8) +
 	       ALIGN(struct_size(ranges, iova_ranges, nr_ranges), 8);
 }
@@ -61,6 +63,16 @@ static void *type1_reply_add_cap(struct type1_reply *reply, u16 id, size_t size)
 	reply->last_cap = cap;
 	reply->length += ALIGN(size, 8);
 	return cap;
+}
+
+static void type1_reply_migration(struct type1_reply *reply)
+{
+	struct vfio_iommu_type1_info_cap_migration *cap;
+
+	cap = type1_reply_add_cap(reply, VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION,
+				  sizeof(*cap));
+	cap->pgsize_bitmap = PAGE_SIZE;
+	cap->max_dirty_bitmap_size = IOMMUFD_VFIO_DIRTY_BITMAP_MAX;
 }
 
 /* Nothing but memory limits how much is mapped. */
@@ -127,6 +139,8 @@ static int type1_reply_make(struct type1_reply *reply,
 		reply->info->flags = VFIO_IOMMU_INFO_PGSIZES |
 				     VFIO_IOMMU_INFO_CAPS;
 		reply->info->iova_pgsizes = type1_pgsizes(ioas, alignment);
+		if (iommufd_vfio_dirty_works(ioas))
+			type1_reply_migration(reply);
 		type1_reply_dma_avail(reply);
 		type1_reply_iova_ranges(reply, ranges, nr);
 	}
@@ -214,6 +228,13 @@ int iommufd_vfio_map_dma_ioctl(struct iommufd_ctx *ctx, void __user *user)
  * UNMAP_DMA
  */
 
+/* Not together, and nothing else */
+static bool type1_unmap_flags_are_known(u32 flags)
+{
+	return !flags || flags == VFIO_DMA_UNMAP_FLAG_ALL ||
+	       flags == VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+}
+
 static int type1_check_unmap(struct iommufd_iova_space *space,
 			     const struct vfio_iommu_type1_dma_unmap *arg,
 			     unsigned long *last)
@@ -254,8 +275,28 @@ static int type1_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 	return rc == -ENOENT ? -EINVAL : rc;
 }
 
+/*
+ * What devices have written to, before it is unmapped: what they write in between
+ * they write while it is unmapped, and may not write at all.
+ */
+static int type1_unmap_read_dirty(struct iommufd_ctx *ctx,
+				  struct iommufd_ioas *ioas,
+				  const struct vfio_iommu_type1_dma_unmap *arg,
+				  const void __user *user)
+{
+	struct vfio_bitmap bitmap;
+
+	if (arg->argsz < sizeof(*arg) + sizeof(bitmap))
+		return -EINVAL;
+	if (copy_from_user(&bitmap, user + sizeof(*arg), sizeof(bitmap)))
+		return -EFAULT;
+	return iommufd_vfio_dirty_read(ctx, ioas, arg->iova, arg->size,
+				       &bitmap);
+}
+
 /* As for IOMMU_IOAS_UNMAP: what may fail comes before what cannot be undone. */
-static int type1_unmap_and_reply(struct iommufd_ioas *ioas,
+static int type1_unmap_and_reply(struct iommufd_ctx *ctx,
+				 struct iommufd_ioas *ioas,
 				 const struct vfio_iommu_type1_dma_unmap *arg,
 				 void __user *user)
 {
@@ -266,6 +307,11 @@ static int type1_unmap_and_reply(struct iommufd_ioas *ioas,
 	rc = type1_check_unmap(&ioas->as.space, arg, &last);
 	if (rc)
 		return rc;
+	if (arg->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) {
+		rc = type1_unmap_read_dirty(ctx, ioas, arg, user);
+		if (rc)
+			return rc;
+	}
 	if (put_user(arg->size, &reply->size))
 		return -EFAULT;
 	rc = type1_unmap(ioas, arg->iova, last, &unmapped);
@@ -283,12 +329,12 @@ int iommufd_vfio_unmap_dma_ioctl(struct iommufd_ctx *ctx, void __user *user)
 	rc = type1_read_arg(&arg, offsetofend(typeof(arg), size), user);
 	if (rc)
 		return rc;
-	if (arg.flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
+	if (!type1_unmap_flags_are_known(arg.flags))
 		return -EINVAL;
 	ioas = iommufd_vfio_ioas_get(ctx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = type1_unmap_and_reply(ioas, &arg, user);
+	rc = type1_unmap_and_reply(ctx, ioas, &arg, user);
 	iommufd_object_put(ctx, &ioas->obj);
 	return rc;
 }

@@ -31,7 +31,8 @@
  *   iommufd_queue::read_lock       who reads page requests or events, into memory
  *                                  that may have to come first
  *   iommufd_access::lock           which address space a driver reaches
- *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS
+ *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS, and whether
+ *                                  a VFIO container tracks what is dirty
  *   iommufd_group::lock            who is attached to what
  *   iommufd_fault_queue::answer_lock  page requests that are being answered
  *   iommufd_ctx::groups_lock       groups that come and go
@@ -207,6 +208,12 @@ void iommufd_address_space_destroy(struct iommufd_address_space *as);
 static inline bool iommufd_is_followed(const struct iommufd_address_space *as)
 {
 	return !list_empty(&as->followers);
+}
+
+/* Are there drivers that reach it by software? May be out of date. */
+static inline bool iommufd_is_accessed(const struct iommufd_address_space *as)
+{
+	return !list_empty(&as->accessors);
 }
 
 int iommufd_address_space_map(struct iommufd_address_space *as,
