@@ -80,6 +80,7 @@ static int container_set_iommu(struct iommufd_ctx *ctx, unsigned long type)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	WRITE_ONCE(ioas->vfio.unmaps_parts, type == VFIO_TYPE1_IOMMU);
+	iommufd_address_space_set_cuttable(&ioas->as, type == VFIO_TYPE1_IOMMU);
 	WRITE_ONCE(ioas->vfio.hides_huge_pages, type == VFIO_TYPE1_IOMMU);
 	iommufd_object_put(ctx, &ioas->obj);
 	return 0;

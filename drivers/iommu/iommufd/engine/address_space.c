@@ -15,6 +15,7 @@ void iommufd_address_space_init(struct iommufd_address_space *as)
 	INIT_LIST_HEAD(&as->closed);
 	init_waitqueue_head(&as->idle);
 	as->page_by_page = false;
+	as->cuttable = false;
 	iommufd_iova_space_init(&as->space);
 }
 

@@ -17,8 +17,9 @@
  *  pin        a claim on a range of its pages; they stay where they are as long
  *             as one pin covers them
  *  area       a mapped range of IOVA, with the memory that it shows, see area.h
- *  cut        what makes two areas of one, both mapped as it was; never through
- *             the middle of an entry of a page table, see cut.c
+ *  cut        what makes two areas of one, both mapped as it was
+ *  split      what makes small entries of a large one in a page table, so that an
+ *             area can be cut there; DMA goes on meanwhile
  *  follower   a page table (struct iommu_domain) that follows an address space:
  *             it has what is mapped there, all the time. The areas of an address
  *             space have one pin each for all followers together.
@@ -177,7 +178,7 @@ struct iommufd_closed_range {
  * struct iommufd_address_space - memory at IOVA
  * @fill_lock: lets one follower come at a time
  * @followers_lock: guards @followers and what is in their page tables, and
- *                  @page_by_page
+ *                  @page_by_page and @cuttable
  * @followers: struct iommufd_follower, those that are coming, too; changes with
  *             the lock of @space held as well
  * @accessors: struct iommufd_accessor; guarded by the lock of @space
@@ -185,6 +186,7 @@ struct iommufd_closed_range {
  * @idle: woken when somebody has finished who kept an area or an accessor busy,
  *        or when an accessor has unpinned
  * @page_by_page: new areas get entries of at most PAGE_SIZE
+ * @cuttable: new areas get entries that can be split, or of at most PAGE_SIZE
  * @space: the IOVA
  */
 struct iommufd_address_space {
@@ -195,6 +197,7 @@ struct iommufd_address_space {
 	struct list_head closed;
 	wait_queue_head_t idle;
 	bool page_by_page;
+	bool cuttable;
 	struct iommufd_iova_space space;
 };
 
@@ -276,5 +279,7 @@ void iommufd_address_space_unlock(struct iommufd_address_space *as,
 void iommufd_address_space_realign(struct iommufd_address_space *as);
 int iommufd_address_space_set_page_by_page(struct iommufd_address_space *as,
 					   bool page_by_page);
+void iommufd_address_space_set_cuttable(struct iommufd_address_space *as,
+					bool cuttable);
 
 #endif

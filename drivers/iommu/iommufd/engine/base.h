@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the base kernel may lack, in a slower way
+ * What the base kernel may lack, in a slower way or not at all
  *
  * The base announces what it has by a macro of the same name: with patches/0004
- * that is iommu_map_phys_vec(). This file goes when all bases have it. Where there
- * is no other way, what is lacking says so.
+ * that is iommu_map_phys_vec(), with patches/0011 iommu_split(), with
+ * patches/0503 dma_buf_walk_memory(). This file goes when all bases have them.
+ * Where there is no other way, what is lacking says so.
  */
 #ifndef __IOMMUFD_BASE_H
 #define __IOMMUFD_BASE_H
@@ -46,6 +47,19 @@ typedef int (*dma_buf_memory_fn)(void *data, phys_addr_t paddr, size_t size);
 static inline int dma_buf_walk_memory(struct dma_buf_attachment *attach,
 				      size_t offset, size_t size,
 				      dma_buf_memory_fn fn, void *data)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+#ifndef iommu_split
+static inline bool iommu_can_split(struct iommu_domain *domain)
+{
+	return false;
+}
+
+static inline int iommu_split(struct iommu_domain *domain, unsigned long iova,
+			      gfp_t gfp)
 {
 	return -EOPNOTSUPP;
 }

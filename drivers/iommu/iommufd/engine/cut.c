@@ -6,19 +6,20 @@
  * of what they have mapped. An area is cut with the lock of the space held for
  * writing, and stays LIVE: hardware does not notice, as no page table changes.
  *
- * So there is no cut through the middle of an entry of a page table. IOMMU
- * drivers cannot make two entries of a large one in one step; to take it out and
- * put its rest back in takes two, and DMA to the rest, which is mapped all the
- * time for whoever asked, would fail in between, or be lost. Nor may more be
- * taken out than was asked for. What is left is to take out less, and to say
- * so, which is what the old type1 has always promised: "The actual unmapped size
- * is returned in the size field. No guarantee is made that arbitrary unmaps of
- * iova or size different from those used in the original mapping call will
- * succeed." Whoever wants to cut everywhere asks for entries of one page, by
- * IOMMU_OPTION_HUGE_PAGES.
+ * A large entry across the place is split before, if the page table can do that
+ * in one step. Most can. Others would have to take the entry out and put its rest
+ * back in, and DMA to the rest, which is mapped all the time for whoever asked,
+ * would fail in between, or be lost. They are filled with small entries as long
+ * as areas may be cut. Where a page table has been filled before, or the owner of
+ * the memory knows what is in page tables, there is no cut: nor may more be taken
+ * out than was asked for. What is left is to take out less, and to say so, which
+ * is what the old type1 has always promised: "The actual unmapped size is returned
+ * in the size field. No guarantee is made that arbitrary unmaps of iova or size
+ * different from those used in the original mapping call will succeed."
  */
 #include "accessors.h"
 #include "address_space.h"
+#include "base.h"
 #include "domain_map.h"
 #include "pinned.h"
 
@@ -41,6 +42,12 @@ struct cut_piece {
 	unsigned long last;
 };
 
+static bool cut_has_fixed_entries(const struct iommufd_follower *follower)
+{
+	return follower->filled && !follower->is_unread &&
+	       !iommu_can_split(follower->domain);
+}
+
 static bool cut_find_entry(struct iommufd_address_space *as,
 			   const struct iommufd_area *area, unsigned long iova,
 			   struct cut_piece *piece)
@@ -48,7 +55,7 @@ static bool cut_find_entry(struct iommufd_address_space *as,
 	struct iommufd_follower *follower;
 
 	list_for_each_entry(follower, &as->followers, node) {
-		if (follower->filled &&
+		if (cut_has_fixed_entries(follower) &&
 		    iommufd_domain_entry_around(follower->domain, area, iova,
 						&piece->first, &piece->last))
 			return true;
@@ -68,7 +75,9 @@ static bool cut_find_piece(struct iommufd_address_space *as,
 		piece->last = area->last;
 		return true;
 	}
-	return !as->page_by_page && cut_find_entry(as, area, iova, piece);
+	if (as->page_by_page || as->cuttable)
+		return false;
+	return cut_find_entry(as, area, iova, piece);
 }
 
 /* Move the cut out of what must stay in one piece, perhaps to the area's end. */
@@ -88,6 +97,26 @@ static bool cut_leaves_nothing(const struct cut_request *req)
 	/* Behind the last IOVA there is 0. */
 	return req->upwards ? req->iova - 1 >= req->limit :
 			      req->iova <= req->limit;
+}
+
+/* Nothing is mapped otherwise than before, whatever this returns. */
+static int cut_split_entries(struct iommufd_address_space *as,
+			     const struct iommufd_area *area,
+			     unsigned long iova)
+{
+	struct iommufd_follower *follower;
+	int rc;
+
+	if (!area->has_pin)
+		return 0;
+	list_for_each_entry(follower, &as->followers, node) {
+		if (!follower->filled || !iommu_can_split(follower->domain))
+			continue;
+		rc = iommu_split(follower->domain, iova, GFP_KERNEL_ACCOUNT);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 /* The pin of an area that is about to be cut; it may end amid a page. */
@@ -147,6 +176,7 @@ static int cut_close_area(struct iommufd_address_space *as,
 static int cut_locked(struct iommufd_address_space *as, struct cut_request *req)
 {
 	struct iommufd_area *area;
+	int rc;
 
 	area = iommufd_area_first(&as->space, req->iova, req->iova);
 	if (!area || area->iova == req->iova)
@@ -162,6 +192,9 @@ static int cut_locked(struct iommufd_address_space *as, struct cut_request *req)
 		return 0;
 	if (atomic_read(&area->busy) || atomic_read(&area->pins))
 		return cut_close_area(as, area, req);
+	rc = cut_split_entries(as, area, req->iova);
+	if (rc)
+		return rc;
 	return cut_area(&as->space, area, req->iova);
 }
 

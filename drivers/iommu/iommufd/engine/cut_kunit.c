@@ -219,6 +219,27 @@ static void pages_for_themselves_are_cut_anywhere(struct kunit *test)
 	list_del(&fix->follower.node);
 }
 
+/* It was filled before, when nobody knew that areas would be cut. */
+static void it_is_too_late_for_what_cannot_be_split(struct kunit *test)
+{
+	struct cut_fixture *fix = test->priv;
+
+	list_add(&fix->follower.node, &fix->as.followers);
+	fix->domain.pgsize_bitmap = PAGE_SIZE | 2 * PAGE_SIZE;
+	iommufd_address_space_set_cuttable(&fix->as, true);
+	KUNIT_EXPECT_TRUE(test, fix->as.cuttable);
+	iommufd_address_space_set_cuttable(&fix->as, false);
+	KUNIT_EXPECT_FALSE(test, fix->as.cuttable);
+	list_del(&fix->follower.node);
+
+	map_at(test, 0);
+	list_add(&fix->follower.node, &fix->as.followers);
+	iommufd_address_space_set_cuttable(&fix->as, true);
+	KUNIT_EXPECT_FALSE(test, fix->as.cuttable);
+	expect_cut(test, 4, 3, 4, 2);
+	list_del(&fix->follower.node);
+}
+
 static void a_copy_stays_whole(struct kunit *test)
 {
 	struct cut_fixture *fix = test->priv;
@@ -415,6 +436,7 @@ static struct kunit_case cut_cases[] = {
 	KUNIT_CASE(a_page_of_both_parts_stays_with_either),
 	KUNIT_CASE(no_entry_is_cut_through_its_middle),
 	KUNIT_CASE(pages_for_themselves_are_cut_anywhere),
+	KUNIT_CASE(it_is_too_late_for_what_cannot_be_split),
 	KUNIT_CASE(a_copy_stays_whole),
 	KUNIT_CASE(what_cannot_be_cut_is_refused),
 	KUNIT_CASE(nothing_is_cut_where_nothing_is),

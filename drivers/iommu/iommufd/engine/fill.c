@@ -10,10 +10,19 @@
 #include <linux/sched/signal.h>
 
 #include "address_space.h"
+#include "base.h"
 #include "domain_map.h"
 #include "fill.h"
 #include "pinned.h"
 #include "revocable.h"
+
+/* Whatever may be cut anywhere has entries that can be split, or small ones. */
+static bool fill_page_by_page(const struct iommufd_address_space *as,
+			      const struct iommufd_follower *follower)
+{
+	return as->page_by_page ||
+	       (as->cuttable && !iommu_can_split(follower->domain));
+}
 
 static int fill_follower(struct iommufd_address_space *as,
 			 struct iommufd_follower *follower,
@@ -23,9 +32,9 @@ static int fill_follower(struct iommufd_address_space *as,
 		return 0;
 	if (area->pinned->revocable)
 		return iommufd_revocable_map(follower->domain, area,
-					     as->page_by_page);
+					     fill_page_by_page(as, follower));
 	return iommufd_domain_map_area(follower->domain, area,
-				       as->page_by_page);
+				       fill_page_by_page(as, follower));
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include "accessors.h"
 #include "address_space.h"
+#include "base.h"
 #include "become_device.h"
 #include "fill.h"
 
@@ -25,7 +26,8 @@ static unsigned long follower_page_size(struct iommu_domain *domain)
  */
 void iommufd_address_space_realign(struct iommufd_address_space *as)
 {
-	unsigned long alignment = as->page_by_page ? PAGE_SIZE : 1;
+	unsigned long alignment =
+		as->page_by_page || as->cuttable ? PAGE_SIZE : 1;
 	struct iommufd_follower *follower;
 	struct iommufd_accessor *accessor;
 
@@ -341,4 +343,45 @@ out_unlock:
 	up_write(&as->space.lock);
 	up_write(&as->followers_lock);
 	return rc;
+}
+
+/* Has a page table entries that can be neither split nor cut? */
+static bool followers_have_fixed_entries(const struct iommufd_address_space *as)
+{
+	struct iommufd_follower *follower;
+
+	if (as->page_by_page || !as->space.nr_areas)
+		return false;
+	list_for_each_entry(follower, &as->followers, node) {
+		if (!follower->is_unread && !iommu_can_split(follower->domain))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * iommufd_address_space_set_cuttable - let areas be cut anywhere, or not
+ * @as: the address space
+ * @cuttable: new areas are to be filled so that every page can be unmapped for
+ *            itself
+ *
+ * Where a page table is filled already that has entries which cannot be split,
+ * or an area is not aligned to PAGE_SIZE, nothing changes, and not all cuts are
+ * possible: see iommufd_address_space_cut().
+ *
+ * Context: process context, may sleep.
+ */
+void iommufd_address_space_set_cuttable(struct iommufd_address_space *as,
+					bool cuttable)
+{
+	down_write(&as->followers_lock);
+	down_write(&as->space.lock);
+	if (!cuttable ||
+	    (!followers_have_fixed_entries(as) &&
+	     iommufd_iova_fits_alignment(&as->space, PAGE_SIZE))) {
+		as->cuttable = cuttable;
+		iommufd_address_space_realign(as);
+	}
+	up_write(&as->space.lock);
+	up_write(&as->followers_lock);
 }

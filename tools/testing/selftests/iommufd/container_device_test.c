@@ -283,18 +283,25 @@ TEST_F(group, has_dma_to_what_a_cut_leaves)
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
 }
 
-TEST_F(group, keeps_large_entries_whole)
+TEST_F(group, has_dma_to_what_a_cut_leaves_of_a_large_entry)
 {
+	const __u64 cut = 300 * SMALL_PAGE, behind = cut + SMALL_PAGE;
 	__u64 length = SMALL_PAGE;
 
 	ASSERT_EQ(0, open_device(RIG, C, BDF, VFIO_TYPE1_IOMMU));
 	ASSERT_EQ(0, container_map(C, VA, HUGE_PAGE, IOVA));
-	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + SMALL_PAGE, &length));
-	EXPECT_EQ(0, length);
 	EXPECT_TRUE(device_sees(RIG, IOVA, VA, HUGE_PAGE));
+	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + cut, &length));
+	EXPECT_EQ(SMALL_PAGE, length);
+	EXPECT_TRUE(device_sees(RIG, IOVA, VA, cut));
+	EXPECT_FALSE(device_reads(RIG, IOVA + cut, VA + cut, SMALL_PAGE));
+	EXPECT_TRUE(device_sees(RIG, IOVA + behind, VA + behind,
+				HUGE_PAGE - behind));
+	EXPECT_EQ(HUGE_PAGE, vm_pinned());
+
 	length = HUGE_PAGE;
 	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA, &length));
-	EXPECT_EQ(HUGE_PAGE, length);
+	EXPECT_EQ(HUGE_PAGE - SMALL_PAGE, length);
 	EXPECT_FALSE(device_reads(RIG, IOVA, VA, SMALL_PAGE));
 }
 

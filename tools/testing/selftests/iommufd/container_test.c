@@ -659,32 +659,54 @@ FIXTURE_TEARDOWN(large)
 	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
-/* Nothing that stays mapped is touched, and what goes is told. */
-TEST_F(large, entries_stay_whole)
+/* What stays mapped is where it was, and goes on its own. */
+TEST_F(large, entries_are_split)
 {
+	const __u64 cut = LARGE + 3 * SMALL_PAGE, behind = cut + SMALL_PAGE;
 	__u64 length = SMALL_PAGE;
 
 	ASSERT_EQ(0, container_map(C, LARGE_VA, 2 * HUGE_PAGE, IOVA));
-	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + LARGE + SMALL_PAGE,
-					   &length));
-	EXPECT_EQ(0, length);
+	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + cut, &length));
+	EXPECT_EQ(SMALL_PAGE, length);
+	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA, cut, LARGE_VA));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, self->hwpt, IOVA + cut,
+					  SMALL_PAGE, LARGE_VA + cut));
+	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA + behind,
+				    2 * HUGE_PAGE - behind, LARGE_VA + behind));
+	EXPECT_EQ(2 * HUGE_PAGE - SMALL_PAGE, vm_pinned());
+
+	/* What was cut can be mapped again. */
+	EXPECT_EQ(0, container_map(C, LARGE_VA + cut, SMALL_PAGE, IOVA + cut));
 	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA, 2 * HUGE_PAGE,
 				    LARGE_VA));
-	/* The second entry is in it as a whole, its neighbours are not. */
-	length = LARGE + 2 * SMALL_PAGE;
-	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + LARGE - SMALL_PAGE,
-					   &length));
-	EXPECT_EQ(LARGE, length);
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA, LARGE, LARGE_VA));
-	EXPECT_EQ(-EINVAL, mock_check_map(FD, self->hwpt, IOVA + LARGE,
-					  SMALL_PAGE, LARGE_VA + LARGE));
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA + 2 * LARGE,
-				    2 * LARGE, LARGE_VA + 2 * LARGE));
-	EXPECT_EQ(2 * HUGE_PAGE - LARGE, vm_pinned());
-	EXPECT_EQ(-EEXIST, container_map(C, LARGE_VA, SMALL_PAGE,
-					 IOVA + LARGE - SMALL_PAGE));
 	EXPECT_EQ(0, container_unmap(C, IOVA, 2 * HUGE_PAGE));
 	EXPECT_EQ(0, vm_pinned());
+}
+
+static int unmap_amid_an_entry(struct vfio_container *container)
+{
+	__u64 length = SMALL_PAGE;
+	int rc;
+
+	rc = container_unmap_flags(container, 0, IOVA + LARGE + SMALL_PAGE,
+				   &length);
+	return rc ?: length == SMALL_PAGE ? 0 : -EBADMSG;
+}
+
+static int map_anew(struct vfio_container *container, const char *va)
+{
+	return container_unmap(container, IOVA, 2 * HUGE_PAGE) ?:
+	       container_map(container, va, 2 * HUGE_PAGE, IOVA);
+}
+
+TEST_F_TIMEOUT(large, entries_are_mapped_all_the_same_when_a_split_fails, 120)
+{
+	ASSERT_EQ(0, container_map(C, LARGE_VA, 2 * HUGE_PAGE, IOVA));
+	WITH_EACH_FAILURE(unmap_amid_an_entry(C),
+			  !mock_check_map(FD, self->hwpt, IOVA, 2 * HUGE_PAGE,
+					  LARGE_VA) &&
+			  vm_pinned() == 2 * HUGE_PAGE,
+			  map_anew(C, LARGE_VA));
 }
 
 /* Where the ends of a map leave no room for a large entry, there is a cut. */
