@@ -269,10 +269,9 @@ static int type1_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 
 	/* Mostly nothing is to be cut. */
 	rc = iommufd_address_space_unmap(&ioas->as, iova, last, unmapped);
-	if (rc == -ENOENT && READ_ONCE(ioas->vfio.unmaps_parts))
-		rc = type1_unmap_parts(&ioas->as, iova, last, unmapped);
-	/* That is how type1 says that a map is only partly in the range. */
-	return rc == -ENOENT ? -EINVAL : rc;
+	if (rc != -ENOENT || !READ_ONCE(ioas->vfio.unmaps_parts))
+		return rc;
+	return type1_unmap_parts(&ioas->as, iova, last, unmapped);
 }
 
 /*
