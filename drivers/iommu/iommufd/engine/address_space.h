@@ -111,7 +111,13 @@ struct iommufd_follower {
 	bool filled;
 };
 
-/* Look at a page table, which stays meanwhile. What is not 0 ends it. */
+/**
+ * typedef iommufd_follower_look_t - look at a page table
+ * @follower: the page table, which stays meanwhile
+ * @data: the caller's
+ *
+ * Return: what is not 0 ends it.
+ */
 typedef int (*iommufd_follower_look_t)(struct iommufd_follower *follower,
 				       void *data);
 

@@ -243,8 +243,9 @@ static int cut_at(struct iommufd_address_space *as, struct cut_request *req)
  *
  * Return: 0; -ENOENT if nothing of the range is left; -EINVAL if an end is not
  * aligned; -EBUSY if another thread maps or unmaps what is to be cut, or hardware
- * reaches it; -EDEADLOCK if a driver does not unpin; -ENOMEM; -EINTR on a fatal signal. On an error one
- * of the areas may have been cut, which is seen by nobody but who unmaps a part.
+ * reaches it; -EDEADLOCK if a driver does not unpin; -ENOMEM; -EINTR on a fatal
+ * signal. On an error one of the areas may have been cut, which is seen by nobody
+ * but who unmaps a part.
  */
 int iommufd_address_space_cut(struct iommufd_address_space *as,
 			      unsigned long *iova, unsigned long *last)
