@@ -61,13 +61,12 @@ static int mmap_remap(struct vm_area_struct *vma,
 		      const struct iommufd_mmap_range *range)
 {
 	unsigned long pfn = PHYS_PFN(range->start);
+	pgprot_t prot = vma->vm_page_prot;
 
-	if (page_is_ram(pfn))
-		return remap_pfn_range(vma, vma->vm_start, pfn, range->length,
-				       vma->vm_page_prot);
-	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
-	return io_remap_pfn_range(vma, vma->vm_start, pfn, range->length,
-				  vma->vm_page_prot);
+	if (!page_is_ram(pfn))
+		prot = pgprot_decrypted(pgprot_noncached(prot));
+	vma->vm_page_prot = prot;
+	return remap_pfn_range(vma, vma->vm_start, pfn, range->length, prot);
 }
 
 /**
