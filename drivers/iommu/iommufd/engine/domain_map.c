@@ -273,43 +273,6 @@ static int domain_map_scattered(struct iommu_domain *domain,
 	return rc;
 }
 
-static void domain_unlock_memory(const struct iommufd_area *area, bool *locked)
-{
-	mutex_unlock(&area->pinned->mutex);
-	*locked = false;
-}
-
-/*
- * @locked: the caller has the mutex of the pinned-memory object, which is let go
- * of as soon as it is known where the pages are
- */
-static __always_inline int domain_map_area(struct iommu_domain *domain,
-					   const struct iommufd_area *area,
-					   bool page_by_page, bool *locked)
-{
-	unsigned long max = page_by_page ? PAGE_SIZE : BATCH_BYTES;
-	unsigned long length = iommufd_area_length(area);
-	struct stretches stretches __uninitialized;
-	unsigned long pfn;
-
-	lockdep_assert_held(&area->pinned->mutex);
-
-	if (length <= max &&
-	    iommufd_pinned_is_one_run(area->pinned,
-				      iommufd_area_first_page(area),
-				      iommufd_area_last_page(area), &pfn)) {
-		domain_unlock_memory(area, locked);
-		return iommu_map(domain, area->iova,
-				 PFN_PHYS(pfn) + offset_in_page(area->offset),
-				 length, area->prot, GFP_KERNEL_ACCOUNT);
-	}
-
-	stretches_start(&stretches, area);
-	if (iommufd_pinned_is_in_last(&stretches.cursor))
-		domain_unlock_memory(area, locked);
-	return domain_map_scattered(domain, area, &stretches, page_by_page);
-}
-
 /**
  * iommufd_domain_map_area - fill an area of a page table
  * @domain: the domain, which has nothing in the area's range
@@ -326,13 +289,31 @@ static __always_inline int domain_map_area(struct iommu_domain *domain,
 int iommufd_domain_map_area(struct iommu_domain *domain,
 			    const struct iommufd_area *area, bool page_by_page)
 {
+	unsigned long max = page_by_page ? PAGE_SIZE : BATCH_BYTES;
+	unsigned long length = iommufd_area_length(area);
 	struct mutex *mutex = &area->pinned->mutex;
-	bool locked = true;
+	struct stretches stretches __uninitialized;
+	unsigned long pfn;
+	bool in_last;
 	int rc;
 
 	mutex_lock(mutex);
-	rc = domain_map_area(domain, area, page_by_page, &locked);
-	if (locked)
+	if (length <= max &&
+	    iommufd_pinned_is_one_run(area->pinned,
+				      iommufd_area_first_page(area),
+				      iommufd_area_last_page(area), &pfn)) {
+		mutex_unlock(mutex);
+		return iommu_map(domain, area->iova,
+				 PFN_PHYS(pfn) + offset_in_page(area->offset),
+				 length, area->prot, GFP_KERNEL_ACCOUNT);
+	}
+
+	stretches_start(&stretches, area);
+	in_last = iommufd_pinned_is_in_last(&stretches.cursor);
+	if (in_last)
+		mutex_unlock(mutex);
+	rc = domain_map_scattered(domain, area, &stretches, page_by_page);
+	if (!in_last)
 		mutex_unlock(mutex);
 	return rc;
 }
