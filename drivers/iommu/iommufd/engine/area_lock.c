@@ -125,22 +125,12 @@ static unsigned long lock_last_page(const struct iommufd_area *area,
 static int lock_find_piece(struct iommufd_pinned *pinned, unsigned long first,
 			   unsigned long last, phys_addr_t *phys)
 {
-	struct iommufd_pinned_cursor cursor;
-	unsigned long next_pfn = 0;
-	struct iommufd_run run;
+	unsigned long npages, pfn;
 
 	guard(mutex)(&pinned->mutex);
-	iommufd_pinned_walk(pinned, first, last, &cursor);
-	while (iommufd_pinned_next(&cursor, &run)) {
-		unsigned long pfn = iommufd_run_pfn(run);
-
-		if (!next_pfn)
-			*phys = PFN_PHYS(pfn);
-		else if (pfn != next_pfn)
-			return -EFAULT;
-		next_pfn = pfn + iommufd_run_npages(run);
-	}
-	return 0;
+	npages = iommufd_pinned_piece(pinned, first, last, &pfn);
+	*phys = PFN_PHYS(pfn);
+	return npages == last - first + 1 ? 0 : -EFAULT;
 }
 
 /* Does what an area shows go on where the memory of the area before it ends? */

@@ -363,23 +363,13 @@ static bool domain_is_aligned_stretch(const struct iommufd_area *area,
 				      unsigned long iova, unsigned long length)
 {
 	unsigned long offset = area->offset + (iova - area->iova);
-	struct iommufd_pinned_cursor cursor;
-	struct iommufd_run run;
-	unsigned long pfn;
+	unsigned long first = offset >> PAGE_SHIFT;
+	unsigned long last = (offset + length - 1) >> PAGE_SHIFT;
+	unsigned long npages, pfn;
 
-	iommufd_pinned_walk(area->pinned, offset >> PAGE_SHIFT,
-			    (offset + length - 1) >> PAGE_SHIFT, &cursor);
-	iommufd_pinned_next(&cursor, &run);
-	pfn = iommufd_run_pfn(run);
-	if (!IS_ALIGNED(PFN_PHYS(pfn) + offset_in_page(offset), length))
-		return false;
-	do {
-		if (iommufd_run_pfn(run) != pfn)
-			return false;
-		pfn += iommufd_run_npages(run);
-		cond_resched();
-	} while (iommufd_pinned_next(&cursor, &run));
-	return true;
+	npages = iommufd_pinned_piece(area->pinned, first, last, &pfn);
+	return npages == last - first + 1 &&
+	       IS_ALIGNED(PFN_PHYS(pfn) + offset_in_page(offset), length);
 }
 
 /**

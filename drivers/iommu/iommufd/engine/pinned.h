@@ -187,6 +187,9 @@ void iommufd_pinned_unpin_runs(struct iommufd_pinned *pinned,
 void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 			 unsigned long last,
 			 struct iommufd_pinned_cursor *cursor);
+unsigned long iommufd_pinned_piece(struct iommufd_pinned *pinned,
+				   unsigned long first, unsigned long last,
+				   unsigned long *pfn);
 bool __iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 			   struct iommufd_run *run);
 

@@ -7,6 +7,7 @@
  * for as long as it takes.
  */
 #include <linux/minmax.h>
+#include <linux/sched.h>
 
 #include "pinned.h"
 
@@ -70,6 +71,36 @@ void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 	cursor->segment = iommufd_pinned_find(pinned, first);
 	cursor->last = last;
 	pinned_walk_segment(cursor, first);
+}
+
+/**
+ * iommufd_pinned_piece - where a page is, and how much lies behind it
+ * @pinned: the object
+ * @first: index of the page
+ * @last: index of the last page of interest; all of the range is pinned
+ * @pfn: receives the page frame of @first
+ *
+ * Context: caller holds the object's mutex; may sleep.
+ * Return: how many pages from @first on are in one piece.
+ */
+unsigned long iommufd_pinned_piece(struct iommufd_pinned *pinned,
+				   unsigned long first, unsigned long last,
+				   unsigned long *pfn)
+{
+	struct iommufd_pinned_cursor cursor;
+	unsigned long npages;
+	struct iommufd_run run;
+
+	iommufd_pinned_walk(pinned, first, last, &cursor);
+	iommufd_pinned_next(&cursor, &run);
+	*pfn = iommufd_run_pfn(run);
+	npages = iommufd_run_npages(run);
+	while (iommufd_pinned_next(&cursor, &run) &&
+	       iommufd_run_pfn(run) == *pfn + npages) {
+		npages += iommufd_run_npages(run);
+		cond_resched();
+	}
+	return npages;
 }
 
 /* The part of iommufd_pinned_next() that enters the next segment */

@@ -198,19 +198,13 @@ static void visit_measure(struct iommufd_pinned *pinned, unsigned long offset,
 			  unsigned long *length, phys_addr_t *phys)
 {
 	unsigned long last = (offset + *length - 1) >> PAGE_SHIFT;
-	struct iommufd_pinned_cursor cursor;
-	struct iommufd_run run = {};
-	phys_addr_t end;
+	unsigned long skip = offset_in_page(offset);
+	unsigned long npages, pfn;
 
 	guard(mutex)(&pinned->mutex);
-	iommufd_pinned_walk(pinned, offset >> PAGE_SHIFT, last, &cursor);
-	iommufd_pinned_next(&cursor, &run);
-	*phys = PFN_PHYS(iommufd_run_pfn(run)) + offset_in_page(offset);
-	end = PFN_PHYS(iommufd_run_pfn(run) + iommufd_run_npages(run));
-	while (iommufd_pinned_next(&cursor, &run) &&
-	       PFN_PHYS(iommufd_run_pfn(run)) == end)
-		end += iommufd_run_npages(run) << PAGE_SHIFT;
-	*length = min(*length, end - *phys);
+	npages = iommufd_pinned_piece(pinned, offset >> PAGE_SHIFT, last, &pfn);
+	*phys = PFN_PHYS(pfn) + skip;
+	*length = min(*length, (npages << PAGE_SHIFT) - skip);
 }
 
 static int visit_find_phys(struct iommufd_address_space *as,
