@@ -181,23 +181,6 @@ static struct iommufd_area *accessor_next_area(struct iommufd_iova_space *space,
 	return area;
 }
 
-/* The part of an area that lies in the range, as pages of its memory */
-static unsigned long accessor_first_page(const struct iommufd_area *area,
-					 const struct access_request *req)
-{
-	unsigned long skip = max(area->iova, req->iova) - area->iova;
-
-	return (area->offset + skip) >> PAGE_SHIFT;
-}
-
-static unsigned long accessor_last_page(const struct iommufd_area *area,
-					const struct access_request *req)
-{
-	unsigned long skip = min(area->last, req->last) - area->iova;
-
-	return (area->offset + skip) >> PAGE_SHIFT;
-}
-
 static struct page **accessor_list_pages(struct iommufd_pinned *pinned,
 					 unsigned long first,
 					 unsigned long last,
@@ -221,8 +204,8 @@ static int accessor_pin_part(struct iommufd_area *area,
 			     const struct access_request *req,
 			     struct page ***pages)
 {
-	unsigned long first = accessor_first_page(area, req);
-	unsigned long last = accessor_last_page(area, req);
+	unsigned long first = iommufd_area_first_page_in(area, req->iova);
+	unsigned long last = iommufd_area_last_page_in(area, req->last);
 	struct iommufd_pinned *pinned = area->pinned;
 	int rc;
 
@@ -242,8 +225,8 @@ static void accessor_unpin_parts(struct iommufd_iova_space *space,
 {
 	for (; area != end; area = accessor_next_area(space, area, req)) {
 		iommufd_pinned_unpin(area->pinned,
-				     accessor_first_page(area, req),
-				     accessor_last_page(area, req));
+				     iommufd_area_first_page_in(area, req->iova),
+				     iommufd_area_last_page_in(area, req->last));
 	}
 }
 
@@ -346,7 +329,7 @@ static int accessor_copy_part(struct iommufd_area *area,
 	unsigned long last = min(area->last, req->last);
 
 	return iommufd_pinned_copy(area->pinned,
-				   area->offset + (iova - area->iova),
+				   iommufd_area_offset_at(area, iova),
 				   data + (iova - req->iova), last - iova + 1,
 				   req->write, how);
 }

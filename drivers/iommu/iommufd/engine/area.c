@@ -70,7 +70,7 @@ struct iommufd_area *iommufd_area_share(const struct iommufd_area *from,
 	if (!area)
 		return NULL;
 	refcount_inc(&from->pinned->refs);
-	area_init(area, from->pinned, from->offset + (iova - from->iova),
+	area_init(area, from->pinned, iommufd_area_offset_at(from, iova),
 		  last - iova + 1, prot);
 	return area;
 }

@@ -9,6 +9,7 @@
 #define __IOMMUFD_AREA_H
 
 #include <linux/atomic.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
@@ -98,6 +99,28 @@ static inline unsigned long
 iommufd_area_last_page(const struct iommufd_area *area)
 {
 	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
+}
+
+/* Where an IOVA of the area is in its pinned-memory object, in bytes */
+static inline unsigned long
+iommufd_area_offset_at(const struct iommufd_area *area, unsigned long iova)
+{
+	return area->offset + (iova - area->iova);
+}
+
+/* The first and the last page of what lies in a range that the area overlaps */
+static inline unsigned long
+iommufd_area_first_page_in(const struct iommufd_area *area, unsigned long iova)
+{
+	return iommufd_area_offset_at(area, max(area->iova, iova)) >>
+	       PAGE_SHIFT;
+}
+
+static inline unsigned long
+iommufd_area_last_page_in(const struct iommufd_area *area, unsigned long last)
+{
+	return iommufd_area_offset_at(area, min(area->last, last)) >>
+	       PAGE_SHIFT;
 }
 
 struct iommufd_area *iommufd_area_first_of(struct iommufd_pinned *pinned,

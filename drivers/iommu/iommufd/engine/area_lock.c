@@ -104,23 +104,6 @@ static struct iommufd_area *lock_next_area(struct iommufd_address_space *as,
 	return area;
 }
 
-/* The part of an area that lies in the range, as pages of its memory */
-static unsigned long lock_first_page(const struct iommufd_area *area,
-				     const struct lock_request *req)
-{
-	unsigned long skip = max(area->iova, req->iova) - area->iova;
-
-	return (area->offset + skip) >> PAGE_SHIFT;
-}
-
-static unsigned long lock_last_page(const struct iommufd_area *area,
-				    const struct lock_request *req)
-{
-	unsigned long skip = min(area->last, req->last) - area->iova;
-
-	return (area->offset + skip) >> PAGE_SHIFT;
-}
-
 /* Are the pages in one piece? Tells where the first is. */
 static int lock_find_piece(struct iommufd_pinned *pinned, unsigned long first,
 			   unsigned long last, phys_addr_t *phys)
@@ -141,8 +124,9 @@ static int lock_add_part(struct lock_request *req,
 	phys_addr_t phys;
 	int rc;
 
-	rc = lock_find_piece(area->pinned, lock_first_page(area, req),
-			     lock_last_page(area, req), &phys);
+	rc = lock_find_piece(area->pinned,
+			     iommufd_area_first_page_in(area, req->iova),
+			     iommufd_area_last_page_in(area, req->last), &phys);
 	if (rc)
 		return rc;
 	phys += offset_in_page(iova);
@@ -154,8 +138,8 @@ static int lock_add_part(struct lock_request *req,
 static int lock_pin_part(struct lock_request *req,
 			 const struct iommufd_area *area)
 {
-	unsigned long first = lock_first_page(area, req);
-	unsigned long last = lock_last_page(area, req);
+	unsigned long first = iommufd_area_first_page_in(area, req->iova);
+	unsigned long last = iommufd_area_last_page_in(area, req->last);
 	int rc;
 
 	rc = iommufd_pinned_pin(area->pinned, first, last);
@@ -175,8 +159,9 @@ static void lock_unpin_parts(struct iommufd_address_space *as,
 	struct iommufd_area *area = NULL;
 
 	while ((area = lock_next_area(as, area, req)) != end)
-		iommufd_pinned_unpin(area->pinned, lock_first_page(area, req),
-				     lock_last_page(area, req));
+		iommufd_pinned_unpin(area->pinned,
+				     iommufd_area_first_page_in(area, req->iova),
+				     iommufd_area_last_page_in(area, req->last));
 }
 
 static int lock_pin_parts(struct iommufd_address_space *as,

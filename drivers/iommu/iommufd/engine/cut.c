@@ -122,7 +122,7 @@ static int cut_split_entries(struct iommufd_address_space *as,
 /* The pin of an area that is about to be cut; it may end amid a page. */
 static int cut_pin(struct iommufd_area *area, unsigned long iova)
 {
-	unsigned long offset = area->offset + (iova - area->iova);
+	unsigned long offset = iommufd_area_offset_at(area, iova);
 
 	if (!area->has_pin)
 		return 0;

@@ -362,7 +362,7 @@ int iommufd_domain_map_range(struct iommu_domain *domain, unsigned long iova,
 static bool domain_is_aligned_stretch(const struct iommufd_area *area,
 				      unsigned long iova, unsigned long length)
 {
-	unsigned long offset = area->offset + (iova - area->iova);
+	unsigned long offset = iommufd_area_offset_at(area, iova);
 	unsigned long first = offset >> PAGE_SHIFT;
 	unsigned long last = (offset + length - 1) >> PAGE_SHIFT;
 	unsigned long npages, pfn;

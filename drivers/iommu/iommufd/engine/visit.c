@@ -212,7 +212,7 @@ static int visit_find_phys(struct iommufd_address_space *as,
 			   unsigned long *length, phys_addr_t *phys)
 {
 	struct iommufd_revocable *revocable = area->pinned->revocable;
-	unsigned long offset = area->offset + (iova - area->iova);
+	unsigned long offset = iommufd_area_offset_at(area, iova);
 
 	if (revocable && !iommufd_revocable_hold(revocable))
 		return -EINVAL;
