@@ -21,6 +21,7 @@
 #include "address_space.h"
 #include "base.h"
 #include "domain_map.h"
+#include "fill.h"
 #include "pinned.h"
 
 /* One end of the range that is to begin and end where areas do */
@@ -42,12 +43,6 @@ struct cut_piece {
 	unsigned long last;
 };
 
-static bool cut_has_fixed_entries(const struct iommufd_follower *follower)
-{
-	return follower->filled && !follower->is_unread &&
-	       !iommu_can_split(follower->domain);
-}
-
 static bool cut_find_entry(struct iommufd_address_space *as,
 			   const struct iommufd_area *area, unsigned long iova,
 			   struct cut_piece *piece)
@@ -55,7 +50,8 @@ static bool cut_find_entry(struct iommufd_address_space *as,
 	struct iommufd_follower *follower;
 
 	list_for_each_entry(follower, &as->followers, node) {
-		if (cut_has_fixed_entries(follower) &&
+		if (follower->filled &&
+		    iommufd_follower_has_fixed_entries(follower) &&
 		    iommufd_domain_entry_around(follower->domain, area, iova,
 						&piece->first, &piece->last))
 			return true;

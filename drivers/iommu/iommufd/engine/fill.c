@@ -10,7 +10,6 @@
 #include <linux/sched/signal.h>
 
 #include "address_space.h"
-#include "base.h"
 #include "domain_map.h"
 #include "fill.h"
 #include "pinned.h"
@@ -21,7 +20,7 @@ static bool fill_page_by_page(const struct iommufd_address_space *as,
 			      const struct iommufd_follower *follower)
 {
 	return as->page_by_page ||
-	       (as->cuttable && !iommu_can_split(follower->domain));
+	       (as->cuttable && iommufd_follower_has_fixed_entries(follower));
 }
 
 static int fill_follower(struct iommufd_address_space *as,

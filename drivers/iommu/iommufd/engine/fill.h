@@ -5,9 +5,15 @@
 #ifndef __IOMMUFD_FILL_H
 #define __IOMMUFD_FILL_H
 
-struct iommufd_address_space;
-struct iommufd_area;
-struct iommufd_follower;
+#include "address_space.h"
+#include "base.h"
+
+/* Has it entries of any size, none of which can be made smaller? */
+static inline bool
+iommufd_follower_has_fixed_entries(const struct iommufd_follower *follower)
+{
+	return !follower->is_unread && !iommu_can_split(follower->domain);
+}
 
 int iommufd_fill_areas(struct iommufd_address_space *as,
 		       struct iommufd_follower *follower,

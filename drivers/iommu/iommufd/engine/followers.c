@@ -9,7 +9,6 @@
 
 #include "accessors.h"
 #include "address_space.h"
-#include "base.h"
 #include "become_device.h"
 #include "fill.h"
 
@@ -353,7 +352,7 @@ static bool followers_have_fixed_entries(const struct iommufd_address_space *as)
 	if (as->page_by_page || !as->space.nr_areas)
 		return false;
 	list_for_each_entry(follower, &as->followers, node) {
-		if (!follower->is_unread && !iommu_can_split(follower->domain))
+		if (iommufd_follower_has_fixed_entries(follower))
 			return true;
 	}
 	return false;
