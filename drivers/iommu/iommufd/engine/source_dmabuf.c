@@ -341,11 +341,21 @@ static bool dma_buf_may_access(const struct dma_buf *dmabuf, bool writable)
 	return (dmabuf->file->f_mode & needed) == needed;
 }
 
-/* The object takes over the caller's reference of the dma-buf. */
+static int dma_buf_check(const struct dma_buf *dmabuf, unsigned long start,
+			 unsigned long length, bool writable)
+{
+	if (!dma_buf_may_access(dmabuf, writable))
+		return -EPERM;
+	if (start + length > dmabuf->size ||
+	    (length >> PAGE_SHIFT) > U32_MAX - 1)
+		return -EINVAL;
+	return 0;
+}
+
 static struct dma_buf_memory *
-dma_buf_memory_alloc(struct dma_buf *dmabuf,
-		     const struct iommufd_source_ops *ops, unsigned long start,
-		     unsigned long offset, bool writable)
+dma_buf_memory_make(struct dma_buf *dmabuf,
+		    const struct iommufd_source_ops *ops, unsigned long va,
+		    unsigned long start, bool writable)
 {
 	struct dma_buf_memory *mem;
 	int rc;
@@ -353,10 +363,10 @@ dma_buf_memory_alloc(struct dma_buf *dmabuf,
 	mem = kzalloc_obj(*mem, GFP_KERNEL_ACCOUNT);
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
-	iommufd_pinned_init(&mem->pinned, ops, start, writable);
+	iommufd_pinned_init(&mem->pinned, ops, va, writable);
 	iommufd_revocable_init(&mem->revocable, dmabuf->resv);
 	mem->pinned.revocable = &mem->revocable;
-	mem->offset = offset;
+	mem->offset = start & PAGE_MASK;
 
 	rc = dma_buf_memory_attach(mem, dmabuf);
 	if (rc) {
@@ -367,15 +377,26 @@ dma_buf_memory_alloc(struct dma_buf *dmabuf,
 	return mem;
 }
 
-static int dma_buf_check(const struct dma_buf *dmabuf, unsigned long start,
-			 unsigned long length, bool writable)
+/*
+ * The object takes over the caller's reference of the dma-buf, also when there is
+ * none.
+ */
+static struct dma_buf_memory *
+dma_buf_memory_alloc(struct dma_buf *dmabuf,
+		     const struct iommufd_source_ops *ops, unsigned long va,
+		     unsigned long start, unsigned long length, bool writable)
 {
-	if (!dma_buf_may_access(dmabuf, writable))
-		return -EPERM;
-	if (start + length > dmabuf->size ||
-	    (length >> PAGE_SHIFT) > U32_MAX - 1)
-		return -EINVAL;
-	return 0;
+	struct dma_buf_memory *mem;
+	int rc;
+
+	rc = dma_buf_check(dmabuf, start, length, writable);
+	if (rc)
+		mem = ERR_PTR(rc);
+	else
+		mem = dma_buf_memory_make(dmabuf, ops, va, start, writable);
+	if (IS_ERR(mem))
+		dma_buf_put(dmabuf);
+	return mem;
 }
 
 /**
@@ -400,23 +421,13 @@ struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 {
 	struct dma_buf_memory *mem;
 	struct dma_buf *dmabuf;
-	int rc;
 
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf) == -EINVAL ? NULL : ERR_CAST(dmabuf);
-	rc = dma_buf_check(dmabuf, start, length, writable);
-	if (rc)
-		goto err_put;
 	mem = dma_buf_memory_alloc(dmabuf, &dma_buf_memory_ops,
-				   start & PAGE_MASK, start & PAGE_MASK,
-				   writable);
-	if (!IS_ERR(mem))
-		return &mem->pinned;
-	rc = PTR_ERR(mem);
-err_put:
-	dma_buf_put(dmabuf);
-	return ERR_PTR(rc);
+				   start & PAGE_MASK, start, length, writable);
+	return IS_ERR(mem) ? ERR_CAST(mem) : &mem->pinned;
 }
 
 /**
@@ -438,22 +449,12 @@ iommufd_dma_buf_of_origin(struct dma_buf *dmabuf, unsigned long va,
 			  struct iommufd_pinned *origin)
 {
 	struct dma_buf_memory *mem;
-	int rc;
 
-	rc = dma_buf_check(dmabuf, 0, length, writable);
-	if (rc)
-		goto err_put;
 	mem = dma_buf_memory_alloc(dmabuf, &dma_buf_memory_of_process_ops, va,
-				   0, writable);
-	if (IS_ERR(mem)) {
-		rc = PTR_ERR(mem);
-		goto err_put;
-	}
+				   0, length, writable);
+	if (IS_ERR(mem))
+		return ERR_CAST(mem);
 	refcount_inc(&origin->refs);
 	mem->origin = origin;
 	return &mem->pinned;
-
-err_put:
-	dma_buf_put(dmabuf);
-	return ERR_PTR(rc);
 }
