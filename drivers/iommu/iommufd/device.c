@@ -66,7 +66,6 @@ static void device_destroy_object(struct iommufd_ctx *ctx,
 {
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
-
 	bool has_iommu = iommufd_device_has_iommu(idev);
 
 	iommufd_group_return_pasids_of(idev->group, idev);
@@ -195,8 +194,8 @@ static struct iommufd_device *device_bind_with_iommu(struct iommufd_ctx *ctx,
  * Context: process context, may sleep.
  *
  * Return: the device, or an ERR_PTR: -EINVAL if it has no IOMMU and needs one, or
- * its DMA is not coherent with CPU caches; -ENODEV without a group; -EPERM if its MSIs are
- * not isolated; -EBUSY if somebody else owns its DMA; -ENOMEM.
+ * its DMA is not coherent with CPU caches; -ENODEV without a group; -EPERM if its
+ * MSIs are not isolated; -EBUSY if somebody else owns its DMA; -ENOMEM.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
 					   struct device *dev, u32 *id)

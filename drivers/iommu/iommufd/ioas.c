@@ -294,13 +294,6 @@ err_free:
 	return rc;
 }
 
-static struct iommufd_account *
-ioas_caller_account(struct iommufd_ctx *ctx, enum iommufd_account_kind kind)
-{
-	return iommufd_account_get(&ctx->accounts, kind,
-				   READ_ONCE(ctx->account_mode));
-}
-
 static __always_inline struct iommufd_area *
 ioas_user_memory_area(struct iommufd_ctx *ctx, const struct iommu_ioas_map *cmd,
 		      enum iommufd_account_mode mode)
@@ -409,7 +402,8 @@ ioas_file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 	CLASS(fd, f)(cmd->fd);
 	if (fd_empty(f))
 		return ERR_PTR(-EBADF);
-	account = ioas_caller_account(ctx, IOMMUFD_ACCOUNT_MOVABLE);
+	account = iommufd_account_get(&ctx->accounts, IOMMUFD_ACCOUNT_MOVABLE,
+				      READ_ONCE(ctx->account_mode));
 	if (!account)
 		return ERR_PTR(-ENOMEM);
 	return iommufd_file_memory_alloc(fd_file(f), cmd->start & PAGE_MASK,
