@@ -35,17 +35,6 @@ FIXTURE(tracked)
 	struct vfio_container container;
 };
 
-static int choose_ioas(int iommufd, __u32 ioas)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.op = IOMMU_VFIO_IOAS_SET,
-	};
-
-	return checked_ioctl(iommufd, IOMMU_VFIO_IOAS, &cmd);
-}
-
 /* Page tables that come after the IOAS was chosen can track. */
 FIXTURE_SETUP(tracked)
 {
@@ -53,7 +42,7 @@ FIXTURE_SETUP(tracked)
 	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM,
 			     LENGTH));
 	self->container.fd = FD;
-	ASSERT_EQ(0, choose_ioas(FD, IOAS));
+	ASSERT_EQ(0, vfio_ioas(FD, IOMMU_VFIO_IOAS_SET, &IOAS));
 	ASSERT_EQ(0, container_set_iommu(C, VFIO_TYPE1v2_IOMMU));
 	MAKE(mock_rig_plug(&self->rig, 0));
 	ASSERT_EQ(0, container_map(C, self->mem.va, LENGTH, IOVA));

@@ -27,17 +27,6 @@
 #define NR_EXTENSIONS 20
 #define NOBODYS ((void *)0xdead0000)
 
-static int vfio_ioas(int iommufd, __u16 op, __u32 ioas)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.op = op,
-	};
-
-	return checked_ioctl(iommufd, IOMMU_VFIO_IOAS, &cmd);
-}
-
 /* -- a file before there is a group -- */
 
 FIXTURE(file)
@@ -201,7 +190,7 @@ static int make_container(struct mock_rig *rig, unsigned long type,
 	container->fd = rig->iommufd;
 	return rig_part("the IOAS of the container",
 			vfio_ioas(rig->iommufd, IOMMU_VFIO_IOAS_SET,
-				  rig->ioas)) ?:
+				  &rig->ioas)) ?:
 	       rig_part("type1", container_set_iommu(container, type));
 }
 
@@ -237,7 +226,7 @@ TEST_F(type1, can_be_set_again)
 					&huge));
 	EXPECT_EQ(1, huge);
 	EXPECT_EQ(-EINVAL, container_set_iommu(C, VFIO_NOIOMMU_IOMMU));
-	EXPECT_EQ(0, vfio_ioas(FD, IOMMU_VFIO_IOAS_CLEAR, 0));
+	EXPECT_EQ(0, vfio_ioas(FD, IOMMU_VFIO_IOAS_CLEAR, &IOAS));
 	EXPECT_EQ(-ENODEV, container_set_iommu(C, VFIO_TYPE1_IOMMU));
 }
 

@@ -762,19 +762,6 @@ TEST_F(ioas, the_accounting_mode_of_one_file_is_not_that_of_another)
 
 /* -- VFIO_IOAS -- */
 
-static int vfio_ioas(int iommufd, __u16 op, __u32 *id)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.op = op,
-		.ioas_id = *id,
-	};
-	int rc = checked_ioctl(iommufd, IOMMU_VFIO_IOAS, &cmd);
-
-	*id = cmd.ioas_id;
-	return rc;
-}
-
 #define VFIO_IOAS(op, id) vfio_ioas(self->iommufd, IOMMU_VFIO_IOAS_##op, id)
 
 TEST_F(ioas, there_is_no_compatibility_ioas_before_one_is_set)

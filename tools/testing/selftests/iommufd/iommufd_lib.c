@@ -170,6 +170,19 @@ int iommufd_option_get(int iommufd, __u32 option_id, __u32 id, __u64 *value)
 	return option(iommufd, IOMMU_OPTION_OP_GET, option_id, id, value);
 }
 
+int vfio_ioas(int iommufd, __u16 op, __u32 *id)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.op = op,
+		.ioas_id = *id,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_VFIO_IOAS, &cmd);
+
+	*id = cmd.ioas_id;
+	return rc;
+}
+
 int iommufd_option_set(int iommufd, __u32 option_id, __u32 id, __u64 value)
 {
 	return option(iommufd, IOMMU_OPTION_OP_SET, option_id, id, &value);

@@ -58,6 +58,8 @@ int ioas_allow_iovas(int iommufd, __u32 ioas,
 		     const struct iommu_iova_range *ranges, __u32 count);
 
 int iommufd_option_get(int iommufd, __u32 option, __u32 id, __u64 *value);
+/* @id: in and out, whatever @op (IOMMU_VFIO_IOAS_...) makes of it */
+int vfio_ioas(int iommufd, __u16 op, __u32 *id);
 int iommufd_option_set(int iommufd, __u32 option, __u32 id, __u64 value);
 
 /* A page table of its own for @dev_id, from an IOAS. */

@@ -554,12 +554,7 @@ static int try_interrupts(void)
 /* The file answers as a container would. */
 static int coherency_of(int iommufd, __u32 ioas)
 {
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.op = IOMMU_VFIO_IOAS_SET,
-		.ioas_id = ioas,
-	};
-	int rc = checked_ioctl(iommufd, IOMMU_VFIO_IOAS, &cmd);
+	int rc = vfio_ioas(iommufd, IOMMU_VFIO_IOAS_SET, &ioas);
 
 	if (rc)
 		return rc;

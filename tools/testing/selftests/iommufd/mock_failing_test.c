@@ -166,25 +166,14 @@ static int run_option_set(FAILING *self)
 				  IOAS, 1);
 }
 
-static int vfio_ioas(FAILING *self, __u16 op)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = IOAS,
-		.op = op,
-	};
-
-	return checked_ioctl(FD, IOMMU_VFIO_IOAS, &cmd);
-}
-
 static int run_vfio_ioas(FAILING *self)
 {
-	return vfio_ioas(self, IOMMU_VFIO_IOAS_SET);
+	return vfio_ioas(FD, IOMMU_VFIO_IOAS_SET, &IOAS);
 }
 
 static int undo_vfio_ioas(FAILING *self)
 {
-	return vfio_ioas(self, IOMMU_VFIO_IOAS_CLEAR);
+	return vfio_ioas(FD, IOMMU_VFIO_IOAS_CLEAR, &IOAS);
 }
 
 static int run_mock_domain(FAILING *self)
