@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -48,6 +49,23 @@ void bar_fill_table(struct vfio_dev *dev, unsigned char *bytes,
 		memcpy(&word, bytes + i, sizeof(word));
 		writel(word, dev->bar0 + BAR_TABLE + i);
 	}
+}
+
+int bar_rig_make(struct vfio_dev *igb, int iommufd, unsigned char *bytes,
+		 int *dmabuf)
+{
+	int rc = igb_rig_make(igb, iommufd);
+
+	if (rc)
+		return rc;
+	rc = bar_export(igb, 0, BAR_LENGTH);
+	if (rc == -ENOTTY || rc == -EOPNOTSUPP)
+		return rig_absent("vfio-pci that exports dma-bufs");
+	if (rc < 0)
+		return rig_part("a dma-buf of the BAR", rc);
+	*dmabuf = rc;
+	bar_fill_table(igb, bytes, 1);
+	return 0;
 }
 
 bool bar_table_is(struct vfio_dev *dev, const unsigned char *bytes)

@@ -24,6 +24,13 @@ int bar_export(struct vfio_dev *dev, __u64 offset, __u64 length);
 int bar_export_ranges(struct vfio_dev *dev,
 		      const struct vfio_region_dma_range *ranges, int count);
 
+/*
+ * The igb, bound to the file, and its BAR as a dma-buf; the table is filled, as
+ * @bytes.
+ */
+int bar_rig_make(struct vfio_dev *igb, int iommufd, unsigned char *bytes,
+		 int *dmabuf);
+
 /* The processor fills the table, with other bytes for another seed. */
 void bar_fill_table(struct vfio_dev *dev, unsigned char *bytes,
 		    unsigned int seed);

@@ -55,12 +55,7 @@ static int map_dmabuf(struct edu_rig *rig, int fd, __u64 start, __u64 length,
 FIXTURE_SETUP(dmabuf)
 {
 	MAKE(edu_rig_make(&self->rig));
-	MAKE(igb_rig_make(&self->igb, FD));
-	self->fd = bar_export(&self->igb, 0, BAR_LENGTH);
-	if (self->fd == -ENOTTY || self->fd == -EOPNOTSUPP)
-		SKIP(return, "vfio-pci exports no dma-bufs");
-	ASSERT_LE(0, self->fd);
-	bar_fill_table(&self->igb, self->bytes, 1);
+	MAKE(bar_rig_make(&self->igb, FD, self->bytes, &self->fd));
 }
 
 FIXTURE_TEARDOWN_PARENT(dmabuf)
