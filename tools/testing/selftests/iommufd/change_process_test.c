@@ -692,18 +692,12 @@ TEST_F_TIMEOUT(many, charges_stay_where_one_cannot_move, TIMEOUT)
 /* Takes charges over until it is killed; says when it is about to begin. */
 static pid_t start_taker(int iommufd, int *begun)
 {
-	int fds[2];
 	pid_t pid;
 
-	if (pipe(fds))
-		return -errno;
-	pid = fork();
-	if (pid) {
-		close(fds[1]);
-		*begun = fds[0];
+	pid = fork_with_pipe(begun);
+	if (pid)
 		return pid;
-	}
-	if (write(fds[1], "", 1) != 1 || change_process(iommufd))
+	if (write(*begun, "", 1) != 1 || change_process(iommufd))
 		_exit(1);
 	for (;;)
 		pause();

@@ -713,22 +713,16 @@ static int map_own_holder(enum holder holder)
  */
 static pid_t start_holder(enum holder holder, bool stay, int *told)
 {
-	int pipes[2];
 	pid_t pid;
 	char byte;
 
-	if (pipe(pipes))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		byte = map_own_holder(holder) != 0;
-		if (write(pipes[1], &byte, 1) == 1 && stay)
-			pause();
-		_exit(0);
-	}
-	close(pipes[1]);
-	*told = pipes[0];
-	return pid;
+	pid = fork_with_pipe(told);
+	if (pid)
+		return pid;
+	byte = map_own_holder(holder) != 0;
+	if (write(*told, &byte, 1) == 1 && stay)
+		pause();
+	_exit(0);
 }
 
 TEST_F_TIMEOUT(holder, goes_with_a_process_that_exits, 2 * PATIENCE_SECONDS)

@@ -301,13 +301,13 @@ static int kill_during(struct task *task, struct late_page *slow,
 		       int (*run)(void *task), int (*also)(void *task))
 {
 	struct task other;
-	int status, ready[2];
+	int status, ready;
 	char byte;
 	pid_t pid;
 
-	if (pipe(ready))
-		return -errno;
-	pid = fork();
+	pid = fork_with_pipe(&ready);
+	if (pid < 0)
+		return pid;
 	if (!pid) {
 		/* userfaultfd does not come along */
 		late_page_close(slow);
@@ -321,15 +321,14 @@ static int kill_during(struct task *task, struct late_page *slow,
 		other = *task;
 		if (also && task_start(&other, also))
 			_exit(4);
-		if (write(ready[1], "", 1) != 1)
+		if (write(ready, "", 1) != 1)
 			_exit(5);
 		for (;;)
 			pause();
 	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
+	if (read(ready, &byte, 1) != 1)
 		return -EIO;
-	close(ready[0]);
+	close(ready);
 	/* the second one waits, too, most of the time */
 	usleep(20000);
 	kill(pid, SIGKILL);

@@ -170,6 +170,25 @@ __u32 random_next(__u32 *state)
 	return *state;
 }
 
+pid_t fork_with_pipe(int *end)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe(fds))
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		pid = -errno;
+		close(fds[0]);
+		close(fds[1]);
+		return pid;
+	}
+	close(fds[pid ? 1 : 0]);
+	*end = fds[pid ? 0 : 1];
+	return pid;
+}
+
 int iovas_reserved(const char *bdf, struct reserved_region *regions, int room)
 {
 	struct reserved_region region;

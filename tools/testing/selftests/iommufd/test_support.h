@@ -50,6 +50,12 @@ __u64 ioas_alignment(int iommufd, __u32 ioas);
 /* The same numbers for the same seed; @state must not be 0. */
 __u32 random_next(__u32 *state);
 
+/*
+ * As fork(), with a pipe: @end is what the child writes to, and what the parent
+ * reads from. Returns a negative errno if there is no child.
+ */
+pid_t fork_with_pipe(int *end);
+
 /* An IOVA that the first device of this group may not use. */
 struct reserved_region {
 	__u64 start;

@@ -445,19 +445,13 @@ static pid_t start_guest(int *ready, bool noisy)
 {
 	struct guest guest;
 	struct noise noise;
-	int fds[2];
 	pid_t pid;
 
-	if (pipe(fds))
-		return -errno;
-	pid = fork();
-	if (pid) {
-		close(fds[1]);
-		*ready = fds[0];
+	pid = fork_with_pipe(ready);
+	if (pid)
 		return pid;
-	}
 	if (guest_make(&guest) || (noisy && noise_begin(&noise, &guest)) ||
-	    write(fds[1], "", 1) != 1)
+	    write(*ready, "", 1) != 1)
 		_exit(1);
 	for (;;)
 		pause();
