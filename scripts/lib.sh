@@ -25,6 +25,9 @@ TWO_DEVICES_OF_A_GROUP=(
 	--device 'pci-testdev,bus=bridge,addr=2'
 )
 
+# For run-vm: no IOMMU is in front of devices, which may be used all the same.
+WITHOUT_IOMMU=(--append "intel_iommu=off vfio.enable_unsafe_noiommu_mode=1")
+
 export LC_ALL=C.UTF-8
 
 say() { printf '%s\n' "$*" >&2; }
