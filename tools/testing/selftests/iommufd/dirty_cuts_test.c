@@ -8,6 +8,7 @@
  * The model is a flag for each page of memory: who reads it next is to find it
  * dirty.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <stdint.h>
 
@@ -352,14 +353,38 @@ TEST_F(dirty_cuts, nothing_is_told_of_what_is_not_mapped_any_more)
 }
 
 #define NR_MAPS 2400
+#define KEPT_AT_MOST ((long)(64 * KIB))	/* fewer than before are few, too */
+#define SETTLES_SECONDS 20
+
+/*
+ * What is freed after a grace period, and what a CPU has not told its control
+ * group yet, is there a while longer; what is remembered stays.
+ */
+static long slab_kept(const struct kernel_memory *before)
+{
+	const unsigned int tries = patience(SETTLES_SECONDS) * 10;
+	struct kernel_memory now;
+	unsigned int i;
+
+	for (i = 0; i < tries; i++) {
+		if (kernel_memory_get(&now))
+			return LONG_MAX;
+		if (now.slab - before->slab < KEPT_AT_MOST)
+			break;
+		usleep(100000);
+	}
+	return now.slab - before->slab;
+}
 
 /* Each of them would be remembered by 64 bytes twice. */
-TEST_F_TIMEOUT(dirty_cuts, what_is_remembered_of_unmapped_memory_is_limited, 90)
+TEST_F_TIMEOUT(dirty_cuts, what_is_remembered_of_unmapped_memory_is_limited,
+	       300)
 {
 	const __u64 size = MOCK_HUGE_PAGE_SIZE;
-	struct kernel_memory before, after;
+	struct kernel_memory before;
 	unsigned char bits;
 	unsigned int i;
+	long kept;
 
 	if (variant->entry == 1)
 		SKIP(return, "entries are too small");
@@ -379,9 +404,9 @@ TEST_F_TIMEOUT(dirty_cuts, what_is_remembered_of_unmapped_memory_is_limited, 90)
 		EXPECT_EQ(0xff, bits);
 		ASSERT_EQ(0, ioas_unmap(FD, IOAS, iova, size, NULL));
 	}
-	ASSERT_EQ(0, kernel_memory_get(&after));
-	EXPECT_GT(64 * KIB, after.slab - before.slab)
-		TH_LOG("%ld", after.slab - before.slab);
+	kept = slab_kept(&before);
+	EXPECT_GT(KEPT_AT_MOST, kept)
+		TH_LOG("%ld", kept);
 	memory_group_leave();
 }
 
