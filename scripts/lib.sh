@@ -124,13 +124,18 @@ sync_tree() {
 	KEY=${tree#tree-}
 }
 
-# How long things take: begin_parts FILE, part NAME wherever something else begins,
-# print_parts. A script that calls others with PARTS exported has theirs in its table.
+# How long things take, and what has failed: begin_parts FILE, part NAME wherever
+# something else begins, print_parts. A script that calls others with PARTS exported
+# has theirs in its table, and what failed there in its list, PARTS.failed.
 begin_parts() {
 	[[ ! ${PARTS:-} ]] || return 0
 	PARTS=$1 OWN_PARTS=1
 	: >"$PARTS"
+	: >"$PARTS.failed"
 }
+
+# part_failed TEXT: said once more at the end, where nobody overlooks it
+part_failed() { printf '  %s\n' "$*" >>"$PARTS.failed"; }
 
 part() {
 	end_part
@@ -156,6 +161,7 @@ print_parts() {
 		NR == 1 { row("", "time", "processor") }
 		{ row($3, clock($1), clock($2)); all += $1; cpu += $2 }
 		END { if (NR) row("together", clock(all), clock(cpu)) }' "$PARTS"
+	[[ ! -s $PARTS.failed ]] || { echo "failed:"; cat "$PARTS.failed"; }
 }
 
 # progress LABEL: swallows the output of make, shows how far it is.
