@@ -10,6 +10,7 @@
 #include <linux/iommufd.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
@@ -104,9 +105,21 @@ static void access_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	iommufd_ctx_put(ctx);
 }
 
+static void access_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_access *access = to_access(obj);
+
+	guard(spinlock)
+		(&access->ops_lock);
+	if (access->ioas)
+		seq_printf(seq, " ioas=%u", access->ioas->obj.id);
+}
+
 const struct iommufd_object_ops iommufd_access_object_ops = {
+	.name = "access",
 	.size = sizeof(struct iommufd_access),
 	.destroy = access_destroy,
+	.show = access_show,
 	.owned_by_kernel = true,
 };
 

@@ -9,11 +9,14 @@
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
 #include <linux/module.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include "attachment.h"
 #include "ctx.h"
 #include "device.h"
 #include "group.h"
+#include "hw_pagetable.h"
 #include "test_hooks.h"
 #include "vdevice.h"
 
@@ -76,9 +79,45 @@ static void device_destroy_object(struct iommufd_ctx *ctx,
 		iommufd_ctx_put(ctx);
 }
 
+static void device_show_attachments(struct seq_file *seq,
+				    struct iommufd_device *idev)
+{
+	struct iommufd_attachment *attachment;
+	unsigned long pasid;
+
+	lockdep_assert_held(&idev->group->lock);
+
+	xa_for_each(&idev->group->attachments, pasid, attachment) {
+		if (!iommufd_attachment_has_device(attachment, idev))
+			continue;
+		if (pasid == IOMMU_NO_PASID)
+			seq_printf(seq, " hwpt=%u", attachment->hwpt->obj.id);
+		else
+			seq_printf(seq, " pasid-%lu=%u", pasid,
+				   attachment->hwpt->obj.id);
+	}
+}
+
+static void device_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_device *idev =
+		container_of(obj, struct iommufd_device, obj);
+
+	seq_printf(seq, " %s", dev_name(idev->dev));
+	/* Held while memory is pinned, which may never come. */
+	if (!mutex_trylock(&idev->group->lock)) {
+		seq_puts(seq, " changing");
+		return;
+	}
+	device_show_attachments(seq, idev);
+	mutex_unlock(&idev->group->lock);
+}
+
 const struct iommufd_object_ops iommufd_device_object_ops = {
+	.name = "device",
 	.size = sizeof(struct iommufd_device),
 	.destroy = device_destroy_object,
+	.show = device_show,
 	.owned_by_kernel = true,
 };
 

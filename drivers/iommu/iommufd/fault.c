@@ -27,6 +27,7 @@
 #include <linux/iommu.h>
 #include <linux/pci-ats.h>
 #include <linux/pci.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -466,9 +467,19 @@ static void fault_queue_destroy(struct iommufd_ctx *ctx,
 	iommufd_queue_destroy(&queue->common);
 }
 
+static void fault_queue_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_fault_queue *queue = to_fault_queue(to_queue(obj));
+
+	/* Out of date as soon as it is read, under the lock as well. */
+	seq_printf(seq, " waiting=%u", data_race(queue->nr_groups));
+}
+
 const struct iommufd_object_ops iommufd_fault_queue_object_ops = {
+	.name = "fault-queue",
 	.size = sizeof(struct iommufd_fault_queue),
 	.destroy = fault_queue_destroy,
+	.show = fault_queue_show,
 };
 
 static struct iommufd_fault_queue *fault_queue_create(struct iommufd_ctx *ctx)

@@ -10,6 +10,7 @@
  * nor is it asked to let go of anything, so it needs none.
  */
 #include <linux/iommufd.h>
+#include <linux/seq_file.h>
 
 #include "call.h"
 #include "ctx.h"
@@ -44,9 +45,19 @@ static void hw_queue_destroy(struct iommufd_ctx *ctx,
 	iommufd_object_release(&queue->viommu->obj);
 }
 
+static void hw_queue_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_hw_queue *queue = to_hw_queue(obj);
+
+	seq_printf(seq, " viommu=%u iova=%#llx length=%zu",
+		   queue->viommu->obj.id, queue->base_addr, queue->length);
+}
+
 const struct iommufd_object_ops iommufd_hw_queue_object_ops = {
+	.name = "hw-queue",
 	.size = sizeof(struct iommufd_hw_queue),
 	.destroy = hw_queue_destroy,
+	.show = hw_queue_show,
 };
 
 static size_t hw_queue_size(struct iommufd_viommu *viommu,

@@ -6,6 +6,7 @@
  * when an automatic page table is made and when it goes.
  */
 #include <linux/iommu.h>
+#include <linux/seq_file.h>
 
 #include "../iommu-priv.h"
 
@@ -35,9 +36,27 @@ static void hwpt_paging_destroy(struct iommufd_ctx *ctx,
 		iommufd_object_release(&hwpt->ioas->obj);
 }
 
+static void hwpt_paging_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_hwpt_paging *hwpt = to_hwpt_paging(to_hwpt(obj));
+
+	seq_printf(seq, " ioas=%u", hwpt->ioas->obj.id);
+	if (!hwpt->common.user_made)
+		seq_puts(seq, " automatic");
+	if (hwpt->nest_parent)
+		seq_puts(seq, " nest-parent");
+	if (hwpt->common.domain->dirty_ops)
+		seq_puts(seq, " can-track-dirty");
+	if (hwpt->common.fault_queue)
+		seq_printf(seq, " fault-queue=%u",
+			   hwpt->common.fault_queue->common.obj.id);
+}
+
 const struct iommufd_object_ops iommufd_hwpt_paging_object_ops = {
+	.name = "hwpt",
 	.size = sizeof(struct iommufd_hwpt_paging),
 	.destroy = hwpt_paging_destroy,
+	.show = hwpt_paging_show,
 };
 
 static struct iommu_domain *hwpt_ask_driver(struct iommufd_device *idev,

@@ -7,6 +7,7 @@
  * maps.
  */
 #include <linux/iommu.h>
+#include <linux/seq_file.h>
 
 #include "../iommu-priv.h"
 
@@ -29,9 +30,23 @@ static void hwpt_nested_destroy(struct iommufd_ctx *ctx,
 		iommufd_object_release(&hwpt->parent->common.obj);
 }
 
+static void hwpt_nested_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_hwpt_nested *hwpt = to_hwpt_nested(to_hwpt(obj));
+
+	seq_printf(seq, " parent=%u", hwpt->parent->common.obj.id);
+	if (hwpt->viommu)
+		seq_printf(seq, " viommu=%u", hwpt->viommu->obj.id);
+	if (hwpt->common.fault_queue)
+		seq_printf(seq, " fault-queue=%u",
+			   hwpt->common.fault_queue->common.obj.id);
+}
+
 const struct iommufd_object_ops iommufd_hwpt_nested_object_ops = {
+	.name = "nested-hwpt",
 	.size = sizeof(struct iommufd_hwpt_nested),
 	.destroy = hwpt_nested_destroy,
+	.show = hwpt_nested_show,
 };
 
 /* @viommu may be NULL. */

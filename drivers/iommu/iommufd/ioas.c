@@ -9,6 +9,7 @@
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "call.h"
@@ -50,9 +51,21 @@ static void ioas_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	mutex_destroy(&ioas->hwpts_lock);
 }
 
+static void ioas_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_ioas *ioas = to_ioas(obj);
+	struct iommufd_mapped mapped;
+
+	iommufd_address_space_measure(&ioas->as, &mapped);
+	seq_printf(seq, " areas=%lu mapped=%llu pinned=%llu", mapped.nr_areas,
+		   mapped.bytes, mapped.pinned);
+}
+
 const struct iommufd_object_ops iommufd_ioas_object_ops = {
+	.name = "ioas",
 	.size = sizeof(struct iommufd_ioas),
 	.destroy = ioas_destroy,
+	.show = ioas_show,
 };
 
 int iommufd_ioas_alloc_ioctl(struct iommufd_call *call)

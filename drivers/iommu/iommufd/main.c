@@ -25,6 +25,7 @@
 #include "device.h"
 #include "dirty.h"
 #include "fault.h"
+#include "fdinfo.h"
 #include "hw_info.h"
 #include "hw_queue.h"
 #include "hwpt.h"
@@ -340,6 +341,7 @@ static const struct file_operations iommufd_fops = {
 	.unlocked_ioctl = iommufd_fops_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = iommufd_fops_mmap,
+	.show_fdinfo = iommufd_fops_show_fdinfo,
 };
 
 /**

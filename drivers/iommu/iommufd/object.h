@@ -32,6 +32,7 @@
 
 struct iommufd_call;
 struct iommufd_ctx;
+struct seq_file;
 
 /* A type that the base kernel, which owns the enumeration, does not know */
 #define IOMMUFD_OBJ_PASID ((enum iommufd_object_type)IOMMUFD_OBJ_MAX)
@@ -39,6 +40,7 @@ struct iommufd_ctx;
 
 /**
  * struct iommufd_object_ops - a type of object
+ * @name: what the file's fdinfo calls it
  * @size: bytes to allocate, or the least where the IOMMU driver tells how many;
  *        the struct iommufd_object comes first
  * @in_use: whether DESTROY is to fail although nobody has a long-term
@@ -46,13 +48,18 @@ struct iommufd_ctx;
  *          iommufd_object_sync_in_use(). May be NULL.
  * @destroy: free what the object owns, not its memory. Cannot fail.
  * @free: free its memory, where kfree() does not do. May be NULL.
+ * @show: say what is known of it, for fdinfo: words that begin with a space.
+ *        Called with a short-term reference; waits for nobody who may be waiting
+ *        for user space. May be NULL.
  * @owned_by_kernel: only the driver that made it can destroy it
  */
 struct iommufd_object_ops {
+	const char *name;
 	size_t size;
 	bool (*in_use)(struct iommufd_object *obj);
 	void (*destroy)(struct iommufd_ctx *ctx, struct iommufd_object *obj);
 	void (*free)(struct iommufd_object *obj);
+	void (*show)(struct seq_file *seq, struct iommufd_object *obj);
 	bool owned_by_kernel;
 };
 

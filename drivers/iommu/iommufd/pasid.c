@@ -11,6 +11,7 @@
  * whole system, which a user of one device could exhaust.
  */
 #include <linux/iommu.h>
+#include <linux/seq_file.h>
 #include <uapi/linux/iommufd.h>
 
 #include "call.h"
@@ -105,10 +106,17 @@ static void pasid_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	iommufd_group_return_pasid(ctx, &to_pasid(obj)->chosen);
 }
 
+static void pasid_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	seq_printf(seq, " %u", to_pasid(obj)->chosen.pasid);
+}
+
 const struct iommufd_object_ops iommufd_pasid_object_ops = {
+	.name = "pasid",
 	.size = sizeof(struct iommufd_pasid),
 	.in_use = pasid_is_in_use,
 	.destroy = pasid_destroy,
+	.show = pasid_show,
 };
 
 /*

@@ -14,6 +14,7 @@
  */
 #include <linux/iommufd.h>
 #include <linux/mutex.h>
+#include <linux/seq_file.h>
 #include <linux/xarray.h>
 
 #include "call.h"
@@ -61,9 +62,19 @@ static void vdevice_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	iommufd_object_put(ctx, &idev->obj);
 }
 
+static void vdevice_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_vdevice *vdev = to_vdevice(obj);
+
+	seq_printf(seq, " viommu=%u id=%#llx", vdev->viommu->obj.id,
+		   vdev->virt_id);
+}
+
 const struct iommufd_object_ops iommufd_vdevice_object_ops = {
+	.name = "vdevice",
 	.size = sizeof(struct iommufd_vdevice),
 	.destroy = vdevice_destroy,
+	.show = vdevice_show,
 };
 
 static int vdevice_init(struct iommufd_vdevice *vdev)

@@ -20,6 +20,7 @@
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -200,10 +201,25 @@ static void veventq_free(struct iommufd_object *obj)
 	kfree_rcu(to_veventq(to_queue(obj)), rcu);
 }
 
+static void veventq_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_veventq *queue = to_veventq(to_queue(obj));
+
+	seq_printf(seq, " viommu=%u type=%u depth=%u", queue->viommu->obj.id,
+		   queue->type, queue->depth);
+	guard(spinlock_irq)
+		(&queue->lock);
+	seq_printf(seq, " waiting=%u", queue->nr_events);
+	if (queue->lost)
+		seq_puts(seq, " lost");
+}
+
 const struct iommufd_object_ops iommufd_veventq_object_ops = {
+	.name = "veventq",
 	.size = sizeof(struct iommufd_veventq),
 	.destroy = veventq_destroy,
 	.free = veventq_free,
+	.show = veventq_show,
 };
 
 static int veventq_link_locked(struct iommufd_veventq *queue)

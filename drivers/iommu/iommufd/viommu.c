@@ -14,6 +14,7 @@
 #include <linux/iommufd.h>
 #include <linux/list.h>
 #include <linux/rwsem.h>
+#include <linux/seq_file.h>
 #include <linux/xarray.h>
 
 #include "../iommu-priv.h"
@@ -36,9 +37,19 @@ static void viommu_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	iommufd_object_release(&viommu->hwpt->common.obj);
 }
 
+static void viommu_show(struct seq_file *seq, struct iommufd_object *obj)
+{
+	struct iommufd_viommu *viommu = to_viommu(obj);
+
+	seq_printf(seq, " hwpt=%u type=%u", viommu->hwpt->common.obj.id,
+		   viommu->type);
+}
+
 const struct iommufd_object_ops iommufd_viommu_object_ops = {
+	.name = "viommu",
 	.size = sizeof(struct iommufd_viommu),
 	.destroy = viommu_destroy,
+	.show = viommu_show,
 };
 
 static struct iommufd_viommu *

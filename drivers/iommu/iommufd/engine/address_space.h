@@ -237,6 +237,20 @@ int iommufd_address_space_unmap(struct iommufd_address_space *as,
 int iommufd_address_space_cut(struct iommufd_address_space *as,
 			      unsigned long *iova, unsigned long *last);
 
+/**
+ * struct iommufd_mapped - how much is mapped in an address space
+ * @nr_areas: areas that are mapped
+ * @bytes: how much IOVA they are
+ * @pinned: how much of it is pinned for page tables, in bytes
+ */
+struct iommufd_mapped {
+	unsigned long nr_areas;
+	u64 bytes;
+	u64 pinned;
+};
+
+void iommufd_address_space_measure(struct iommufd_address_space *as,
+				   struct iommufd_mapped *mapped);
 bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
 				       unsigned long *iova, unsigned long *last,
 				       unsigned long max_hole);

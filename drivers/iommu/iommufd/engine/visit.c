@@ -57,6 +57,52 @@ bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
 	return true;
 }
 
+/* Add some of the areas from @iova on. Return: where it goes on, 0 at the end. */
+static unsigned long visit_add_mapped(struct iommufd_iova_space *space,
+				      unsigned long iova,
+				      struct iommufd_mapped *mapped)
+{
+	unsigned int nr_left = VISIT_AREAS;
+	struct iommufd_area *area;
+
+	guard(rwsem_read)
+		(&space->lock);
+	for (area = iommufd_area_first(space, iova, ULONG_MAX);
+	     area && nr_left; area = iommufd_area_next(area, ULONG_MAX)) {
+		nr_left--;
+		if (!iommufd_area_is_live(area))
+			continue;
+		mapped->nr_areas++;
+		mapped->bytes += iommufd_area_length(area);
+		/* A page table may be coming or going just now. */
+		if (data_race(area->has_pin))
+			mapped->pinned += iommufd_area_length(area);
+	}
+	return area ? area->iova : 0;
+}
+
+/**
+ * iommufd_address_space_measure - how much is mapped
+ * @as: the address space
+ * @mapped: receives the figures; what is mapped or unmapped meanwhile may be in
+ *          them or not
+ *
+ * Others are let in after some areas, however many there are.
+ *
+ * Context: process context, may sleep.
+ */
+void iommufd_address_space_measure(struct iommufd_address_space *as,
+				   struct iommufd_mapped *mapped)
+{
+	unsigned long iova = 0;
+
+	memset(mapped, 0, sizeof(*mapped));
+	do {
+		iova = visit_add_mapped(&as->space, iova, mapped);
+		cond_resched();
+	} while (iova && !fatal_signal_pending(current));
+}
+
 /* Nothing of memory that was taken back is in a page table. */
 static int visit_revocable(struct iommufd_revocable *revocable,
 			   unsigned long iova, unsigned long last,

@@ -91,6 +91,7 @@ static void mock_test_object_destroy(struct iommufd_ctx *ctx,
 }
 
 const struct iommufd_object_ops iommufd_test_object_ops = {
+	.name = "test",
 	.size = sizeof(struct mock_test_object),
 	.destroy = mock_test_object_destroy,
 };

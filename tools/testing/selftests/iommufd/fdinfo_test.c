@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What /proc/PID/fdinfo/FD tells of a file of /dev/iommu: of each object, and as
+ * much when a call waits for memory that never comes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "late_page.h"
+#include "mock_rig.h"
+#include "test_support.h"
+#include "threads.h"
+#include "viommu_rig.h"
+
+#define IOVA (16 * MIB)
+#define NR_PAGES 4
+#define VIRT_ID 0x42
+#define WORDS 256
+
+#define FD (self->rig.mock.iommufd)
+#define IOAS (self->rig.mock.ioas)
+
+/*
+ * What is said of @key, behind its tabulator, in @words[WORDS]. Returns 0,
+ * -ENOENT if nothing is, or another negative errno.
+ */
+static int fdinfo_of(pid_t pid, int fd, const char *key, char *words)
+{
+	const size_t length = strlen(key);
+	char path[64], line[WORDS];
+	int rc = -ENOENT;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (rc && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, length) ||
+		    strncmp(line + length, ":\t", 2))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		strcpy(words, line + length + 2);
+		rc = 0;
+	}
+	if (ferror(file))
+		rc = -EIO;
+	fclose(file);
+	return rc;
+}
+
+static int object_info(int fd, __u32 id, char *words)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "iommu-object-%u", id);
+	return fdinfo_of(getpid(), fd, key, words);
+}
+
+#define EXPECT_OBJECT(_id, ...) do {					\
+	char wanted_[WORDS];						\
+									\
+	snprintf(wanted_, sizeof(wanted_), __VA_ARGS__);		\
+	ASSERT_EQ(0, object_info(FD, _id, words));			\
+	EXPECT_STREQ(wanted_, words);					\
+} while (0)
+
+FIXTURE(fdinfo)
+{
+	struct viommu_rig rig;
+	struct memory_rig mem;
+};
+
+FIXTURE_SETUP(fdinfo)
+{
+	MAKE(viommu_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, NR_PAGES * SMALL_PAGE));
+}
+
+FIXTURE_TEARDOWN(fdinfo)
+{
+	EXPECT_EQ(0, viommu_rig_break(&self->rig));
+}
+
+TEST_F(fdinfo, says_whose_limit_counts)
+{
+	char words[WORDS];
+	int container;
+
+	ASSERT_EQ(0, fdinfo_of(getpid(), FD, "iommu-charged", words));
+	EXPECT_STREQ("user", words);
+
+	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (container < 0)
+		SKIP(return, "no /dev/vfio/vfio");
+	ASSERT_EQ(0, fdinfo_of(getpid(), container, "iommu-charged", words));
+	EXPECT_STREQ("process", words);
+	close(container);
+}
+
+TEST_F(fdinfo, tells_what_each_object_is)
+{
+	struct viommu_rig *rig = &self->rig;
+	char words[WORDS];
+
+	ASSERT_EQ(0, viommu_rig_attach(rig, VIRT_ID));
+
+	EXPECT_OBJECT(IOAS, "ioas areas=0 mapped=0 pinned=0");
+	EXPECT_OBJECT(rig->viommu, "viommu hwpt=%u type=%u", rig->parent,
+		      IOMMU_VIOMMU_TYPE_SELFTEST);
+	EXPECT_OBJECT(rig->vdevice, "vdevice viommu=%u id=%#x", rig->viommu,
+		      VIRT_ID);
+	EXPECT_OBJECT(rig->nested, "nested-hwpt parent=%u viommu=%u",
+		      rig->parent, rig->viommu);
+	ASSERT_EQ(0, object_info(FD, rig->parent, words));
+	EXPECT_NE(NULL, strstr(words, " nest-parent"))
+		TH_LOG("%s", words);
+	ASSERT_EQ(0, object_info(FD, rig->mock.dev.idev, words));
+	EXPECT_EQ(0, strncmp("device ", words, strlen("device ")));
+	EXPECT_NE(NULL, strstr(words, " hwpt="))
+		TH_LOG("%s", words);
+}
+
+TEST_F(fdinfo, follows_what_is_mapped)
+{
+	const __u64 length = NR_PAGES * SMALL_PAGE;
+	char words[WORDS];
+	__u32 ioas;
+
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA + GIB));
+	EXPECT_OBJECT(IOAS, "ioas areas=2 mapped=%llu pinned=%llu", 2 * length,
+		      2 * length);
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, length, NULL));
+	EXPECT_OBJECT(IOAS, "ioas areas=1 mapped=%llu pinned=%llu", length,
+		      length);
+
+	/* without a page table nothing is pinned */
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, ioas, IOVA));
+	EXPECT_OBJECT(ioas, "ioas areas=1 mapped=%llu pinned=0", length);
+}
+
+TEST_F(fdinfo, forgets_what_is_destroyed)
+{
+	char words[WORDS];
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	EXPECT_OBJECT(ioas, "ioas areas=0 mapped=0 pinned=0");
+	ASSERT_EQ(0, iommufd_destroy(FD, ioas));
+	EXPECT_EQ(-ENOENT, object_info(FD, ioas, words));
+}
+
+#define NR_OBJECTS 300		/* more than have a line */
+
+TEST_F(fdinfo, counts_more_objects_than_it_describes)
+{
+	char words[WORDS], wanted[32];
+	__u32 ioas;
+	int i;
+
+	for (i = 0; i < NR_OBJECTS; i++)
+		ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	EXPECT_EQ(-ENOENT, object_info(FD, ioas, words));
+	ASSERT_EQ(0, fdinfo_of(getpid(), FD, "iommu-objects", words));
+	snprintf(wanted, sizeof(wanted), " ioas=%u", NR_OBJECTS + 1);
+	EXPECT_NE(NULL, strstr(words, wanted))
+		TH_LOG("%s", words);
+}
+
+/* Counts of a kind that only grows would say more after a while. */
+TEST_F(fdinfo, is_no_reference)
+{
+	char words[WORDS];
+	__u32 ioas;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+		ASSERT_EQ(0, object_info(FD, ioas, words));
+		ASSERT_EQ(0, iommufd_destroy(FD, ioas));
+	}
+}
+
+TEST_F(fdinfo, is_not_for_strangers)
+{
+	pid_t parent = getpid(), pid;
+	char words[WORDS];
+	int status;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+			_exit(255);
+		_exit(-fdinfo_of(parent, FD, "iommu-charged", words));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(EACCES, WEXITSTATUS(status));
+}
+
+struct attach {
+	struct thread_call call;
+	int iommufd;
+	__u32 ioas;
+	struct mock_device dev;
+};
+
+static int run_attach(void *data)
+{
+	struct attach *attach = data;
+
+	return mock_domain(attach->iommufd, attach->ioas, &attach->dev);
+}
+
+TEST_F(fdinfo, does_not_wait_for_memory)
+{
+	struct attach attach = { .iommufd = FD };
+	char words[WORDS], wanted[64];
+	struct late_page late;
+
+	if (!late_pages_available())
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, late_page_open(&late, LATE_PAGE, NULL, 0));
+	ASSERT_EQ(0, ioas_alloc(FD, &attach.ioas));
+	ASSERT_EQ(0, ioas_map_at(FD, attach.ioas, late.va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, thread_call_start(&attach.call, run_attach, &attach));
+	ASSERT_TRUE(late_page_wait(&late));
+
+	/* the device is bound, and its group is busy with the attach */
+	ASSERT_EQ(0, fdinfo_of(getpid(), FD, "iommu-objects", words));
+	snprintf(wanted, sizeof(wanted), "areas=1 mapped=%lu pinned=",
+		 SMALL_PAGE);
+	ASSERT_EQ(0, object_info(FD, attach.ioas, words));
+	EXPECT_NE(NULL, strstr(words, wanted))
+		TH_LOG("%s", words);
+	EXPECT_FALSE(thread_call_is_over(&attach.call));
+
+	ASSERT_EQ(0, late_page_give(&late));
+	ASSERT_EQ(0, thread_call_end(&attach.call));
+	late_page_close(&late);
+}
+
+/*
+ * Races
+ */
+
+#define NR_TURNS 200
+
+struct churn {
+	struct crowd crowd;
+	int iommufd;
+	char *va;
+	unsigned int turns[2];
+};
+
+static int churn_map(void *data)
+{
+	struct churn *churn = data;
+	__u32 ioas;
+	int rc;
+
+	while (!crowd_is_over(&churn->crowd)) {
+		rc = ioas_alloc(churn->iommufd, &ioas);
+		if (!rc)
+			rc = ioas_map_at(churn->iommufd, ioas, churn->va,
+					 SMALL_PAGE, IOVA);
+		if (!rc)
+			rc = ioas_unmap(churn->iommufd, ioas, IOVA, SMALL_PAGE,
+					NULL);
+		if (!rc)
+			rc = iommufd_destroy(churn->iommufd, ioas);
+		if (rc)
+			return rc;
+		__atomic_add_fetch(&churn->turns[0], 1, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+static int churn_attach(void *data)
+{
+	struct churn *churn = data;
+	struct mock_device dev;
+	__u32 ioas;
+	int rc;
+
+	while (!crowd_is_over(&churn->crowd)) {
+		rc = ioas_alloc(churn->iommufd, &ioas);
+		if (!rc)
+			rc = mock_domain(churn->iommufd, ioas, &dev);
+		if (!rc)
+			rc = mock_destroy(churn->iommufd, &dev);
+		if (!rc)
+			rc = iommufd_destroy(churn->iommufd, ioas);
+		if (rc)
+			return rc;
+		__atomic_add_fetch(&churn->turns[1], 1, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+static unsigned int churn_turns(struct churn *churn)
+{
+	unsigned int a, b;
+
+	a = __atomic_load_n(&churn->turns[0], __ATOMIC_RELAXED);
+	b = __atomic_load_n(&churn->turns[1], __ATOMIC_RELAXED);
+	return a < b ? a : b;
+}
+
+TEST_F_TIMEOUT(fdinfo, is_read_while_everything_changes, 120)
+{
+	struct churn churn = { .iommufd = FD, .va = self->mem.va };
+	unsigned int reads = 0;
+	char words[WORDS];
+
+	ASSERT_EQ(0, crowd_add(&churn.crowd, churn_map, &churn));
+	ASSERT_EQ(0, crowd_add(&churn.crowd, churn_attach, &churn));
+	while (reads < NR_TURNS ||
+	       (churn_turns(&churn) < NR_TURNS &&
+		!thread_call_is_over(&churn.crowd.calls[0]) &&
+		!thread_call_is_over(&churn.crowd.calls[1]))) {
+		ASSERT_EQ(0, fdinfo_of(getpid(), FD, "iommu-objects", words));
+		reads++;
+	}
+	EXPECT_EQ(0, crowd_end(&churn.crowd));
+	EXPECT_LE(NR_TURNS, churn_turns(&churn));
+}
+
+TEST_HARNESS_MAIN
