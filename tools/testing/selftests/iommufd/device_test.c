@@ -393,6 +393,29 @@ TEST_F(device, stays_where_it_is_when_it_cannot_move)
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
+TEST_F(device, stays_where_it_is_if_it_cannot_make_page_requests)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.flags = IOMMU_HWPT_FAULT_ID_VALID,
+		.dev_id = self->rig.edu.id,
+		.pt_id = IOAS,
+	};
+	int queue;
+
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, fault_queue_alloc(FD, &cmd.fault_id, &queue));
+	if (hwpt_alloc_ioctl(FD, &cmd))
+		SKIP(return, "the IOMMU has no page requests");
+	if (!vfio_attach(&self->rig.edu, cmd.out_hwpt_id))
+		SKIP(return, "the device needs no page requests");
+	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(0, iommufd_destroy(FD, cmd.out_hwpt_id));
+	EXPECT_EQ(0, DETACH());
+	EXPECT_EQ(0, ATTACH());
+	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+}
+
 TEST_F(device, may_be_detached_when_it_is_not_attached)
 {
 	EXPECT_EQ(0, DETACH());
