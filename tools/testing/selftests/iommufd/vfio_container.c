@@ -36,6 +36,14 @@ int container_join(struct vfio_container *container)
 			     &container->fd);
 }
 
+int container_group_status(const struct vfio_container *container)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+
+	return checked_ioctl(container->group, VFIO_GROUP_GET_STATUS,
+			     &status) ?: status.flags;
+}
+
 int container_set_iommu(const struct vfio_container *container,
 			unsigned long type)
 {

@@ -27,6 +27,8 @@ int container_open_file(struct vfio_container *container, const char *path);
 /* Opens the group of the device, which should be vfio-pci's. */
 int container_open_group(struct vfio_container *container, const char *bdf);
 int container_join(struct vfio_container *container);
+/* VFIO_GROUP_FLAGS_*, or a negative errno */
+int container_group_status(const struct vfio_container *container);
 int container_set_iommu(const struct vfio_container *container,
 			unsigned long type);
 int container_open_device(struct vfio_container *container, const char *bdf);
