@@ -25,6 +25,18 @@ TWO_DEVICES_OF_A_GROUP=(
 	--device 'pci-testdev,bus=bridge,addr=2'
 )
 
+# For run-vm: two disks that keep what is written to them as long as the VM runs, of
+# which one has memory of its own; and a device with 16 GiB of it, of which the host gives
+# what is touched.
+DISKS_AND_LARGE_MEMORY=(
+	--qemu=-drive '--qemu=if=none,id=disk0,driver=null-co,size=16M,read-zeroes=on,snapshot=on'
+	--qemu=-drive '--qemu=if=none,id=disk1,driver=null-co,size=16M,read-zeroes=on,snapshot=on'
+	--device 'nvme,serial=0,drive=disk0'
+	--device 'nvme,serial=1,drive=disk1,cmb_size_mb=2'
+	--qemu=-object '--qemu=memory-backend-ram,id=large,size=16G,reserve=off'
+	--device 'ivshmem-plain,memdev=large'
+)
+
 # For run-vm: no IOMMU is in front of devices, which may be used all the same.
 WITHOUT_IOMMU=(--append "intel_iommu=off vfio.enable_unsafe_noiommu_mode=1")
 

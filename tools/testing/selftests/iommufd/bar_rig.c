@@ -15,14 +15,14 @@ struct dma_buf_request {
 	struct vfio_region_dma_range ranges[2];
 };
 
-int bar_export_ranges(struct vfio_dev *dev,
-		      const struct vfio_region_dma_range *ranges, int count)
+static int export(struct vfio_dev *dev, unsigned int index,
+		  const struct vfio_region_dma_range *ranges, int count)
 {
 	struct dma_buf_request request = {
 		.feature.argsz = sizeof(request),
 		.feature.flags = VFIO_DEVICE_FEATURE_GET |
 				 VFIO_DEVICE_FEATURE_DMA_BUF,
-		.dma_buf.region_index = VFIO_PCI_BAR0_REGION_INDEX,
+		.dma_buf.region_index = index,
 		.dma_buf.open_flags = O_CLOEXEC | O_RDWR,
 		.dma_buf.nr_ranges = count,
 	};
@@ -31,11 +31,24 @@ int bar_export_ranges(struct vfio_dev *dev,
 	return checked_ioctl(dev->fd, VFIO_DEVICE_FEATURE, &request);
 }
 
+int bar_export_ranges(struct vfio_dev *dev,
+		      const struct vfio_region_dma_range *ranges, int count)
+{
+	return export(dev, VFIO_PCI_BAR0_REGION_INDEX, ranges, count);
+}
+
 int bar_export(struct vfio_dev *dev, __u64 offset, __u64 length)
 {
 	const struct vfio_region_dma_range range = { offset, length };
 
 	return bar_export_ranges(dev, &range, 1);
+}
+
+int bar_export_all_of(struct vfio_dev *dev, unsigned int index, __u64 length)
+{
+	const struct vfio_region_dma_range range = { 0, length };
+
+	return export(dev, index, &range, 1);
 }
 
 void bar_fill_table(struct vfio_dev *dev, unsigned char *bytes,

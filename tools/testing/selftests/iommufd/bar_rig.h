@@ -23,6 +23,8 @@
 int bar_export(struct vfio_dev *dev, __u64 offset, __u64 length);
 int bar_export_ranges(struct vfio_dev *dev,
 		      const struct vfio_region_dma_range *ranges, int count);
+/* The same of all of another BAR, which has this length. */
+int bar_export_all_of(struct vfio_dev *dev, unsigned int index, __u64 length);
 
 /*
  * The igb, bound to the file, and its BAR as a dma-buf; the table is filled, as

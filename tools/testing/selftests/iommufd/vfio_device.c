@@ -32,7 +32,8 @@ static long pci_attribute(const char *bdf, const char *name)
 	return rc ? rc : strtol(text, NULL, 0);
 }
 
-int pci_find(unsigned int vendor, unsigned int device, char bdf[BDF_SIZE])
+int pci_find_nth(unsigned int vendor, unsigned int device, unsigned int nth,
+		 char bdf[BDF_SIZE])
 {
 	struct dirent **entries;
 	int count, i, rc = -ENODEV;
@@ -45,7 +46,7 @@ int pci_find(unsigned int vendor, unsigned int device, char bdf[BDF_SIZE])
 
 		if (rc && strlen(name) < BDF_SIZE &&
 		    pci_attribute(name, "vendor") == vendor &&
-		    pci_attribute(name, "device") == device) {
+		    pci_attribute(name, "device") == device && !nth--) {
 			snprintf(bdf, BDF_SIZE, "%.15s", name);
 			rc = 0;
 		}
@@ -53,6 +54,11 @@ int pci_find(unsigned int vendor, unsigned int device, char bdf[BDF_SIZE])
 	}
 	free(entries);
 	return rc;
+}
+
+int pci_find(unsigned int vendor, unsigned int device, char bdf[BDF_SIZE])
+{
+	return pci_find_nth(vendor, device, 0, bdf);
 }
 
 /* The last part of where a link of the device's folder points. */
@@ -272,21 +278,24 @@ static int region_info(struct vfio_dev *dev, unsigned int index,
 	return checked_ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info);
 }
 
-static int map_bar0(struct vfio_dev *dev)
+int vfio_map_bar(struct vfio_dev *dev, unsigned int index, char **va,
+		 size_t *size)
 {
 	struct vfio_region_info info;
-	void *bar0;
+	void *bar;
 	int rc;
 
-	rc = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX, &info);
+	rc = region_info(dev, index, &info);
 	if (rc)
 		return rc;
-	bar0 = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		    dev->fd, info.offset);
-	if (bar0 == MAP_FAILED)
+	if (!info.size || !(info.flags & VFIO_REGION_INFO_FLAG_MMAP))
+		return -ENODEV;
+	bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   dev->fd, info.offset);
+	if (bar == MAP_FAILED)
 		return -errno;
-	dev->bar0 = bar0;
-	dev->bar0_size = info.size;
+	*va = bar;
+	*size = info.size;
 	return 0;
 }
 
@@ -312,7 +321,8 @@ int vfio_enable(struct vfio_dev *dev)
 		return rc;
 	dev->config = info.offset;
 	if (!dev->bar0) {
-		rc = map_bar0(dev);
+		rc = vfio_map_bar(dev, VFIO_PCI_BAR0_REGION_INDEX, &dev->bar0,
+				  &dev->bar0_size);
 		if (rc)
 			return rc;
 	}

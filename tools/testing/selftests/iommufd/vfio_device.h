@@ -24,6 +24,9 @@ struct vfio_dev {
 
 /* The first device with these IDs: -ENODEV if there is none. */
 int pci_find(unsigned int vendor, unsigned int device, char bdf[BDF_SIZE]);
+/* The one behind @nth others, in the order of their addresses. */
+int pci_find_nth(unsigned int vendor, unsigned int device, unsigned int nth,
+		 char bdf[BDF_SIZE]);
 /* Hands the device to vfio-pci, unless it is already there. */
 int vfio_claim(const char *bdf);
 /* The character device of one that vfio-pci has. */
@@ -57,6 +60,9 @@ int vfio_attach(struct vfio_dev *dev, __u32 pt);
 int vfio_attach_pasid(struct vfio_dev *dev, __u32 pasid, __u32 pt);
 int vfio_detach(struct vfio_dev *dev);
 
+/* -ENODEV: there is nothing that could be mapped. */
+int vfio_map_bar(struct vfio_dev *dev, unsigned int index, char **va,
+		 size_t *size);
 /* Maps BAR 0 and lets the device answer to it and do DMA. */
 int vfio_enable(struct vfio_dev *dev);
 int vfio_reset(struct vfio_dev *dev);
