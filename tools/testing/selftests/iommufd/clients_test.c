@@ -63,6 +63,11 @@ FIXTURE_VARIANT_ADD(group, in_vfio)
 
 FIXTURE_SETUP(group)
 {
+	char bdf[BDF_SIZE], iommu[32];
+
+	if (!pci_find(EDU_VENDOR, EDU_DEVICE, bdf) &&
+	    pci_iommu(bdf, iommu, sizeof(iommu)))
+		SKIP(return, "the edu device has no IOMMU");
 	MAKE(container_rig_make(&self->rig, variant->path));
 	MAKE(memory_rig_make(&self->mem, PAGES_HUGETLB, HUGE_PAGE));
 }
@@ -240,6 +245,73 @@ TEST_F_TIMEOUT(group, is_what_spdk_takes, 600)
 	for (iova = first; iova <= last; iova += HUGE_PAGE)
 		ASSERT_EQ(0, container_unmap(&spdk, iova, HUGE_PAGE));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+}
+
+/* -- the same without an IOMMU -- */
+
+FIXTURE(without_iommu)
+{
+	struct container_rig rig;
+};
+
+static int expect_no_iommu(const char *bdf)
+{
+	char name[32];
+
+	return pci_iommu(bdf, name, sizeof(name)) ?
+		       0 :
+		       rig_absent("device without an IOMMU");
+}
+
+FIXTURE_SETUP(without_iommu)
+{
+	char bdf[BDF_SIZE];
+
+	if (pci_find(EDU_VENDOR, EDU_DEVICE, bdf))
+		SKIP(return, "there is no edu device");
+	MAKE(expect_no_iommu(bdf));
+	MAKE(container_rig_make(&self->rig, "/dev/vfio/vfio"));
+}
+
+FIXTURE_TEARDOWN_PARENT(without_iommu)
+{
+	EXPECT_EQ(0, pins_left(self->rig.edu.pins));
+}
+
+/* What it sees is all of the machine. */
+static bool device_copies(struct vfio_dev *edu)
+{
+	char *pages = anonymous(2 * SMALL_PAGE);
+	unsigned long long from, to;
+
+	pattern_fill(pages, SMALL_PAGE, 1);
+	pattern_fill(pages + SMALL_PAGE, SMALL_PAGE, 2);
+	return !mlock(pages, 2 * SMALL_PAGE) && !memory_phys(pages, &from) &&
+	       !memory_phys(pages + SMALL_PAGE, &to) &&
+	       !edu_dma_to_device(edu, from, 0, EDU_BUFFER_SIZE) &&
+	       !edu_dma_from_device(edu, 0, to, EDU_BUFFER_SIZE) &&
+	       !memcmp(pages, pages + SMALL_PAGE, SMALL_PAGE);
+}
+
+/* And DPDK, which asks for the extension first */
+TEST_F(without_iommu, is_what_vpp_takes)
+{
+	struct vfio_dev *edu = &EDU->edu;
+	char page[SMALL_PAGE];
+
+	EXPECT_EQ(VFIO_API_VERSION, ioctl(C->fd, VFIO_GET_API_VERSION));
+	EXPECT_EQ(1, container_extension(C, VFIO_NOIOMMU_IOMMU));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, container_group_status(C));
+	ASSERT_EQ(0, container_join(C));
+	EXPECT_EQ(0, container_extension(C, VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(-EINVAL, container_set_iommu(C, VFIO_TYPE1_IOMMU));
+	ASSERT_EQ(0, container_set_iommu(C, VFIO_NOIOMMU_IOMMU));
+	/* There is nothing that could be mapped. */
+	EXPECT_GT(0, container_map(C, page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, container_open_device(C, BDF));
+	*edu = (struct vfio_dev){ .fd = C->device };
+	ASSERT_EQ(0, vfio_enable(edu));
+	EXPECT_TRUE(device_copies(edu));
 }
 
 /* -- two disks, by their character devices -- */

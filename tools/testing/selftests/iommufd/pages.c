@@ -124,6 +124,15 @@ static int page_frames(const void *va, __u64 *frames, size_t count)
 	return rc;
 }
 
+int memory_phys(const void *va, unsigned long long *phys)
+{
+	__u64 frame;
+	int rc = page_frames(va, &frame, 1);
+
+	*phys = frame * SMALL_PAGE + (uintptr_t)va % SMALL_PAGE;
+	return rc;
+}
+
 bool memory_is_zero_page(const void *va, size_t length)
 {
 	__u64 frame, flags;

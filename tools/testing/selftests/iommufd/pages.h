@@ -40,6 +40,8 @@ void memory_free(struct memory *mem);
 long memory_huge_bytes(const void *va, size_t length);
 /* Is all of it the page of zeroes that all processes share? Needs root. */
 bool memory_is_zero_page(const void *va, size_t length);
+/* Where it is in the machine, if it is present. Needs root. */
+int memory_phys(const void *va, unsigned long long *phys);
 /* Into how many pieces of physically contiguous memory it falls. Needs root. */
 long memory_pieces(const void *va, size_t length);
 /*

@@ -27,6 +27,10 @@ int container_open_group(struct vfio_container *container, const char *bdf)
 		return number;
 	snprintf(path, sizeof(path), "/dev/vfio/%d", number);
 	container->group = open(path, O_RDWR | O_CLOEXEC);
+	if (container->group < 0 && errno == ENOENT) {
+		snprintf(path, sizeof(path), "/dev/vfio/noiommu-%d", number);
+		container->group = open(path, O_RDWR | O_CLOEXEC);
+	}
 	return container->group < 0 ? -errno : 0;
 }
 

@@ -24,7 +24,7 @@ void container_close(struct vfio_container *container);
 
 /* The same step by step, in this order. */
 int container_open_file(struct vfio_container *container, const char *path);
-/* Opens the group of the device, which should be vfio-pci's. */
+/* Opens the group of the device, which is vfio-pci's, with an IOMMU or not. */
 int container_open_group(struct vfio_container *container, const char *bdf);
 int container_join(struct vfio_container *container);
 /* VFIO_GROUP_FLAGS_*, or a negative errno */
