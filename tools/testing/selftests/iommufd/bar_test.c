@@ -532,6 +532,48 @@ TEST_F_TIMEOUT(bar, whose_attach_fails_is_in_no_page_table, 300)
 	EXPECT_TRUE(READS_AT(IOVA + MIB));
 }
 
+/* -- the device goes -- */
+
+static int unplug(void *data)
+{
+	struct vfio_dev *dev = data;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove",
+		 dev->bdf);
+	return file_write(path, "1");
+}
+
+/* As the VM has it after the boot: see scripts/vm-init */
+static int plug(struct vfio_dev *dev)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable",
+		 dev->bdf);
+	return file_write("/sys/bus/pci/rescan", "1") ?: file_write(path, "1");
+}
+
+/* Nobody takes a device from a program that has it open. */
+TEST_F(bar, is_there_until_its_device_is_closed_that_is_unplugged)
+{
+	struct thread_call call;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP_ALL());
+	ASSERT_EQ(0, thread_call_start(&call, unplug, &self->igb));
+	/* which takes the device a while */
+	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_FALSE(thread_call_is_over(&call));
+	vfio_close(&self->igb);
+	EXPECT_EQ(0, thread_call_end(&call));
+	EXPECT_FALSE(READS_AT(IOVA));
+	ASSERT_EQ(0, plug(&self->igb));
+	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_EQ(0, UNMAP(IOVA, BAR_LENGTH));
+	ASSERT_EQ(0, igb_setup(&self->igb, FD));
+}
+
 /* -- by address only -- */
 
 FIXTURE(address)
