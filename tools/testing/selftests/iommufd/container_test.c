@@ -739,7 +739,7 @@ static unsigned long number_of_maps(void)
 {
 	const char *text = getenv("CONTAINER_MAPS");
 
-	return text ? strtoul(text, NULL, 0) : 66000;
+	return text ? strtoul(text, NULL, 0) : 100000;
 }
 
 static double seconds(void)
