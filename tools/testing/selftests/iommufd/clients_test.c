@@ -30,6 +30,7 @@
 #include "vfio_nvme.h"
 
 #define IOVA (16 * MIB)
+#define BARS (2 * GIB)
 
 /* -- a device of a group in a container -- */
 
@@ -81,7 +82,7 @@ FIXTURE_TEARDOWN_PARENT(group)
 TEST_F(group, is_what_qemu_takes)
 {
 	const __u64 half = 1ULL << 63;
-	__u64 length = half;
+	__u64 length = half, bar;
 	char info[512];
 	__u32 argsz = sizeof(struct vfio_iommu_type1_info);
 
@@ -100,9 +101,13 @@ TEST_F(group, is_what_qemu_takes)
 	ASSERT_EQ(0, USE_DEVICE());
 	EXPECT_LE(0, container_extension(C, VFIO_DMA_CC_IOMMU));
 	EXPECT_TRUE(device_sees(EDU, IOVA, VA, HUGE_PAGE));
+	/* What is mapped of the device is memory to it like any other. */
+	bar = EDU->edu.bar0_size;
+	ASSERT_EQ(0, container_map(C, EDU->edu.bar0, bar, BARS));
+	EXPECT_EQ(HUGE_PAGE + SMALL_PAGE, vm_pinned());
 	/* Everything, in two halves */
 	EXPECT_EQ(0, container_unmap_flags(C, 0, 0, &length));
-	EXPECT_EQ(HUGE_PAGE + SMALL_PAGE, length);
+	EXPECT_EQ(HUGE_PAGE + SMALL_PAGE + bar, length);
 	length = half;
 	EXPECT_EQ(0, container_unmap_flags(C, 0, half, &length));
 	EXPECT_EQ(0, length);
@@ -606,7 +611,6 @@ static int map_all_bars(DISKS *self, unsigned int n, __u64 iova)
 	return 0;
 }
 
-#define BARS (2 * GIB)
 #define CMB (BARS + NVME_MEMORY_BAR * 16 * MIB)
 
 TEST_F(disks, are_what_cloud_hypervisor_takes)
