@@ -23,7 +23,7 @@ int smmu_rig_info(struct smmu_rig *rig, struct iommu_hw_info_arm_smmuv3 *info)
 	return rc;
 }
 
-static int make_viommu(struct smmu_rig *rig)
+int smmu_rig_viommu(struct smmu_rig *rig, __u32 *viommu)
 {
 	struct iommu_viommu_alloc cmd = {
 		.type = IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
@@ -32,9 +32,17 @@ static int make_viommu(struct smmu_rig *rig)
 	};
 	int rc = viommu_alloc_ioctl(rig->edu.iommufd, &cmd);
 
+	if (!rc)
+		*viommu = cmd.out_viommu_id;
+	return rc;
+}
+
+static int make_viommu(struct smmu_rig *rig)
+{
+	int rc = smmu_rig_viommu(rig, &rig->viommu);
+
 	if (rc == -EOPNOTSUPP)
 		return rig_absent("vIOMMU: firmware does not say CANWBS");
-	rig->viommu = cmd.out_viommu_id;
 	return rig_part("a vIOMMU", rc);
 }
 
@@ -66,6 +74,19 @@ static int make_memory(struct smmu_rig *rig)
 				       SMMU_READ_WRITE));
 }
 
+int smmu_rig_listen(struct smmu_rig *rig)
+{
+	return veventq_alloc(rig->edu.iommufd, rig->viommu,
+			     IOMMU_VEVENTQ_TYPE_ARM_SMMUV3, SMMU_EVENTS_KEPT,
+			     &rig->veventq, &rig->events);
+}
+
+int smmu_rig_stop_listening(struct smmu_rig *rig)
+{
+	close(rig->events);
+	return iommufd_destroy(rig->edu.iommufd, rig->veventq);
+}
+
 int smmu_rig_make(struct smmu_rig *rig)
 {
 	struct iommu_hw_info_arm_smmuv3 info;
@@ -77,11 +98,7 @@ int smmu_rig_make(struct smmu_rig *rig)
 		rc = rig_absent("SMMUv3");
 	rc = rc ?: make_memory(rig) ?: make_parent(rig) ?: make_viommu(rig);
 	if (!rc)
-		rc = rig_part("an event queue",
-			      veventq_alloc(rig->edu.iommufd, rig->viommu,
-					    IOMMU_VEVENTQ_TYPE_ARM_SMMUV3,
-					    SMMU_EVENTS_KEPT, &rig->veventq,
-					    &rig->events));
+		rc = rig_part("an event queue", smmu_rig_listen(rig));
 	if (rc)
 		edu_rig_break(&rig->edu);
 	return rc;

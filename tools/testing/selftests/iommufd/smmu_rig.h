@@ -40,6 +40,9 @@ void smmu_rig_break(struct smmu_rig *rig);
 /* What the guest's registers would say. */
 int smmu_rig_info(struct smmu_rig *rig, struct iommu_hw_info_arm_smmuv3 *info);
 
+/* One more vIOMMU on stage 2. */
+int smmu_rig_viommu(struct smmu_rig *rig, __u32 *viommu);
+
 /* The guest says that this is the device's stream table entry now. */
 int smmu_rig_nested(struct smmu_rig *rig, struct iommu_hwpt_arm_smmuv3 ste,
 		    __u32 *nested);
@@ -51,6 +54,10 @@ int smmu_rig_send(struct smmu_rig *rig,
 		  __u32 *count);
 int smmu_rig_send_one(struct smmu_rig *rig,
 		      struct iommu_viommu_arm_smmuv3_invalidate command);
+
+/* The event queue goes, and is made. */
+int smmu_rig_stop_listening(struct smmu_rig *rig);
+int smmu_rig_listen(struct smmu_rig *rig);
 
 /*
  * The next event that it is told of; -ETIMEDOUT if none comes, -EOVERFLOW if

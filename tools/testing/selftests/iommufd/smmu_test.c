@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
+#include "fail_each.h"
 #include "smmu_rig.h"
+#include "test_support.h"
 
 /* What stage 1 translates. */
 #define IOVA MIB
@@ -25,6 +27,7 @@ FIXTURE(smmu)
 	char *pages[2];
 };
 
+#define SMMU FIXTURE_DATA(smmu)
 #define FD (self->rig.edu.iommufd)
 #define IOAS (self->rig.edu.ioas)
 #define EDU (self->rig.edu.edu)
@@ -428,6 +431,137 @@ TEST_F(smmu, faults_when_nobody_listens_any_more)
 	ASSERT_EQ(0, read_word(&self->rig, IOVA));
 	MAP(IOVA, 0);
 	EXPECT_TRUE(READS(IOVA, 0));
+}
+
+/*
+ * Failures, in the real driver too
+ */
+
+TEST_F(smmu, failures_of_hw_info_tell_nothing)
+{
+	struct iommu_hw_info_arm_smmuv3 info;
+
+	WITH_EACH_FAILURE(smmu_rig_info(&self->rig, &info), true, 0);
+	EXPECT_TRUE(smmu_has_both_stages(&info));
+}
+
+TEST_F(smmu, failures_of_stage_2_leave_nothing_behind)
+{
+	const __u32 first = next_id(FD);
+	__u32 parent;
+
+	WITH_EACH_FAILURE(hwpt_alloc(FD, EDU.id, IOAS,
+				     IOMMU_HWPT_ALLOC_NEST_PARENT, &parent),
+			  next_id(FD) == first, iommufd_destroy(FD, parent));
+}
+
+TEST_F(smmu, failures_of_a_viommu_leave_nothing_behind)
+{
+	const __u32 first = next_id(FD);
+	__u32 viommu;
+
+	WITH_EACH_FAILURE(smmu_rig_viommu(&self->rig, &viommu),
+			  next_id(FD) == first, iommufd_destroy(FD, viommu));
+}
+
+TEST_F(smmu, failures_of_a_virtual_device_leave_nothing_behind)
+{
+	__u32 *vdevice = &self->rig.vdevice;
+	__u32 first;
+
+	MAP(IOVA, 0);
+	ASSERT_EQ(0, iommufd_destroy(FD, *vdevice));
+	first = next_id(FD);
+	WITH_EACH_FAILURE(vdevice_alloc(FD, self->rig.viommu, EDU.id, SMMU_SID,
+					vdevice),
+			  next_id(FD) == first, iommufd_destroy(FD, *vdevice));
+	MAKE(smmu_rig_make_vdevice(&self->rig));
+	TRANSLATE();
+	EXPECT_TRUE(READS(IOVA, 0));
+}
+
+TEST_F(smmu, failures_of_an_entry_leave_nothing_behind)
+{
+	const __u32 first = next_id(FD);
+	__u32 nested;
+
+	WITH_EACH_FAILURE(smmu_rig_nested(&self->rig, smmu_ste_translate(GUEST),
+					  &nested),
+			  next_id(FD) == first, iommufd_destroy(FD, nested));
+}
+
+/* The device stays where it is. */
+TEST_F(smmu, failures_of_attach_change_nothing)
+{
+	__u32 nested;
+
+	MAP(IOVA, 0);
+	ASSERT_EQ(0, smmu_rig_nested(&self->rig, smmu_ste_translate(GUEST),
+				     &nested));
+	ASSERT_EQ(0, vfio_attach(&EDU, self->rig.parent));
+	WITH_EACH_FAILURE(vfio_attach(&EDU, nested),
+			  device_reads(&self->rig.edu, IPA(0), self->pages[0],
+				       WORD),
+			  vfio_attach(&EDU, self->rig.parent));
+	ASSERT_EQ(0, vfio_attach(&EDU, nested));
+	EXPECT_TRUE(READS(IOVA, 0));
+	WITH_EACH_FAILURE(vfio_attach(&EDU, self->rig.parent),
+			  device_reads(&self->rig.edu, IOVA, self->pages[0],
+				       WORD),
+			  vfio_attach(&EDU, nested));
+	EXPECT_TRUE(smmu_rig_is_quiet(&self->rig));
+}
+
+/* Page 0 is cached, and the guest has page 1 in its table by now. */
+static int make_stale(SMMU *self)
+{
+	int rc = smmu_guest_map(GUEST, IOVA, IPA(0), SMMU_READ_WRITE) ?:
+		 smmu_rig_send_one(&self->rig, smmu_forget_page(IOVA));
+
+	if (!rc && !device_reads(&self->rig.edu, IOVA, self->pages[0], WORD))
+		rc = -EIO;
+	return rc ?: smmu_guest_map(GUEST, IOVA, IPA(1), SMMU_READ_WRITE);
+}
+
+/* Was it, if @count is 1, or was it not? Stale again in either case. */
+static bool was_forgotten(SMMU *self, __u32 count)
+{
+	bool reads = device_reads(&self->rig.edu, IOVA, self->pages[count],
+				  WORD);
+
+	return !make_stale(self) && reads;
+}
+
+TEST_F(smmu, failures_of_commands_are_counted)
+{
+	const struct iommu_viommu_arm_smmuv3_invalidate command =
+		smmu_forget_page(IOVA);
+	__u32 count;
+
+	TRANSLATE();
+	ASSERT_EQ(0, make_stale(self));
+	WITH_EACH_FAILURE((count = 1,
+			   smmu_rig_send(&self->rig, &command, &count)),
+			  was_forgotten(self, count),
+			  !was_forgotten(self, 1));
+	EXPECT_TRUE(smmu_rig_is_quiet(&self->rig));
+}
+
+TEST_F(smmu, failures_of_an_event_queue_leave_nothing_behind)
+{
+	const int fd = self->rig.events;
+	__u32 first;
+
+	ASSERT_EQ(0, smmu_rig_stop_listening(&self->rig));
+	first = next_id(FD);
+	/* + 1: the macro has a file of its own */
+	WITH_EACH_FAILURE(smmu_rig_listen(&self->rig),
+			  next_id(FD) == first && next_fd() == fd + 1,
+			  smmu_rig_stop_listening(&self->rig));
+	ASSERT_EQ(0, smmu_rig_listen(&self->rig));
+	TRANSLATE();
+	ASSERT_EQ(0, read_word(&self->rig, IOVA));
+	EXPECT_TRUE(is_fault(&self->rig, SMMU_F_TRANSLATION, IOVA, false));
 }
 
 /*
