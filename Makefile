@@ -4,11 +4,11 @@
 # drivers/iommu/iommufd/Makefile.
 
 SHELL := /bin/bash
-export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES
+export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES REQUIRE
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run check coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
+.PHONY: help deps tree kernel run check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
 .NOTPARALLEL:
 
 help:
@@ -18,6 +18,8 @@ help:
 	@echo "              (SUITES='iommufd kunit vfio module plain arm64' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
 	@echo "              and matrix)"
+	@echo "              REQUIRE=all: none may be skipped without a reason, and all be there"
+	@echo "make check-refresh   how many tests there are, into scripts/required-lists/"
 	@echo "make coverage which lines of the engine our tests and KUnit reach"
 	@echo "make mutants  do the tests notice defects that are put into our code, one by one?"
 	@echo "              (MUTANTS='pinned* 12-20' for some; see scripts/mutants --help)"
@@ -58,6 +60,9 @@ run: deps
 check: deps
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" arm64 "|" matrix ")* ]] || scripts/install-deps --for armvm
 	@scripts/check $(SUITES)
+
+check-refresh: deps
+	@scripts/required --refresh
 
 coverage: deps
 	@scripts/coverage $(TESTS)
