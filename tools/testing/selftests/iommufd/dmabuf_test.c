@@ -808,6 +808,7 @@ struct taker {
 	struct crowd crowd;	/* of one */
 	int iommufd;
 	int fd;
+	struct goal turns;
 };
 
 static int take_back_again_and_again(void *data)
@@ -819,24 +820,32 @@ static int take_back_again_and_again(void *data)
 		rc = mock_dmabuf_revoke(taker->iommufd, taker->fd, true) ?:
 		     mock_dmabuf_revoke(taker->iommufd, taker->fd, false);
 		usleep(500);
+		goal_count(&taker->turns);
 	}
 	return rc;
 }
 
 TEST_F(buffer, copies_may_be_taken_back_while_they_come_and_go)
 {
-	struct taker taker = { .iommufd = FD, .fd = self->fd };
-	int i, rc = 0;
+	struct taker taker = {
+		.iommufd = FD,
+		.fd = self->fd,
+		.turns = { "turns", 20 },
+	};
+	int i, rc = 0, mapped = 0;
 
 	ASSERT_EQ(0, crowd_add(&taker.crowd, take_back_again_and_again,
 			       &taker));
-	for (i = 0; i < 50 && !rc; i++) {
+	for (i = 0; !rc && (i < 50 || mapped < 5 ||
+			    !goal_is_reached(&taker.turns)); i++) {
 		rc = map_many(self, NR_COPIES);
 		/* it happens to be taken back just now */
-		if (rc == -ENODEV)
+		if (rc == -ENODEV) {
 			rc = 0;
-		else if (!rc)
+		} else if (!rc) {
+			mapped++;
 			rc = unmap_many(self, NR_COPIES);
+		}
 	}
 	EXPECT_EQ(0, crowd_end(&taker.crowd));
 	EXPECT_EQ(0, rc);

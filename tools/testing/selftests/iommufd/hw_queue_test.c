@@ -374,6 +374,7 @@ struct race {
 	__u32 viommu;
 	const void *va;
 	size_t length;
+	struct goal made;	/* by the thread */
 };
 
 /* The second one, which needs the first, whenever that is there */
@@ -386,8 +387,10 @@ static int make_second(void *data)
 	while (!crowd_is_over(&race->crowd)) {
 		rc = mock_hw_queue(race->iommufd, race->viommu, 1, IOVA,
 				   SMALL_PAGE, &queue);
-		if (!rc)
+		if (!rc) {
+			goal_count(&race->made);
 			rc = iommufd_destroy(race->iommufd, queue);
+		}
 		if (rc && rc != -EIO && rc != -ENOENT)
 			return rc;
 	}
@@ -396,12 +399,16 @@ static int make_second(void *data)
 
 TEST_F(hw_queue, is_not_depended_on_while_it_goes)
 {
-	struct race race = { .iommufd = FD, .viommu = VIOMMU };
+	struct race race = {
+		.iommufd = FD,
+		.viommu = VIOMMU,
+		.made = { "second queues", 5 },
+	};
 	__u32 queue;
 	int i, rc;
 
 	ASSERT_EQ(0, crowd_add(&race.crowd, make_second, &race));
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || !goal_is_reached(&race.made); i++) {
 		ASSERT_EQ(0, mock_hw_queue(FD, VIOMMU, 0, IOVA, SMALL_PAGE,
 					   &queue));
 		do {
@@ -428,6 +435,7 @@ static int map_and_unmap(void *data)
 					 race->length, IOVA);
 		if (rc)
 			return rc;
+		goal_count(&race->made);
 	}
 	return 0;
 }
@@ -439,12 +447,14 @@ TEST_F(hw_queue, memory_is_there_as_long_as_the_queue)
 		.ioas = IOAS,
 		.va = VA,
 		.length = LENGTH,
+		.made = { "maps", 20 },
 	};
 	int i, rc, made = 0;
 	__u32 queue;
 
 	ASSERT_EQ(0, crowd_add(&race.crowd, map_and_unmap, &race));
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || made < 10 || !goal_is_reached(&race.made);
+	     i++) {
 		rc = mock_hw_queue(FD, VIOMMU, 0, IOVA, LENGTH, &queue);
 		if (rc == -ENOENT || rc == -EINVAL)
 			continue;
@@ -454,7 +464,7 @@ TEST_F(hw_queue, memory_is_there_as_long_as_the_queue)
 		ASSERT_EQ(0, iommufd_destroy(FD, queue));
 	}
 	EXPECT_EQ(0, crowd_end(&race.crowd));
-	TH_LOG("%d queues", made);
+	TH_LOG("%d queues, %lu maps", made, race.made.times);
 }
 
 TEST_HARNESS_MAIN

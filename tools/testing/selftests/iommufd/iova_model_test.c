@@ -172,11 +172,8 @@ FIXTURE_VARIANT_ADD(model, of_half_pages)
 
 FIXTURE_SETUP(model)
 {
-	const char *seed = getenv("SEED");
-
-	self->pair.random = seed ? strtoul(seed, NULL, 0) : variant->seed;
+	self->pair.random = chosen_seed(variant->seed);
 	TH_LOG("SEED=%u", self->pair.random);
-	ASSERT_NE(0, self->pair.random);
 	self->pair.iommufd = iommufd_open();
 	ASSERT_LE(0, self->pair.iommufd);
 	ASSERT_EQ(0, ioas_alloc(self->pair.iommufd, &self->pair.ioas));

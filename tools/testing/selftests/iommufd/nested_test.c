@@ -576,13 +576,20 @@ TEST_F_TIMEOUT(nested, invalidation_counts_right_when_it_fails, 120)
 	close(fail_nth);
 }
 
+enum {
+	MADE,
+	INVALIDATED,
+	ATTACHED,
+	NR_GOALS,
+};
+
 struct racer {
 	struct crowd crowd;
 	int iommufd;
 	struct mock_device dev;
 	__u32 parent;
 	volatile __u32 hwpt;
-	long rounds;
+	struct goal goals[NR_GOALS];
 };
 
 /* Makes and destroys page tables that the others use. */
@@ -598,7 +605,7 @@ static int make_and_destroy(void *argument)
 		racer->hwpt = hwpt;
 		while (iommufd_destroy(racer->iommufd, hwpt) == -EBUSY)
 			;
-		racer->rounds++;
+		goal_count(&racer->goals[MADE]);
 	}
 	return 0;
 }
@@ -611,7 +618,8 @@ static int invalidate_forever(void *argument)
 
 	while (!crowd_is_over(&racer->crowd)) {
 		count = 1;
-		invalidate(racer->iommufd, racer->hwpt, &entry, &count);
+		if (!invalidate(racer->iommufd, racer->hwpt, &entry, &count))
+			goal_count(&racer->goals[INVALIDATED]);
 	}
 	return 0;
 }
@@ -623,7 +631,8 @@ static int replace_forever(void *argument)
 
 	while (!crowd_is_over(&racer->crowd)) {
 		pt = racer->hwpt;
-		mock_domain_replace(racer->iommufd, racer->dev.stdev, &pt);
+		if (!mock_domain_replace(racer->iommufd, racer->dev.stdev, &pt))
+			goal_count(&racer->goals[ATTACHED]);
 		pt = racer->parent;
 		mock_domain_replace(racer->iommufd, racer->dev.stdev, &pt);
 	}
@@ -639,14 +648,21 @@ TEST_F_TIMEOUT(nested, is_destroyed_while_others_use_it, 60)
 		.iommufd = FD,
 		.dev = DEV,
 		.parent = PARENT,
+		.goals = {
+			{ "made", 200 }, { "invalidated", 50 },
+			{ "attached", 50 },
+		},
 	};
+	const struct goal *missed;
 	size_t i;
 
 	for (i = 0; i != ARRAY_SIZE(runs); i++)
 		ASSERT_EQ(0, crowd_add(&racer.crowd, runs[i], &racer));
-	sleep(2);
+	missed = crowd_reach(&racer.crowd, racer.goals, NR_GOALS);
 	ASSERT_EQ(0, crowd_end(&racer.crowd));
-	EXPECT_LT(0, racer.rounds);
+	for (i = 0; i != NR_GOALS; i++)
+		TH_LOG("%s: %lu", racer.goals[i].what, racer.goals[i].times);
+	EXPECT_EQ(NULL, missed) TH_LOG("too few: %s", missed->what);
 	/* whoever was last, all of it can be put away */
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	iommufd_destroy(FD, racer.hwpt);

@@ -737,6 +737,8 @@ struct worker {
 	const struct mock_device *dev;
 	__u32 pasid;
 	__u32 pts[2];
+	__u32 seed;
+	struct goal *goals;
 };
 
 static void start(struct __test_metadata *_metadata, struct worker *workers,
@@ -866,36 +868,51 @@ TEST_F(pasid, chosen_by_several_at_once)
  * Nobody knows what the others have made of a PASID or an ID, and devices come
  * and go. The file may be closed in the middle of it all.
  */
+enum {
+	ALLOCATED,
+	DESTROYED,
+	ATTACHED,
+	DETACHED,
+	REPLACED,
+	PLUGGED,
+	NR_GOALS,
+};
+
 static int scramble(void *argument)
 {
 	struct worker *worker = argument;
 	int iommufd = worker->iommufd;
-	__u32 random = worker->pasid, id = 0;
+	__u32 random = seed_of_part(worker->seed, worker->pasid), id = 0;
 
 	for (;;) {
 		const __u32 pasid = random_next(&random) % 4 + 1;
 		struct mock_device dev = *worker->dev;
-		int rc;
+		int goal, rc;
 
 		switch (random_next(&random) % 8) {
 		case 0:
 		case 1:
 			rc = alloc_between(iommufd, dev.idev, 0, 4, &id);
+			goal = ALLOCATED;
 			break;
 		case 2:
 			rc = iommufd_destroy(iommufd, id);
+			goal = DESTROYED;
 			break;
 		case 3:
 		case 4:
 			rc = attach(iommufd, &dev, pasid,
 				    worker->pts[pasid % 2]);
+			goal = ATTACHED;
 			break;
 		case 5:
 			rc = mock_pasid_detach(iommufd, dev.stdev, pasid);
+			goal = DETACHED;
 			break;
 		case 6:
 			rc = replace(iommufd, &dev, random_next(&random) % 5,
 				     worker->pts[pasid % 2]);
+			goal = REPLACED;
 			break;
 		default:
 			/* not those in use by other threads as anything else */
@@ -908,9 +925,12 @@ static int scramble(void *argument)
 						       &dev);
 			if (!rc)
 				*(struct mock_device *)worker->dev = dev;
+			goal = PLUGGED;
 		}
 		if (rc == -EBADF)
 			return 0;
+		if (rc >= 0)
+			goal_count(&worker->goals[goal]);
 	}
 }
 
@@ -918,12 +938,28 @@ static int scramble(void *argument)
 
 TEST_F_TIMEOUT(pasid, survives_what_threads_do_to_each_other, TIMEOUT)
 {
+	const __u32 seed = chosen_seed(1);
 	struct worker workers[NR_THREADS];
+	const struct goal *missed;
+	const struct crowd nobody = {};
 	int round;
 
+	TH_LOG("SEED=%u", seed);
 	for (round = 0; round != NR_SCRAMBLES; round++) {
+		struct goal goals[NR_GOALS] = {
+			[ALLOCATED] = { "allocated", 10 },
+			[DESTROYED] = { "destroyed", 10 },
+			[ATTACHED] = { "attached", 10 },
+			[DETACHED] = { "detached", 10 },
+			[REPLACED] = { "replaced", 10 },
+			[PLUGGED] = { "plugged", 1 },
+		};
 		struct mock_device dev;
-		struct worker model = { .dev = &dev };
+		struct worker model = {
+			.dev = &dev,
+			.seed = seed_of_part(seed, round),
+			.goals = goals,
+		};
 
 		model.iommufd = iommufd_open();
 		ASSERT_LE(0, model.iommufd);
@@ -934,7 +970,9 @@ TEST_F_TIMEOUT(pasid, survives_what_threads_do_to_each_other, TIMEOUT)
 					IOMMU_HWPT_ALLOC_PASID,
 					&model.pts[0]));
 		start(_metadata, workers, &model, scramble);
-		usleep(300 * 1000);
+		missed = crowd_reach(&nobody, goals, NR_GOALS);
+		EXPECT_EQ(NULL, missed)
+			TH_LOG("too few: %s: %lu", missed->what, missed->times);
 		ASSERT_EQ(0, close(model.iommufd));
 		finish(_metadata, workers);
 	}

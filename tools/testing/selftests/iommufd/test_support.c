@@ -170,6 +170,24 @@ __u32 random_next(__u32 *state)
 	return *state;
 }
 
+__u32 chosen_seed(__u32 otherwise)
+{
+	const char *text = getenv("SEED");
+	__u32 seed = text ? strtoul(text, NULL, 0) : otherwise;
+
+	return seed ? seed : 1;
+}
+
+__u32 seed_of_part(__u32 seed, __u32 part)
+{
+	__u32 mixed = seed ^ (part + 1) * 0x9e3779b9;
+
+	mixed ^= mixed >> 16;
+	mixed *= 0x85ebca6b;
+	mixed ^= mixed >> 13;
+	return mixed ? mixed : 1;
+}
+
 pid_t fork_with_pipe(int *end)
 {
 	int fds[2];

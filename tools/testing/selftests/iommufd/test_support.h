@@ -49,6 +49,10 @@ __u64 ioas_alignment(int iommufd, __u32 ioas);
 
 /* The same numbers for the same seed; @state must not be 0. */
 __u32 random_next(__u32 *state);
+/* A seed: $SEED, or @otherwise. To be printed, as SEED=%u. Never 0. */
+__u32 chosen_seed(__u32 otherwise);
+/* Another one for each of several that have one seed together */
+__u32 seed_of_part(__u32 seed, __u32 part);
 
 /*
  * As fork(), with a pipe: @end is what the child writes to, and what the parent

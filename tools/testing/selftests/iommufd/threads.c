@@ -87,3 +87,56 @@ int crowd_end(struct crowd *crowd)
 	}
 	return rc;
 }
+
+void goal_count(struct goal *goal)
+{
+	__atomic_fetch_add(&goal->times, 1, __ATOMIC_RELAXED);
+}
+
+static unsigned long times_done(const struct goal *goal)
+{
+	return __atomic_load_n(&goal->times, __ATOMIC_RELAXED);
+}
+
+bool goal_is_reached(const struct goal *goal)
+{
+	return times_done(goal) >= goal->least;
+}
+
+static bool is_complete(const struct crowd *crowd)
+{
+	unsigned int i;
+
+	for (i = 0; i < crowd->nr; i++)
+		if (thread_call_is_over(&crowd->calls[i]))
+			return false;
+	return true;
+}
+
+const struct goal *crowd_reach(const struct crowd *crowd,
+			       const struct goal *goals, size_t nr)
+{
+	const struct timespec tick = { .tv_nsec = 1000000 };
+	time_t end = now() + patience(PATIENCE);
+	unsigned long done, before = 0;
+	const struct goal *missed;
+	size_t i;
+
+	for (;;) {
+		missed = NULL;
+		done = 0;
+		for (i = 0; i < nr; i++) {
+			done += times_done(&goals[i]);
+			if (!goal_is_reached(&goals[i]))
+				missed = &goals[i];
+		}
+		if (!missed)
+			return NULL;
+		if (done != before)
+			end = now() + patience(PATIENCE);
+		before = done;
+		if (!is_complete(crowd) || now() > end)
+			return missed;
+		nanosleep(&tick, NULL);
+	}
+}

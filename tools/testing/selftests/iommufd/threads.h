@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct thread_call {
 	int (*run)(void *data);
@@ -39,5 +40,23 @@ int crowd_add(struct crowd *crowd, int (*run)(void *data), void *data);
 bool crowd_is_over(const struct crowd *crowd);
 /* Tells all of them and waits; returns the first error that one returned. */
 int crowd_end(struct crowd *crowd);
+
+/* What a crowd is there to do, so many times at least. Time tells nothing. */
+struct goal {
+	const char *what;
+	unsigned long least;
+	unsigned long times;	/* it has been done */
+};
+
+/* For whoever has done it, from any thread. */
+void goal_count(struct goal *goal);
+bool goal_is_reached(const struct goal *goal);
+/*
+ * Waits until each is reached. Returns NULL, or one that is not: somebody of
+ * the crowd has ended early, or nothing was done for longer than it may take on
+ * any machine.
+ */
+const struct goal *crowd_reach(const struct crowd *crowd,
+			       const struct goal *goals, size_t nr);
 
 #endif

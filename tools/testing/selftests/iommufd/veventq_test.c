@@ -437,6 +437,7 @@ struct raiser {
 	struct crowd crowd;
 	int iommufd;
 	__u32 idev;
+	struct goal raised;
 };
 
 static int raise_until_over(void *data)
@@ -448,6 +449,8 @@ static int raise_until_over(void *data)
 		rc = mock_trigger_vevent(raiser->iommufd, raiser->idev);
 		if (rc && rc != -EOPNOTSUPP && rc != -ENOENT)
 			return rc;
+		if (!rc)
+			goal_count(&raiser->raised);
 	}
 	return 0;
 }
@@ -476,7 +479,11 @@ TEST_F(veventq, events_are_counted_while_they_are_read)
 
 TEST_F(veventq, queues_come_and_go_while_events_are_raised)
 {
-	struct raiser raiser = { .iommufd = FD, .idev = DEV.idev };
+	struct raiser raiser = {
+		.iommufd = FD,
+		.idev = DEV.idev,
+		.raised = { "raised", ROUNDS / 10 },
+	};
 	struct event event;
 	int i;
 
@@ -484,7 +491,7 @@ TEST_F(veventq, queues_come_and_go_while_events_are_raised)
 	ASSERT_EQ(0, iommufd_destroy(FD, QUEUE));
 	ASSERT_EQ(0, crowd_add(&raiser.crowd, raise_until_over, &raiser));
 	ASSERT_EQ(0, crowd_add(&raiser.crowd, raise_until_over, &raiser));
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || !goal_is_reached(&raiser.raised); i++) {
 		ASSERT_EQ(0, veventq_alloc(FD, VIOMMU, TYPE, DEPTH, &QUEUE,
 					   &FILE_OF_QUEUE));
 		if (i % 2)
@@ -498,12 +505,16 @@ TEST_F(veventq, queues_come_and_go_while_events_are_raised)
 
 TEST_F(veventq, devices_leave_while_events_are_raised)
 {
-	struct raiser raiser = { .iommufd = FD, .idev = DEV.idev };
+	struct raiser raiser = {
+		.iommufd = FD,
+		.idev = DEV.idev,
+		.raised = { "raised", ROUNDS / 10 },
+	};
 	__u32 pt;
 	int i;
 
 	ASSERT_EQ(0, crowd_add(&raiser.crowd, raise_until_over, &raiser));
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || !goal_is_reached(&raiser.raised); i++) {
 		pt = IOAS;
 		ASSERT_EQ(0, mock_domain_replace(FD, DEV.stdev, &pt));
 		pt = self->rig.nested;

@@ -456,6 +456,7 @@ struct guess {
 	int iommufd;
 	__u64 offset;
 	size_t length;
+	struct goal met;	/* it was there */
 };
 
 static int map_if_there(void *data)
@@ -468,6 +469,8 @@ static int map_if_there(void *data)
 			      PROT_READ, MAP_SHARED);
 		if (rc && rc != -ENXIO)
 			return rc;
+		if (!rc)
+			goal_count(&guess->met);
 	}
 	return 0;
 }
@@ -481,6 +484,7 @@ TEST_F(driver_pages, can_be_guessed_but_not_too_early_or_too_late)
 		.iommufd = FD,
 		.offset = OFFSET,
 		.length = LENGTH,
+		.met = { "met", 10 },
 	};
 	struct iommu_viommu_alloc cmd = {
 		.type = IOMMU_VIOMMU_TYPE_SELFTEST,
@@ -495,7 +499,7 @@ TEST_F(driver_pages, can_be_guessed_but_not_too_early_or_too_late)
 	ASSERT_EQ(0, munmap(PAGES, LENGTH));
 	ASSERT_EQ(0, iommufd_destroy(FD, OWNER));
 	ASSERT_EQ(0, crowd_add(&guess.crowd, map_if_there, &guess));
-	for (i = 0; i != GUESSES; i++) {
+	for (i = 0; i < GUESSES || !goal_is_reached(&guess.met); i++) {
 		EXPECT_EQ(-EFAULT, viommu_alloc_ioctl(FD, &cmd));
 		ASSERT_EQ(0, mock_viommu(FD, DEV.idev, PARENT, &self->data,
 					 &OWNER));
@@ -927,6 +931,7 @@ struct invalidator {
 	struct crowd crowd;
 	int iommufd;
 	__u32 viommu;
+	struct goal met;	/* there was a device */
 };
 
 static int invalidate_until_over(void *data)
@@ -946,13 +951,19 @@ static int invalidate_until_over(void *data)
 		/* either there is a device of this number or there is none */
 		if ((rc && rc != -EINVAL) || count != !rc)
 			return rc ? rc : -ERANGE;
+		if (!rc)
+			goal_count(&invalidator->met);
 	}
 	return 0;
 }
 
 TEST_F(vdevice, is_not_found_by_its_number_when_the_device_has_gone)
 {
-	struct invalidator invalidator = { .iommufd = FD, .viommu = VIOMMU };
+	struct invalidator invalidator = {
+		.iommufd = FD,
+		.viommu = VIOMMU,
+		.met = { "met", 10 },
+	};
 	struct mock_device dev;
 	__u32 vdevice;
 	int i;
@@ -960,7 +971,7 @@ TEST_F(vdevice, is_not_found_by_its_number_when_the_device_has_gone)
 	ASSERT_EQ(0, iommufd_destroy(FD, VDEVICE));
 	ASSERT_EQ(0, crowd_add(&invalidator.crowd, invalidate_until_over,
 			       &invalidator));
-	for (i = 0; i != RACES; i++) {
+	for (i = 0; i < RACES || !goal_is_reached(&invalidator.met); i++) {
 		ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 		ASSERT_EQ(0, vdevice_alloc(FD, VIOMMU, dev.idev, VIRT_ID,
 					   &vdevice));
