@@ -9,6 +9,12 @@
 #include "../kselftest_harness.h"
 #include "test_support.h"
 
+/*
+ * A test that waits for something in vain is to tell so before it is ended: its
+ * limit is longer than all that it waits for.
+ */
+#define BEYOND_PATIENCE 3
+
 /* After the constructors by which the harness learns of the tests. */
 static void __attribute__((constructor)) be_patient(void)
 {
@@ -17,7 +23,8 @@ static void __attribute__((constructor)) be_patient(void)
 
 	for (fixture = __fixture_list; fixture; fixture = fixture->next) {
 		for (test = fixture->tests; test; test = test->next)
-			test->timeout = patience(test->timeout);
+			test->timeout = BEYOND_PATIENCE *
+					patience(test->timeout);
 	}
 }
 
