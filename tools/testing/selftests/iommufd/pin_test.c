@@ -483,6 +483,36 @@ static void watch_stop(struct write_watch *watch)
 	close(watch->fd);
 }
 
+#define LAZY_PAGES 64		/* more than the kernel puts off */
+#define LAZY_STEP 16
+
+/*
+ * The process will not miss what is there, unless somebody writes to it. What
+ * the device wrote while it was pinned, only the one who unpins it can tell.
+ */
+TEST_F(pin, what_a_device_has_written_is_not_forgotten)
+{
+	const size_t length = LAZY_PAGES * SMALL_PAGE;
+	struct memory mem;
+	char bytes[256];
+	size_t at;
+
+	/* each page for itself, as they do not lie one behind the other */
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM, length));
+	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, length));
+	ASSERT_EQ(0, madvise(mem.va, length, MADV_FREE));
+	pattern_fill(bytes, sizeof(bytes), 7);
+	for (at = 0; at < length; at += LAZY_STEP * SMALL_PAGE)
+		ASSERT_EQ(0, device_writes(&self->rig, IOVA + at, bytes,
+					   sizeof(bytes)));
+	ASSERT_EQ(0, unmap(&self->rig, length));
+	ASSERT_EQ(0, madvise(mem.va, length, MADV_PAGEOUT));
+	for (at = 0; at < length; at += LAZY_STEP * SMALL_PAGE)
+		EXPECT_EQ(0, memcmp(bytes, mem.va + at, sizeof(bytes)))
+			TH_LOG("at %zu", at);
+	memory_free(&mem);
+}
+
 TEST_F(pin, memory_of_which_each_write_is_watched)
 {
 	struct write_watch watch;
