@@ -313,6 +313,57 @@ TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 	}
 }
 
+static bool is_in(FAILING *self, __u32 hwpt, __u64 iova)
+{
+	return !mock_check_map(FD, hwpt, iova, LENGTH, VA);
+}
+
+/* Not even a part of it */
+static bool is_nothing_in(FAILING *self, __u32 hwpt, __u64 iova)
+{
+	size_t at;
+
+	for (at = 0; at < LENGTH; at += SMALL_PAGE)
+		if (!mock_check_map(FD, hwpt, iova + at, SMALL_PAGE, VA + at))
+			return false;
+	return true;
+}
+
+/* The second page table refuses what the first has already. */
+TEST_F_TIMEOUT(failing, map_is_in_all_page_tables_or_in_none, TIMEOUT)
+{
+	__u64 iova = IOVA;
+	int rc, nth, nr_failures = 0;
+	bool failed = true;
+	__u32 second;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &second));
+	/* each time where no page table has a table yet */
+	for (nth = 1; failed && nth < MAX_TRIES; nth++, iova += HUGE_PAGE) {
+		ASSERT_GT(MOCK_APERTURE_LAST, iova + LENGTH);
+		fail_nth_set(self->fail_nth, nth);
+		rc = ioas_map_at(FD, IOAS, VA, LENGTH, iova);
+		failed = fail_nth_happened(self->fail_nth);
+		if (rc) {
+			ASSERT_TRUE(failed && is_injected_failure(rc))
+				TH_LOG("%d: %d", nth, rc);
+			nr_failures++;
+			EXPECT_EQ(0, vm_pinned());
+			EXPECT_TRUE(is_nothing_in(self, DEV.hwpt, iova))
+				TH_LOG("%d: %d", nth, rc);
+			EXPECT_TRUE(is_nothing_in(self, second, iova))
+				TH_LOG("%d: %d", nth, rc);
+			continue;
+		}
+		EXPECT_TRUE(is_in(self, DEV.hwpt, iova));
+		EXPECT_TRUE(is_in(self, second, iova));
+		ASSERT_EQ(0, ioas_unmap(FD, IOAS, iova, LENGTH, NULL));
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(0, nr_failures);
+	TH_LOG("%d of %d failures are errors", nr_failures, nth - 1);
+}
+
 /* Also when it is the result that cannot be told */
 TEST_F_TIMEOUT(failing, unmap_is_done_or_not_begun, TIMEOUT)
 {
