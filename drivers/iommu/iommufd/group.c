@@ -8,6 +8,7 @@
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <linux/lockdep.h>
 #include <linux/slab.h>
 
 #include "ctx.h"
@@ -19,6 +20,8 @@ static void group_release(struct kref *refs)
 	struct iommufd_group *group = container_of(refs, struct iommufd_group,
 						   refs);
 
+	/* Nobody may find it meanwhile. */
+	lockdep_assert_held(&group->ctx->groups_lock);
 	if (iommufd_group_has_iommu(group)) {
 		xa_erase(&group->ctx->groups, iommu_group_id(group->group));
 		iommu_group_put(group->group);
