@@ -17,7 +17,8 @@ front), go (-) and come (+). All that stays and goes has to be in the file, in o
 piece, exactly once. Each "test:" is a test program with a fixture, a test of it, or
 nothing behind it; or "kunit SUITE"; or "kmemleak", which looks for leaks after the
 tests before it. One of them has to fail. "equivalent: REASON" instead says why no
-test can; "seconds: N" how long a test may take, if not a minute.
+test can; "seconds: N" how long a test may take, if not a minute; "vm: arm64" or
+"vm: noiommu" that it takes a VM for Arm, or one without an IOMMU.
 
 All mutants are in one kernel, and a parameter of iommufd switches one of them on.
 What changes must therefore be whole statements, other than declarations; or the

@@ -200,6 +200,9 @@ TEST_F(noiommu, moves_between_address_spaces)
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(0, ERRNO_AT(IOVA));
 	EXPECT_EQ(0, iommufd_destroy(FD, other));
+	/* who has only asked does not use it any more */
+	ASSERT_EQ(0, DETACH());
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 }
 
 TEST_F(noiommu, restricts_no_iova)
