@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -531,8 +530,6 @@ TEST_F(privilege, of_a_user_is_bounded_by_each_process)
 /* Locks of one class that lockdep can count, of one thread */
 #define LOCKDEP_MAX 2047
 #define MANY (LOCKDEP_MAX + 53)
-/* What waits for an event waits for it no longer than that. */
-#define PATIENCE_MS 30000
 /* Of a test, in seconds, on a slow machine */
 #define TIMEOUT 120
 
@@ -707,11 +704,12 @@ TEST_F_TIMEOUT(many, charges_move_or_stay_when_the_process_is_killed, TIMEOUT)
 {
 	const long all = 300 * SMALL_PAGE;
 	long moved = 0, stayed = 0, pinned;
-	__u32 random = 4711;
+	__u32 random = chosen_seed(4711);
 	int round, begun = -1, status;
 	char byte;
 	pid_t pid;
 
+	TH_LOG("SEED=%u", random);
 	ASSERT_EQ(0, MAP_IN_TURNS(300));
 	ASSERT_EQ(0, change_process(FD));
 	for (round = 0; round < 24; round++) {
@@ -843,9 +841,17 @@ TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
 
 /* -- everything at once -- */
 
-#define MOVES 30
 #define SLOTS 16
 #define SLOT_BYTES (4 * SMALL_PAGE)
+
+enum {
+	TAKEN,			/* by one or the other process */
+	FILES,
+	COPIES,
+	OWN_MEMORY,
+	DEVICE,
+	NR_GOALS,
+};
 
 /* What all threads share */
 FIXTURE(busy)
@@ -855,7 +861,7 @@ FIXTURE(busy)
 	__u32 second;
 	int file;
 	char *va;
-	long moved;		/* how often */
+	struct goal goals[NR_GOALS];
 	int unexpected;
 	struct other other;
 };
@@ -914,10 +920,11 @@ static bool is_one_of(int rc, const int *allowed)
 	return false;
 }
 
-static void expect(BUSY *self, int rc, const int *allowed)
+static int expect(BUSY *self, int rc, const int *allowed)
 {
 	if (!is_one_of(rc, allowed))
 		self->unexpected = rc;
+	return rc;
 }
 
 #define MAY_FAIL(self, rc, ...) \
@@ -931,7 +938,7 @@ static __u64 slot(__u32 random)
 static int map_files(void *data)
 {
 	BUSY *self = data;
-	__u32 random = 1;
+	__u32 random = chosen_seed(1);
 	int rc;
 
 	while (!crowd_is_over(&self->crowd)) {
@@ -939,7 +946,8 @@ static int map_files(void *data)
 
 		rc = ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, self->file,
 				   iova - IOVA, SLOT_BYTES, &iova);
-		MAY_FAIL(self, rc, EEXIST, ENOMEM);
+		if (!MAY_FAIL(self, rc, EEXIST, ENOMEM))
+			goal_count(&self->goals[FILES]);
 		rc = ioas_unmap(FD, IOAS, slot(random_next(&random)),
 				SLOT_BYTES, NULL);
 		MAY_FAIL(self, rc, ENOENT, EBUSY);
@@ -950,7 +958,7 @@ static int map_files(void *data)
 static int copy_files(void *data)
 {
 	BUSY *self = data;
-	__u32 random = 2;
+	__u32 random = chosen_seed(2);
 	int rc;
 
 	while (!crowd_is_over(&self->crowd)) {
@@ -959,7 +967,8 @@ static int copy_files(void *data)
 
 		rc = ioas_copy(FD, MAP_RW | MAP_AT, self->second, IOAS,
 			       from + SMALL_PAGE, 2 * SMALL_PAGE, &copy);
-		MAY_FAIL(self, rc, ENOENT, EEXIST, ENOMEM);
+		if (!MAY_FAIL(self, rc, ENOENT, EEXIST, ENOMEM))
+			goal_count(&self->goals[COPIES]);
 		copy = slot(random_next(&random)) + 64 * MIB;
 		rc = ioas_unmap(FD, self->second, copy, SLOT_BYTES, NULL);
 		MAY_FAIL(self, rc, ENOENT, EBUSY);
@@ -972,17 +981,19 @@ static int map_own_memory(void *data)
 {
 	const __u64 iova = IOVA + 128 * MIB;
 	BUSY *self = data;
-	long next = 1;
+	unsigned long next = 1;
 	int rc;
 
 	while (!crowd_is_over(&self->crowd)) {
-		if (__atomic_load_n(&self->moved, __ATOMIC_RELAXED) < next) {
+		if (__atomic_load_n(&self->goals[TAKEN].times,
+				    __ATOMIC_RELAXED) < next) {
 			usleep(1000);
 			continue;
 		}
 		next += 4;
 		rc = ioas_map_at(FD, IOAS, self->va, SLOT_BYTES, iova);
-		MAY_FAIL(self, rc, ENOMEM);
+		if (!MAY_FAIL(self, rc, ENOMEM))
+			goal_count(&self->goals[OWN_MEMORY]);
 		rc = ioas_unmap(FD, IOAS, iova, SLOT_BYTES, NULL);
 		MAY_FAIL(self, rc, ENOENT);
 	}
@@ -998,45 +1009,56 @@ static int move_device(void *data)
 		__u32 first = IOAS, second = self->second;
 
 		rc = mock_domain_replace(FD, DEV.stdev, &second);
-		MAY_FAIL(self, rc, ENOMEM);
+		if (!MAY_FAIL(self, rc, ENOMEM))
+			goal_count(&self->goals[DEVICE]);
 		rc = mock_domain_replace(FD, DEV.stdev, &first);
 		MAY_FAIL(self, rc, ENOMEM);
 	}
 	return 0;
 }
 
-static int (*const workers[])(void *data) = {
-	map_files, copy_files, map_own_memory, move_device,
-};
-
-static __u64 now_ms(void)
+/* One process, and the other, by turns */
+static int take_over(void *data)
 {
-	struct timespec now;
+	BUSY *self = data;
+	bool ours = false;
+	int rc;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+	while (!crowd_is_over(&self->crowd)) {
+		rc = ours ? change_process(FD) : ASK(CHANGE_PROCESS);
+		if (!MAY_FAIL(self, rc, EBUSY, EINVAL, ENOMEM))
+			goal_count(&self->goals[TAKEN]);
+		ours = !ours;
+	}
+	return 0;
 }
+
+static int (*const workers[])(void *data) = {
+	map_files, copy_files, map_own_memory, move_device, take_over,
+};
 
 TEST_F_TIMEOUT(busy, context_loses_no_charge, TIMEOUT)
 {
-	__u64 end = now_ms() + patience(PATIENCE_MS);
+	static const struct goal goals[NR_GOALS] = {
+		[TAKEN] = { "changes of process", 10 },
+		[FILES] = { "files", 50 },
+		[COPIES] = { "copies", 10 },
+		[OWN_MEMORY] = { "own memory", 2 },
+		[DEVICE] = { "moves of the device", 10 },
+	};
+	const struct goal *missed;
 	__u32 ioas = IOAS;
-	bool ours = false;
 	size_t i;
-	int rc;
 
+	memcpy(self->goals, goals, sizeof(goals));
 	for (i = 0; i < ARRAY_SIZE(workers); i++)
 		ASSERT_EQ(0, crowd_add(&self->crowd, workers[i], self));
-	while (self->moved < MOVES && now_ms() < end) {
-		rc = ours ? change_process(FD) : ASK(CHANGE_PROCESS);
-		MAY_FAIL(self, rc, EBUSY, EINVAL, ENOMEM);
-		ours = !ours;
-		if (!rc)
-			__atomic_fetch_add(&self->moved, 1, __ATOMIC_RELAXED);
-	}
+	missed = crowd_reach(&self->crowd, self->goals, NR_GOALS);
 	ASSERT_EQ(0, crowd_end(&self->crowd));
+	for (i = 0; i < NR_GOALS; i++)
+		TH_LOG("%s: %lu", self->goals[i].what, self->goals[i].times);
+	EXPECT_EQ(NULL, missed) TH_LOG("too few: %s", missed->what);
 	EXPECT_EQ(0, self->unexpected);
-	EXPECT_LT(2, self->moved);
 
 	/* what is left is all of one process, and goes away with the maps */
 	ASSERT_EQ(0, ioas_unmap_all(FD, self->second, NULL));

@@ -221,9 +221,10 @@ TEST_F(dirty_cuts, every_other_page_and_then_the_rest)
 
 TEST_F_TIMEOUT(dirty_cuts, random_reads_find_what_was_written_and_no_more, 60)
 {
-	__u32 state = 0x5eed;
+	__u32 state = chosen_seed(0x5eed);
 	unsigned int round, i;
 
+	TH_LOG("SEED=%u", state);
 	for (round = 0; round < RANDOM_ROUNDS; round++) {
 		unsigned int step = 1 << random_next(&state) % 6;
 		unsigned int page = random_next(&state) % NR_PAGES;

@@ -322,6 +322,8 @@ struct arena {
 	struct vfio_dev *devices[2];
 	__u32 ioases[2];
 	atomic_uint table;	/* comes and goes */
+	atomic_uint nr_moves;	/* that worked */
+	atomic_uint nr_tables;
 	atomic_int unexpected;
 };
 
@@ -331,10 +333,11 @@ struct worker {
 	__u32 random;
 };
 
-static void may_fail(struct arena *arena, int rc)
+static int may_fail(struct arena *arena, int rc)
 {
 	if (rc && rc != -EINVAL && rc != -EBUSY && rc != -ENOENT)
 		atomic_store(&arena->unexpected, rc);
+	return rc;
 }
 
 static int move_about(void *argument)
@@ -352,8 +355,9 @@ static int move_about(void *argument)
 
 		if (random / 2 % 4 == 3)
 			may_fail(arena, vfio_detach(dev));
-		else
-			may_fail(arena, vfio_attach(dev, pts[random / 2 % 4]));
+		else if (!may_fail(arena, vfio_attach(dev,
+						      pts[random / 2 % 4])))
+			arena->nr_moves++;
 	}
 	return 0;
 }
@@ -371,6 +375,7 @@ static int come_and_go(void *argument)
 		if (!hwpt_alloc(arena->iommufd, arena->devices[random % 2]->id,
 				arena->ioases[random / 2 % 2], 0, &table)) {
 			arena->table = table;
+			arena->nr_tables++;
 			sched_yield();
 			while (iommufd_destroy(arena->iommufd, table) ==
 			       -EBUSY) {
@@ -394,13 +399,15 @@ TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
 		.devices = { &self->a, &self->b },
 		.ioases = { self->ioas },
 	};
+	const __u32 seed = chosen_seed(1);
 	size_t i;
 
+	TH_LOG("SEED=%u", seed);
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &arena.ioases[1]));
 	for (i = 0; i != ARRAY_SIZE(runs); i++) {
 		workers[i] = (struct worker){
 			.arena = &arena,
-			.random = i + 1,
+			.random = seed_of_part(seed, i),
 		};
 		ASSERT_EQ(0, thread_call_start(&workers[i].call, runs[i],
 					       &workers[i]));
@@ -416,6 +423,9 @@ TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
 	for (i = 0; i != ARRAY_SIZE(runs); i++)
 		ASSERT_EQ(0, thread_call_end(&workers[i].call));
 	EXPECT_EQ(0, arena.unexpected);
+	EXPECT_LT(NR_ROUNDS / 10, arena.nr_moves);
+	EXPECT_LT(NR_ROUNDS / 10, arena.nr_tables);
+	TH_LOG("%u moves, %u page tables", arena.nr_moves, arena.nr_tables);
 	ASSERT_EQ(0, vfio_detach(&self->a));
 	ASSERT_EQ(0, vfio_detach(&self->b));
 	EXPECT_EQ(1, nr_ranges(self->iommufd, arena.ioases[0]));
