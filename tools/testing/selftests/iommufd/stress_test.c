@@ -5,7 +5,8 @@
  * processes exit or are killed. A call may lose against another and say so, but
  * what nobody unmaps stays as it is, and in the end nothing is left behind.
  *
- *   STRESS_SECONDS=n   how long, all variants together
+ *   STRESS_TURNS=n   how long: turns of a hundred calls and more, of each variant
+ *   SEED=n           of what the threads choose
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,8 +26,10 @@
 #include "mock_lib.h"
 #include "test_support.h"
 
-#define SECONDS 20
-#define VARIANTS 2
+#define TURNS 8
+#define CALLS_PER_TURN 100
+/* In seconds: whoever does nothing for so long, never will. */
+#define PATIENCE 30
 #define IOASES 3
 #define PROCESSES 3
 #define THREADS 2
@@ -114,6 +117,7 @@ struct arena {
 	__u32 stdevs[PROCESSES][THREADS];	/* 0: none */
 	unsigned long tried[STEPS];
 	unsigned long worked[STEPS];
+	unsigned long done[PROCESSES][THREADS];	/* calls that worked */
 	int unexpected;		/* an error that a call may not give */
 	enum step culprit;
 };
@@ -128,6 +132,7 @@ struct worker {
 	int file;
 	__u32 random;
 	__u32 *stdev;		/* whom it has attached, in the arena */
+	unsigned long *done;	/* the same */
 	int access;		/* -1: none */
 	__u32 pinned;		/* the access's number for it */
 	bool has_pinned;
@@ -566,6 +571,7 @@ static void take_step(struct worker *worker, enum step step)
 	__atomic_fetch_add(&arena->tried[step], 1, __ATOMIC_RELAXED);
 	if (!rc) {
 		__atomic_fetch_add(&arena->worked[step], 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(worker->done, 1, __ATOMIC_RELAXED);
 	} else if (!may_fail(step, -rc)) {
 		arena->culprit = step;
 		__atomic_store_n(&arena->unexpected, rc, __ATOMIC_RELEASE);
@@ -622,7 +628,7 @@ static char *own_parking(void)
 }
 
 static void start_workers(struct process *process, const struct worker *pattern,
-			  int number, unsigned int seed)
+			  int number, __u32 seed)
 {
 	char *memory = own_memory();
 	int i;
@@ -632,10 +638,11 @@ static void start_workers(struct process *process, const struct worker *pattern,
 
 		*worker = *pattern;
 		worker->stdev = &worker->arena->stdevs[number][i];
+		worker->done = &worker->arena->done[number][i];
 		worker->memory = memory;
 		worker->parking = own_parking();
 		worker->access = -1;
-		worker->random = seed * THREADS + i + 1;
+		worker->random = seed_of_part(seed, i);
 		if (pthread_create(&worker->thread, NULL, work, worker))
 			_exit(KSFT_FAIL);
 	}
@@ -650,7 +657,7 @@ static void join_workers(struct process *process)
 }
 
 static int spawn(struct process *process, const struct worker *pattern,
-		 int number, unsigned int seed)
+		 int number, __u32 seed)
 {
 	pid_t pid = fork();
 
@@ -786,6 +793,7 @@ static void kill_process(struct stage *stage, int number)
 		if (stdevs[i])
 			iommufd_destroy(stage->iommufd, stdevs[i]);
 		stdevs[i] = 0;
+		stage->arena->done[number][i] = 0;
 	}
 }
 
@@ -807,11 +815,61 @@ static int destroy_everything(int iommufd)
 	return left;
 }
 
-static long seconds_each(void)
+static unsigned int turns(void)
 {
-	const char *text = getenv("STRESS_SECONDS");
+	const char *text = getenv("STRESS_TURNS");
 
-	return (text ? strtol(text, NULL, 0) : SECONDS) / VARIANTS;
+	return text ? strtoul(text, NULL, 0) : TURNS;
+}
+
+static unsigned long calls_tried(const struct arena *arena)
+{
+	unsigned long calls = 0;
+	enum step step;
+
+	for (step = 0; step < STEPS; step++)
+		calls += __atomic_load_n(&arena->tried[step], __ATOMIC_RELAXED);
+	return calls;
+}
+
+static bool each_has_done_something(const struct arena *arena, int number)
+{
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		if (!__atomic_load_n(&arena->done[number][i], __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
+static bool each_step_has_worked(const struct arena *arena)
+{
+	enum step step;
+
+	for (step = 0; step < STEPS; step++)
+		if (!__atomic_load_n(&arena->worked[step], __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
+/* Waits for so many calls, and one that worked of each thread of a process. */
+static bool has_turned(const struct arena *arena, unsigned long calls,
+		       int number)
+{
+	time_t end = time(NULL) + patience(PATIENCE);
+	unsigned long now, before = 0;
+
+	for (;;) {
+		now = calls_tried(arena);
+		if (now >= calls && each_has_done_something(arena, number))
+			return true;
+		if (now != before)
+			end = time(NULL) + patience(PATIENCE);
+		before = now;
+		if (time(NULL) > end)
+			return false;
+		usleep(2000);
+	}
 }
 
 TEST_F_TIMEOUT(stress, leaves_nothing_behind, 3600)
@@ -819,9 +877,9 @@ TEST_F_TIMEOUT(stress, leaves_nothing_behind, 3600)
 	struct stage *stage = &self->stage;
 	struct process *processes = stage->processes;
 	struct arena *arena = stage->arena;
-	unsigned int turn = 0;
-	time_t end;
-	__u32 id;
+	unsigned int turn, last = turns();
+	__u32 seed = chosen_seed(1), id;
+	bool turned;
 	int i;
 
 	pattern_fill(stage->stable, STABLE_LENGTH, 1);
@@ -829,21 +887,31 @@ TEST_F_TIMEOUT(stress, leaves_nothing_behind, 3600)
 				 STABLE_LENGTH, STABLE_IOVA));
 	ASSERT_TRUE(is_stable(stage));
 
+	TH_LOG("SEED=%u", seed);
 	for (i = 0; i < PROCESSES; i++)
-		ASSERT_EQ(0, spawn(&processes[i], &stage->pattern, i, i));
-	end = time(NULL) + seconds_each();
-	while (time(NULL) < end && !arena->unexpected) {
-		usleep(200000);
-		disturb(turn++);
+		ASSERT_EQ(0, spawn(&processes[i], &stage->pattern, i,
+				   seed_of_part(seed, i)));
+	/* what works rarely gets some time more */
+	for (turn = 1; turn <= last || (turn <= 4 * last &&
+					!each_step_has_worked(arena)); turn++) {
+		i = turn / 4 % PROCESSES;
+		turned = has_turned(arena, turn * CALLS_PER_TURN, i);
+		EXPECT_TRUE(turned)
+			TH_LOG("turn %u, process %d", turn, i);
+		if (!turned || arena->unexpected)
+			break;
+		disturb(turn);
 		EXPECT_TRUE(is_stable(stage));
 		if (turn % 4)
 			continue;
 		/* one dies in the middle of whatever it does */
-		i = turn / 4 % PROCESSES;
 		kill_process(stage, i);
 		ASSERT_EQ(0, spawn(&processes[i], &stage->pattern, i,
-				   PROCESSES + turn));
+				   seed_of_part(seed, PROCESSES + turn)));
 	}
+	for (i = 0; i < PROCESSES; i++)
+		EXPECT_TRUE(has_turned(arena, 0, i))
+			TH_LOG("process %d has done nothing", i);
 	__atomic_store_n(&arena->over, true, __ATOMIC_RELAXED);
 	/* children of those that were killed have become ours */
 	while (waitpid(-1, NULL, 0) > 0)
@@ -852,9 +920,11 @@ TEST_F_TIMEOUT(stress, leaves_nothing_behind, 3600)
 	EXPECT_EQ(0, arena->unexpected)
 		TH_LOG("%s: %s", step_names[arena->culprit],
 		       strerror(-arena->unexpected));
-	for (i = 0; i < STEPS; i++)
+	for (i = 0; i < STEPS; i++) {
 		TH_LOG("%-16s %7lu calls, %7lu worked", step_names[i],
 		       arena->tried[i], arena->worked[i]);
+		EXPECT_LT(0, arena->worked[i]);
+	}
 	EXPECT_TRUE(is_stable(stage));
 	EXPECT_EQ(STABLE_LENGTH, vm_pinned());
 
@@ -884,20 +954,25 @@ TEST_F_TIMEOUT(stress, leaves_nothing_behind, 3600)
 	EXPECT_EQ(1, id);
 }
 
+#define CALLS_FOR_EACH_STEP 20000
+
 /* Nothing is shown by calls that never get anywhere. */
 TEST_F_TIMEOUT(stress, gets_somewhere_with_every_step, 120)
 {
 	struct arena *arena = self->stage.arena;
 	struct worker worker = self->stage.pattern;
-	time_t end = time(NULL) + 60;
+	unsigned long done = 0;
 	enum step step = 0;
+	unsigned int calls;
 
 	worker.stdev = &arena->stdevs[0][0];
 	worker.memory = own_memory();
 	worker.parking = own_parking();
 	worker.access = -1;
-	worker.random = 1;
-	while (step < STEPS && time(NULL) < end) {
+	worker.random = chosen_seed(1);
+	worker.done = &done;
+	TH_LOG("SEED=%u", worker.random);
+	for (calls = 0; step < STEPS && calls < CALLS_FOR_EACH_STEP; calls++) {
 		take_step(&worker, some_step(&worker));
 		while (step < STEPS && arena->worked[step])
 			step++;
