@@ -236,9 +236,12 @@ static int drop(struct guest *guest, enum part part)
  * Devices that ask for pages and raise events meanwhile
  */
 
+enum { RAISED, REQUESTED, NR_GOALS };
+
 struct noise {
 	struct crowd crowd;
 	const struct guest *guest;
+	struct goal goals[NR_GOALS];
 };
 
 static bool is_no_error(int rc)
@@ -255,6 +258,8 @@ static int raise_events(void *data)
 
 	while (!crowd_is_over(&noise->crowd) && is_no_error(rc)) {
 		rc = mock_trigger_vevent(rig->iommufd, rig->dev.idev);
+		if (!rc)
+			goal_count(&noise->goals[RAISED]);
 		sched_yield();
 	}
 	return is_no_error(rc) ? 0 : rc;
@@ -269,18 +274,28 @@ static int ask_for_pages(void *data)
 	while (!crowd_is_over(&noise->crowd) && is_no_error(rc)) {
 		rc = mock_trigger_iopf(rig->iommufd, rig->dev.idev, 1, 1,
 				       IOMMU_PGFAULT_PERM_READ, IOVA);
+		if (!rc)
+			goal_count(&noise->goals[REQUESTED]);
 		sched_yield();
 	}
 	return is_no_error(rc) ? 0 : rc;
 }
 
+/* As long as everything is there, both get somewhere. */
 static int noise_begin(struct noise *noise, const struct guest *guest)
 {
 	int rc;
 
-	*noise = (struct noise){ .guest = guest };
+	*noise = (struct noise){
+		.guest = guest,
+		.goals = { { "events", 1 }, { "requests", 1 } },
+	};
 	rc = crowd_add(&noise->crowd, raise_events, noise);
-	return rc ? rc : crowd_add(&noise->crowd, ask_for_pages, noise);
+	if (!rc)
+		rc = crowd_add(&noise->crowd, ask_for_pages, noise);
+	if (!rc && crowd_reach(&noise->crowd, noise->goals, NR_GOALS))
+		rc = -ENODATA;
+	return rc;
 }
 
 /*
@@ -318,7 +333,8 @@ FIXTURE_SETUP(life)
 
 	MAKE(mock_rig_make(&rig));
 	ASSERT_EQ(0, mock_rig_break(&rig));
-	self->random = 12345;
+	self->random = chosen_seed(12345);
+	TH_LOG("SEED=%u", self->random);
 	self->pins = pins_held();
 	self->devices = mock_devices();
 }
