@@ -926,10 +926,27 @@ TEST_F_TIMEOUT(dirty, a_call_that_fails_loses_nothing, 120)
  * Many threads
  */
 
-#define RACE_SECONDS 4
 #define RACE_SLOTS 8
 #define SLOT_BYTES (LENGTH / RACE_SLOTS)
 #define SLOTS_IOVA (64 * MIB)
+
+enum race_goal {
+	RACE_READ,
+	RACE_MAP,
+	RACE_UNMAP,
+	RACE_WRITE,
+	RACE_ENABLE,
+	RACE_ALLOC,
+	RACE_ENABLE_NEW,
+	RACE_READ_NEW,
+	RACE_DESTROY,
+	RACE_GUESS,
+	RACE_DMABUF,
+	RACE_MAP_DMABUF,
+	RACE_REVOKE,
+	RACE_UNMAP_DMABUF,
+	NR_RACE_GOALS,
+};
 
 struct arena {
 	struct crowd crowd;
@@ -938,16 +955,18 @@ struct arena {
 	__u32 hwpt;
 	__u32 idev;
 	char *va;
-	int dmabuf;
+	struct goal goals[NR_RACE_GOALS];
 	int unexpected;
 	const char *culprit;
 };
 
-static void judge(struct arena *arena, const char *who, int rc, int allowed)
+static void judge(struct arena *arena, enum race_goal goal, int rc, int allowed)
 {
-	if (rc && rc != allowed && !arena->unexpected) {
+	if (!rc) {
+		goal_count(&arena->goals[goal]);
+	} else if (rc != allowed && !arena->unexpected) {
 		arena->unexpected = rc;
-		arena->culprit = who;
+		arena->culprit = arena->goals[goal].what;
 	}
 }
 
@@ -959,7 +978,7 @@ static int race_reader(void *data)
 	__u32 flags = 0;
 
 	while (!crowd_is_over(&arena->crowd)) {
-		judge(arena, "read",
+		judge(arena, RACE_READ,
 		      hwpt_get_dirty_bitmap(arena->iommufd, arena->hwpt, flags,
 					    IOVA, length, 64, bitmap), 0);
 		madvise(bitmap, length / 8 / 64, MADV_DONTNEED);
@@ -972,19 +991,22 @@ static int race_reader(void *data)
 static int race_mapper(void *data)
 {
 	struct arena *arena = data;
-	unsigned int slot = 0;
+	unsigned int slot = 0, old;
+	int rc;
 
 	while (!crowd_is_over(&arena->crowd)) {
 		slot = (slot + 1) % RACE_SLOTS;
-		judge(arena, "map",
+		judge(arena, RACE_MAP,
 		      ioas_map_at(arena->iommufd, arena->ioas,
 				  arena->va + slot * SLOT_BYTES, SLOT_BYTES,
 				  SLOTS_IOVA + slot * SLOT_BYTES), -EEXIST);
-		slot = (slot + 5) % RACE_SLOTS;
-		judge(arena, "unmap",
-		      ioas_unmap(arena->iommufd, arena->ioas,
-				 SLOTS_IOVA + slot * SLOT_BYTES, SLOT_BYTES,
-				 NULL), -ENOENT);
+		old = (slot + 5) % RACE_SLOTS;
+		rc = ioas_unmap(arena->iommufd, arena->ioas,
+				SLOTS_IOVA + old * SLOT_BYTES, SLOT_BYTES,
+				NULL);
+		/* the other one is at it */
+		if (rc != -EBUSY)
+			judge(arena, RACE_UNMAP, rc, -ENOENT);
 	}
 	return 0;
 }
@@ -997,12 +1019,12 @@ static int race_writer(void *data)
 
 	memset(marks, 0x5a, sizeof(marks));
 	while (!crowd_is_over(&arena->crowd)) {
-		judge(arena, "write",
+		judge(arena, RACE_WRITE,
 		      mock_dirty(arena->iommufd, arena->hwpt,
 				 turn & 1 ? SLOTS_IOVA : IOVA, LENGTH,
 				 SMALL_PAGE, marks, NULL), -EINVAL);
 		if (!(++turn % 8))
-			judge(arena, "enable",
+			judge(arena, RACE_ENABLE,
 			      hwpt_set_dirty_tracking(arena->iommufd,
 						      arena->hwpt,
 						      turn & 8 ? ENABLE : 0),
@@ -1022,15 +1044,15 @@ static int race_destroyer(void *data)
 	while (!crowd_is_over(&arena->crowd)) {
 		rc = hwpt_alloc(arena->iommufd, arena->idev, arena->ioas,
 				IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &hwpt);
-		judge(arena, "alloc", rc, 0);
+		judge(arena, RACE_ALLOC, rc, 0);
 		if (rc)
 			break;
-		judge(arena, "enable another",
+		judge(arena, RACE_ENABLE_NEW,
 		      hwpt_set_dirty_tracking(arena->iommufd, hwpt, ENABLE), 0);
-		judge(arena, "read another",
+		judge(arena, RACE_READ_NEW,
 		      hwpt_get_dirty_bitmap(arena->iommufd, hwpt, 0, IOVA,
 					    LENGTH, SMALL_PAGE, bits), 0);
-		judge(arena, "destroy",
+		judge(arena, RACE_DESTROY,
 		      iommufd_destroy(arena->iommufd, hwpt), 0);
 	}
 	return 0;
@@ -1049,7 +1071,7 @@ static int race_guesser(void *data)
 		rc = hwpt_get_dirty_bitmap(arena->iommufd, id, 0, IOVA, LENGTH,
 					   SMALL_PAGE, bits);
 		if (rc != -EOPNOTSUPP)
-			judge(arena, "guess", rc, -ENOENT);
+			judge(arena, RACE_GUESS, rc, -ENOENT);
 	}
 	return 0;
 }
@@ -1065,16 +1087,17 @@ static int race_revoker(void *data)
 		dmabuf = mock_dmabuf(arena->iommufd, 64 * SMALL_PAGE,
 				     O_CLOEXEC | O_RDWR);
 		if (dmabuf < 0) {
-			judge(arena, "dma-buf", dmabuf, 0);
+			judge(arena, RACE_DMABUF, dmabuf, 0);
 			break;
 		}
-		judge(arena, "map a dma-buf",
+		judge(arena, RACE_DMABUF, 0, 0);
+		judge(arena, RACE_MAP_DMABUF,
 		      ioas_map_file(arena->iommufd, arena->ioas,
 				    MAP_RW | MAP_AT, dmabuf, 0,
 				    64 * SMALL_PAGE, &iova), 0);
-		judge(arena, "revoke",
+		judge(arena, RACE_REVOKE,
 		      mock_dmabuf_revoke(arena->iommufd, dmabuf, true), 0);
-		judge(arena, "unmap a dma-buf",
+		judge(arena, RACE_UNMAP_DMABUF,
 		      ioas_unmap(arena->iommufd, arena->ioas, iova,
 				 64 * SMALL_PAGE, NULL), 0);
 		close(dmabuf);
@@ -1094,13 +1117,33 @@ TEST_F_TIMEOUT(dirty, reading_races_with_whatever_changes, 90)
 		.hwpt = HWPT,
 		.idev = DEV.idev,
 		.va = VA,
+		.goals = {
+			[RACE_READ] = { "read", 20 },
+			[RACE_MAP] = { "map", 20 },
+			[RACE_UNMAP] = { "unmap", 20 },
+			[RACE_WRITE] = { "write", 20 },
+			[RACE_ENABLE] = { "enable", 20 },
+			[RACE_ALLOC] = { "alloc", 20 },
+			[RACE_ENABLE_NEW] = { "enable another", 20 },
+			[RACE_READ_NEW] = { "read another", 20 },
+			[RACE_DESTROY] = { "destroy", 20 },
+			[RACE_GUESS] = { "guess", 20 },
+			[RACE_DMABUF] = { "dma-buf", 20 },
+			[RACE_MAP_DMABUF] = { "map a dma-buf", 20 },
+			[RACE_REVOKE] = { "revoke", 20 },
+			[RACE_UNMAP_DMABUF] = { "unmap a dma-buf", 20 },
+		},
 	};
+	const struct goal *missed;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(parts); i++)
 		ASSERT_EQ(0, crowd_add(&arena.crowd, parts[i], &arena));
-	sleep(RACE_SECONDS);
+	missed = crowd_reach(&arena.crowd, arena.goals, NR_RACE_GOALS);
 	ASSERT_EQ(0, crowd_end(&arena.crowd));
+	for (i = 0; i < NR_RACE_GOALS; i++)
+		TH_LOG("%-16s %6lu", arena.goals[i].what, arena.goals[i].times);
+	EXPECT_EQ(NULL, missed) TH_LOG("too few: %s", missed->what);
 	EXPECT_EQ(0, arena.unexpected) TH_LOG("%s", arena.culprit);
 
 	/* and what is there works as before */
