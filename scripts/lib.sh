@@ -87,6 +87,19 @@ lock() {
 	flock "$fd"
 }
 
+# debian_sources SUITE...: for apt, the one place that packages come from
+debian_sources() {
+	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	[[ -f $keyring ]] || die "$keyring is missing (package debian-archive-keyring)"
+	cat <<-END
+	Types: deb
+	URIs: ${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+	Suites: $*
+	Components: main
+	Signed-By: $keyring
+	END
+}
+
 # kernel_version DIR: "7.3.4" from the Makefile of a kernel tree.
 kernel_version() {
 	[[ -f $1/Makefile && -f $1/Kbuild && -d $1/drivers/iommu ]] || return 1
