@@ -35,7 +35,7 @@ help:
 	@echo "              coverage, kcsan)"
 	@echo "make arm64    a kernel for Arm, as the tests boot it"
 	@echo "make clean    remove builds; the unpacked base, downloads and what ccache has"
-	@echo "              stay (distclean: all)"
+	@echo "              stay, and roots (distclean: all)"
 	@echo
 	@echo "KDIR=path             use this Linux 7.2 or 7.3 tree as the base (it is not changed)"
 	@echo "BASE=7.2              use this series of Debian's kernel source"
@@ -99,4 +99,4 @@ clean:
 	rm -rf $(CACHE)/build-* $(CACHE)/tree-* $(CACHE)/plain-* $(CACHE)/results $(CACHE)/staging.*
 
 distclean: clean
-	rm -rf $(CACHE)/base-* $(CACHE)/stock-* $(CACHE)/ccache $(CACHE)/dl $(CACHE)/apt $(CACHE)/lock
+	rm -rf $(CACHE)/base-* $(CACHE)/stock-* $(CACHE)/ccache $(CACHE)/dl $(CACHE)/apt $(CACHE)/lock $(CACHE)/roots
