@@ -8,12 +8,14 @@ export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES REQUIRE
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
+.PHONY: help deps tree kernel run demo-qemu check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
 .NOTPARALLEL:
 
 help:
 	@echo "make run      boot a VM and watch two devices do DMA through /dev/iommu"
 	@echo "              (ARCH=arm64: one, behind an SMMUv3 that a guest has for itself)"
+	@echo "make demo-qemu   boot a VM in which Debian's QEMU, two versions of it, gives a guest"
+	@echo "              of its own a disk by /dev/iommu; takes minutes"
 	@echo "make check    what a change has to pass: our tests, KUnit, the base's VFIO selftests"
 	@echo "              (SUITES='iommufd kunit vfio module plain arm64' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
@@ -56,6 +58,10 @@ ARCH ?= x86_64
 run: deps
 	@[[ $(ARCH) != arm64 ]] || scripts/install-deps --for armvm
 	@scripts/demo --arch $(ARCH)
+
+demo-qemu:
+	@scripts/install-deps --for build,vm,root
+	@scripts/demo-qemu
 
 check: deps
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" arm64 "|" matrix ")* ]] || scripts/install-deps --for armvm
