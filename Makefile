@@ -17,7 +17,7 @@ help:
 	@echo "make demo-qemu   boot a VM in which Debian's QEMU, two versions of it, gives a guest"
 	@echo "              of its own a disk by /dev/iommu; takes minutes"
 	@echo "make check    what a change has to pass: our tests, KUnit, the base's VFIO selftests"
-	@echo "              (SUITES='iommufd kunit vfio module plain arm64' to choose; by that"
+	@echo "              (SUITES='iommufd kunit vfio module plain arm64 clients' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
 	@echo "              and matrix)"
 	@echo "              REQUIRE=all: none may be skipped without a reason, and all be there"
@@ -64,6 +64,7 @@ demo-qemu:
 	@scripts/demo-qemu
 
 check: deps
+	@[[ -n "$(SUITES)" && " $(SUITES) " != *" clients "* ]] || scripts/install-deps --for root
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" arm64 "|" matrix ")* ]] || scripts/install-deps --for armvm
 	@scripts/check $(SUITES)
 
