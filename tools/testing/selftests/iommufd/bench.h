@@ -55,6 +55,8 @@ struct backend {
 	/* What was written to since the last time, in 4 KiB; may be NULL. */
 	int (*read_dirty)(__u64 iova, size_t length, void *bitmap, __u64 *cost);
 	bool mock;		/* has the kernel's test device */
+	/* The same with a container of the old type1; may be NULL. */
+	const struct backend *old_type1;
 	/* As little as an ioctl can do. */
 	int (*idle)(__u64 *cost);
 };
@@ -87,6 +89,7 @@ struct test_case {
 	bool file;
 	bool by_address;	/* though it is a file's */
 	bool mock;		/* for backends with the test device */
+	bool old_type1;		/* for those that have one */
 	size_t length;
 	size_t part;		/* of it, that is copied, or a thread's */
 	const struct thread_work *work;

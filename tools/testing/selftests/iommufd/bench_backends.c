@@ -288,6 +288,47 @@ static int container_backend_idle(__u64 *cost)
 	return timed_ioctl(container.fd, VFIO_GET_API_VERSION, NULL, cost);
 }
 
+/*
+ * -- the same with the old type1 --
+ *
+ * A file of /dev/iommu is a container on each kernel that has one, whoever has
+ * /dev/vfio/vfio.
+ */
+
+static int iommufd_old_type1_open(const char *bdf)
+{
+	return container_open_as(&container, "/dev/iommu", VFIO_TYPE1_IOMMU,
+				 bdf);
+}
+
+static int vfio_old_type1_open(const char *bdf)
+{
+	int rc = container_open_as(&container, "/dev/vfio/vfio",
+				   VFIO_TYPE1_IOMMU, bdf);
+
+	if (!rc && container_is_iommufd(&container)) {
+		container_close(&container);
+		rc = -ENODEV;
+	}
+	return rc;
+}
+
+static const struct backend iommufd_old_type1 = {
+	.name = "iommufd",
+	.open = iommufd_old_type1_open,
+	.close = container_backend_close,
+	.map = container_backend_map,
+	.unmap = container_backend_unmap,
+};
+
+static const struct backend vfio_old_type1 = {
+	.name = "vfio-type1",
+	.open = vfio_old_type1_open,
+	.close = container_backend_close,
+	.map = container_backend_map,
+	.unmap = container_backend_unmap,
+};
+
 const struct backend backends[NR_BACKENDS] = {
 	{
 		.name = "iommufd",
@@ -300,6 +341,7 @@ const struct backend backends[NR_BACKENDS] = {
 		.change_process = iommufd_backend_change_process,
 		.fill = iommufd_backend_fill,
 		.clear = iommufd_backend_clear,
+		.old_type1 = &iommufd_old_type1,
 		.idle = iommufd_backend_idle,
 	}, {
 		.name = "iommufd-mock",
@@ -320,6 +362,7 @@ const struct backend backends[NR_BACKENDS] = {
 		.map = container_backend_map,
 		.unmap = container_backend_unmap,
 		.unmap_all = container_backend_unmap_all,
+		.old_type1 = &vfio_old_type1,
 		.idle = container_backend_idle,
 	}, {
 		.name = "iommufd-compat",

@@ -82,6 +82,12 @@ static const struct test_case cases[] = {
 	  SECOND_TABLE, BULK, .kind = PAGES_THP, .length = 256 * MIB },
 	{ "second-table-small", "second page table for 64 MiB of scattered 4 KiB pages",
 	  SECOND_TABLE, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "old-type1", "256 MiB of hugetlb pages, in a container of the old type1",
+	  MAP_UNMAP, BULK, .kind = PAGES_HUGETLB, .length = 256 * MIB,
+	  .old_type1 = true },
+	{ "old-type1-2m", "a hugetlb page of 2 MiB, the same, as DPDK does it",
+	  MAP_UNMAP, CALL, .kind = PAGES_HUGETLB, .length = HUGE_PAGE,
+	  .old_type1 = true },
 	{ "page", "one page of 4 KiB",
 	  MAP_UNMAP, CALL, .kind = PAGES_SMALL, .length = SMALL_PAGE },
 	{ "64k", "64 KiB of scattered 4 KiB pages",
@@ -230,7 +236,8 @@ static bool report(const struct test_case *test, const struct backend *backend,
 
 static bool has_case(int i, const struct test_case *test)
 {
-	return usable[i] && (!test->mock || backends[i].mock);
+	return usable[i] && (!test->mock || backends[i].mock) &&
+	       (!test->old_type1 || backends[i].old_type1);
 }
 
 static bool any_has_case(const struct test_case *test)
@@ -243,9 +250,15 @@ static bool any_has_case(const struct test_case *test)
 	return false;
 }
 
+static const struct backend *backend_for(const struct test_case *test, int i)
+{
+	return test->old_type1 ? backends[i].old_type1 : &backends[i];
+}
+
 /* All backends get the same memory. */
 static bool run_case(const struct test_case *test)
 {
+	const struct backend *backend;
 	struct source source;
 	bool ok = true;
 	int i, rc;
@@ -260,8 +273,9 @@ static bool run_case(const struct test_case *test)
 	for (i = 0; i < ARRAY_SIZE(backends); i++) {
 		if (!has_case(i, test))
 			continue;
-		ok &= report(test, &backends[i],
-			     rc ? rc : measure(test, &backends[i], &source));
+		backend = backend_for(test, i);
+		ok &= report(test, backend,
+			     rc ? rc : measure(test, backend, &source));
 	}
 	if (!rc)
 		source_free(&source);

@@ -61,22 +61,29 @@ int container_open_device(struct vfio_container *container, const char *bdf)
 	return container->device < 0 ? -errno : 0;
 }
 
-int container_open(struct vfio_container *container, const char *bdf)
+int container_open_as(struct vfio_container *container, const char *path,
+		      unsigned long type, const char *bdf)
 {
 	int rc;
 
-	rc = container_open_file(container, "/dev/vfio/vfio");
+	rc = container_open_file(container, path);
 	if (rc)
 		return rc;
 	/* The IOMMU's type can be set once there is a group. */
 	rc = container_open_group(container, bdf) ?: container_join(container);
 	if (!rc)
-		rc = container_set_iommu(container, VFIO_TYPE1v2_IOMMU);
+		rc = container_set_iommu(container, type);
 	if (!rc)
 		rc = container_open_device(container, bdf);
 	if (rc)
 		container_close(container);
 	return rc;
+}
+
+int container_open(struct vfio_container *container, const char *bdf)
+{
+	return container_open_as(container, "/dev/vfio/vfio",
+				 VFIO_TYPE1v2_IOMMU, bdf);
 }
 
 void container_close(struct vfio_container *container)

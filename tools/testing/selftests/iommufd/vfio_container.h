@@ -20,6 +20,9 @@ struct vfio_container {
 
 /* A container for the device, and the device open in it; type1v2. */
 int container_open(struct vfio_container *container, const char *bdf);
+/* The same of the file at @path, and of this type. */
+int container_open_as(struct vfio_container *container, const char *path,
+		      unsigned long type, const char *bdf);
 void container_close(struct vfio_container *container);
 
 /* The same step by step, in this order. */
