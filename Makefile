@@ -8,7 +8,7 @@ export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES REQUIRE
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run demo-qemu check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
+.PHONY: help deps tree kernel run demo-dpdk demo-qemu check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
 .NOTPARALLEL:
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo "              (ARCH=arm64: one, behind an SMMUv3 that a guest has for itself)"
 	@echo "make demo-qemu   boot a VM in which Debian's QEMU, two versions of it, gives a guest"
 	@echo "              of its own a disk by /dev/iommu; takes minutes"
+	@echo "make demo-dpdk   boot a VM in which Debian's DPDK, two versions of it, drives two NICs"
+	@echo "              through iommufd's container, and through VFIO's; takes minutes"
 	@echo "make check    what a change has to pass: our tests, KUnit, the base's VFIO selftests"
 	@echo "              (SUITES='iommufd kunit vfio module plain arm64 clients' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
@@ -62,6 +64,9 @@ run: deps
 demo-qemu:
 	@scripts/install-deps --for build,vm,root
 	@scripts/demo-qemu
+demo-dpdk:
+	@scripts/install-deps --for build,vm,root
+	@scripts/demo-dpdk
 
 check: deps
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *" clients "* ]] || scripts/install-deps --for root
