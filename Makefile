@@ -21,7 +21,7 @@ help:
 	@echo "make check    what a change has to pass: our tests, KUnit, the base's VFIO selftests"
 	@echo "              (SUITES='iommufd kunit vfio module plain arm64 clients' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
-	@echo "              and matrix)"
+	@echo "              matrix, and trinity, which calls what it likes)"
 	@echo "              REQUIRE=all: none may be skipped without a reason, and all be there"
 	@echo "make check-refresh   how many tests there are, into scripts/required-lists/"
 	@echo "make coverage which lines of the engine our tests and KUnit reach"
@@ -69,7 +69,7 @@ demo-dpdk:
 	@scripts/demo-dpdk
 
 check: deps
-	@[[ -n "$(SUITES)" && " $(SUITES) " != *" clients "* ]] || scripts/install-deps --for root
+	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" clients "|" trinity ")* ]] || scripts/install-deps --for root
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" arm64 "|" matrix ")* ]] || scripts/install-deps --for armvm
 	@scripts/check $(SUITES)
 
