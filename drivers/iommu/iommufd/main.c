@@ -39,6 +39,7 @@
 #include "object.h"
 #include "option.h"
 #include "pasid.h"
+#include "engine/populate.h"
 #include "engine/source.h"
 #include "sw_msi.h"
 #include "test_hooks.h"
@@ -450,9 +451,12 @@ static int __init iommufd_init(void)
 	rc = iommufd_user_memory_init();
 	if (rc)
 		goto err_area_cache;
-	rc = iommufd_test_init();
+	rc = iommufd_populate_init();
 	if (rc)
 		goto err_user_memory;
+	rc = iommufd_test_init();
+	if (rc)
+		goto err_populate;
 	rc = misc_register(&iommufd_misc);
 	if (rc)
 		goto err_test;
@@ -465,6 +469,8 @@ err_misc:
 	misc_deregister(&iommufd_misc);
 err_test:
 	iommufd_test_exit();
+err_populate:
+	iommufd_populate_exit();
 err_user_memory:
 	iommufd_user_memory_exit();
 err_area_cache:
@@ -477,6 +483,7 @@ static void __exit iommufd_exit(void)
 	main_deregister_vfio();
 	misc_deregister(&iommufd_misc);
 	iommufd_test_exit();
+	iommufd_populate_exit();
 	iommufd_user_memory_exit();
 	iommufd_area_cache_exit();
 }

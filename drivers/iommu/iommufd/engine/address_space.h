@@ -16,6 +16,8 @@
  *  pinned     one linear range of a source and what of it is pinned, see pinned.h
  *  pin        a claim on a range of its pages; they stay where they are as long
  *             as one pin covers them
+ *  populate   have pages there that were not, without pinning them, see populate.h
+ *  helper     a task that populates while the caller pins
  *  area       a mapped range of IOVA, with the memory that it shows, see area.h
  *  cut        what makes two areas of one, both mapped as it was
  *  split      what makes small entries of a large one in a page table, so that an
@@ -64,6 +66,7 @@
  *                                  also inside the mutex of an iommu_group
  *   iommufd_veventq::lock          events; where sleeping is not allowed, too
  *   iommufd_ctx::mmap_ranges lock  what can be mapped from the file
+ *   iommufd_crew::lock             which helper populates what
  *   iommufd_ctx::objects lock      leaf: never held across anything
  *
  * Map and unmap hold the followers for reading while they change page tables, so

@@ -32,6 +32,7 @@
 
 #include "account.h"
 #include "pinned.h"
+#include "populate.h"
 #include "source.h"
 #include "test_hooks.h"
 
@@ -104,12 +105,106 @@ static long file_append_folios(struct iommufd_run_builder *runs,
 	return npages - left;
 }
 
-static int file_pin_range(struct file_memory *mem, loff_t start,
-			  unsigned long npages, struct iommufd_scratch *scratch,
+/* -- populating -- */
+
+/* Pages of the file, whoever fills it */
+static unsigned long file_nr_missed(struct iommufd_pinned *pinned)
+{
+	return READ_ONCE(to_file_memory(pinned)->file->f_mapping->nrpages);
+}
+
+static loff_t file_page_offset(struct iommufd_pinned *pinned,
+			       unsigned long page)
+{
+	return pinned->start + ((loff_t)page << PAGE_SHIFT);
+}
+
+static unsigned long file_page_size(struct file *file)
+{
+	return is_file_hugepages(file) ? huge_page_size(hstate_file(file)) :
+					 PAGE_SIZE;
+}
+
+static unsigned long file_populate_end(struct iommufd_pinned *pinned,
+				       unsigned long first, unsigned long end,
+				       unsigned long *chunk_npages)
+{
+	struct file *file = to_file_memory(pinned)->file;
+	loff_t left = i_size_read(file_inode(file)) -
+		      file_page_offset(pinned, first);
+
+	*chunk_npages = max(*chunk_npages, file_page_size(file) >> PAGE_SHIFT);
+	return left < 0 ? first : min(end, first + (left >> PAGE_SHIFT));
+}
+
+/* How many pages are in folios, of which the first is not counted from its start */
+static unsigned long file_count_pages(struct folio **folios,
+				      unsigned int nr_folios,
+				      unsigned long first)
+{
+	unsigned long npages = 0;
+
+	while (nr_folios--)
+		npages += folio_nr_pages(*folios++);
+	return npages - first;
+}
+
+static int file_populate_range(struct file_memory *mem, loff_t start,
+			       unsigned long npages,
+			       struct iommufd_scratch *scratch)
+{
+	loff_t end = start + ((loff_t)npages << PAGE_SHIFT);
+	struct folio **folios = scratch->entries;
+	unsigned long count;
+	pgoff_t offset;
+	long nr;
+
+	while (start < end) {
+		nr = memfd_pin_folios(mem->file, start, end - 1, folios,
+				      scratch->nr_max, &offset);
+		if (nr <= 0)
+			return nr ?: -EINVAL;
+		count = file_count_pages(folios, nr, offset >> PAGE_SHIFT);
+		unpin_folios(folios, nr);
+		start += (loff_t)count << PAGE_SHIFT;
+	}
+	return 0;
+}
+
+static int file_populate(struct iommufd_pinned *pinned, unsigned long first,
+			 unsigned long npages)
+{
+	struct iommufd_scratch scratch __uninitialized;
+	int rc;
+
+	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
+	rc = file_populate_range(to_file_memory(pinned),
+				 file_page_offset(pinned, first), npages,
+				 &scratch);
+	iommufd_scratch_free(&scratch);
+	return rc;
+}
+
+static const struct iommufd_populate_ops file_populate_ops = {
+	.nr_missed = file_nr_missed,
+	.end = file_populate_end,
+	.populate = file_populate,
+};
+
+/* -- pinning -- */
+
+static int file_pin_range(struct file_memory *mem, unsigned long first,
+			  unsigned long npages, struct iommufd_pin_steps *steps,
+			  struct iommufd_scratch *scratch,
 			  struct iommufd_run_builder *runs)
 {
+	loff_t start = file_page_offset(&mem->pinned, first);
+	unsigned long end = first + npages;
+
 	while (npages) {
-		unsigned long step = min(npages, STEP_BYTES >> PAGE_SHIFT);
+		unsigned long step = min(iommufd_pin_step(steps, end - npages,
+							  runs),
+					 STEP_BYTES >> PAGE_SHIFT);
 		pgoff_t offset;
 		long nr;
 
@@ -141,13 +236,16 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	struct file_memory *mem = to_file_memory(pinned);
 	unsigned long npages = last - first + 1;
 	struct iommufd_scratch scratch __uninitialized;
+	struct iommufd_pin_steps steps __uninitialized;
 	int rc;
 
 	if (!mem->file)
 		return -EINVAL;
 	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
-	rc = file_pin_range(mem, pinned->start + ((loff_t)first << PAGE_SHIFT),
-			    npages, &scratch, runs);
+	iommufd_pin_steps_begin(&steps, pinned, first, npages,
+				&file_populate_ops);
+	rc = file_pin_range(mem, first, npages, &steps, &scratch, runs);
+	iommufd_pin_steps_end(&steps);
 	iommufd_scratch_free(&scratch);
 	return rc;
 }

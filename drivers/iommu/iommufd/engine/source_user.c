@@ -5,15 +5,19 @@
  * Owns the account, whose mm is the process. Called through iommufd_source_ops
  * by the pinned-memory object.
  */
+#include <linux/hugetlb.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/userfaultfd_k.h>
 
 #include "account.h"
 #include "pinned.h"
+#include "populate.h"
 #include "source.h"
 #include "test_hooks.h"
 
@@ -151,13 +155,122 @@ static long user_pin_remote(struct user_memory *mem, unsigned long va,
 			    pinned;
 }
 
-static int user_pin_range(struct user_memory *mem, unsigned long va,
+/* -- populating -- */
+
+static unsigned long user_nr_missed(struct iommufd_pinned *pinned)
+{
+	return current->min_flt + current->maj_flt;
+}
+
+/*
+ * Of other files, and where a user fault descriptor watches, it may be user
+ * space that has the memory there.
+ */
+static bool user_vma_can_be_populated(const struct user_memory *mem,
+				      struct vm_area_struct *vma)
+{
+	vm_flags_t needed = mem->pinned.writable ? VM_WRITE : VM_READ;
+
+	if (!(vma->vm_flags & needed) || userfaultfd_armed(vma) ||
+	    vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return false;
+	return vma_is_anonymous(vma) || is_vm_hugetlb_page(vma) ||
+	       (vma->vm_file && shmem_mapping(vma->vm_file->f_mapping));
+}
+
+static unsigned long user_page_address(struct iommufd_pinned *pinned,
+				       unsigned long page)
+{
+	return untagged_addr(pinned->start) + (page << PAGE_SHIFT);
+}
+
+/* Up to a hole, and to where pages have another size */
+static unsigned long user_populate_end(struct iommufd_pinned *pinned,
+				       unsigned long first, unsigned long end,
+				       unsigned long *chunk_npages)
+{
+	unsigned long va = user_page_address(pinned, first), next = va;
+	unsigned long end_va = user_page_address(pinned, end), size = 0;
+	struct user_memory *mem = to_user_memory(pinned);
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+
+	vma_iter_init(&vmi, current->mm, va);
+	mmap_read_lock(current->mm);
+	for_each_vma_range(vmi, vma, end_va) {
+		if (vma->vm_start > next ||
+		    !user_vma_can_be_populated(mem, vma))
+			break;
+		if (!size)
+			size = vma_kernel_pagesize(vma);
+		if (vma_kernel_pagesize(vma) != size)
+			break;
+		next = min(vma->vm_end, end_va);
+	}
+	mmap_read_unlock(current->mm);
+	*chunk_npages = max(*chunk_npages, size >> PAGE_SHIFT);
+	return first + ((next - va) >> PAGE_SHIFT);
+}
+
+/* All that pinning does to memory is done to it, and then it is let go again. */
+static int user_populate_range(struct user_memory *mem, unsigned long va,
+			       unsigned long npages,
+			       struct iommufd_scratch *scratch)
+{
+	struct page **pages = scratch->entries;
+	long nr;
+
+	while (npages) {
+		nr = pin_user_pages(va, min(npages, scratch->nr_max),
+				    user_gup_flags(mem) | FOLL_NOWAIT, pages);
+		if (nr <= 0)
+			return nr;
+		unpin_user_pages(pages, nr);
+		va += nr << PAGE_SHIFT;
+		npages -= nr;
+	}
+	return 0;
+}
+
+static int user_populate(struct iommufd_pinned *pinned, unsigned long first,
+			 unsigned long npages)
+{
+	struct iommufd_scratch scratch __uninitialized;
+	int rc;
+
+	iommufd_scratch_init(&scratch, npages, sizeof(struct page *));
+	rc = mmap_read_lock_killable(current->mm);
+	if (!rc) {
+		rc = user_populate_range(to_user_memory(pinned),
+					 user_page_address(pinned, first),
+					 npages, &scratch);
+		mmap_read_unlock(current->mm);
+	}
+	iommufd_scratch_free(&scratch);
+	return rc;
+}
+
+static const struct iommufd_populate_ops user_populate_ops = {
+	.nr_missed = user_nr_missed,
+	.end = user_populate_end,
+	.populate = user_populate,
+};
+
+/* -- pinning -- */
+
+static int user_pin_range(struct user_memory *mem, unsigned long first,
 			  unsigned long left, bool borrowed,
+			  struct iommufd_pin_steps *steps,
 			  struct iommufd_scratch *scratch,
 			  struct iommufd_run_builder *runs)
 {
+	unsigned long end = first + left;
+	unsigned long va = mem->pinned.start + (first << PAGE_SHIFT);
+
 	while (left) {
-		unsigned long step = min(left, IOMMUFD_RUN_MAX_NPAGES);
+		unsigned long step = min(iommufd_pin_step(steps, end - left,
+							  runs),
+					 IOMMUFD_RUN_MAX_NPAGES);
 		long npages;
 
 		if (fatal_signal_pending(current))
@@ -202,14 +315,18 @@ user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
 	struct user_memory *mem = to_user_memory(pinned);
 	unsigned long npages = last - first + 1;
 	struct iommufd_scratch scratch __uninitialized;
+	struct iommufd_pin_steps steps __uninitialized;
 	int rc;
 
 	if (borrowed && !mmget_not_zero(user_memory_mm(mem)))
 		return -EFAULT;
 	iommufd_scratch_init(&scratch, npages,
 			     borrowed ? sizeof(struct page *) : OWN_ENTRY_SIZE);
-	rc = user_pin_range(mem, pinned->start + (first << PAGE_SHIFT), npages,
-			    borrowed, &scratch, runs);
+	iommufd_pin_steps_begin(&steps, pinned, first, npages,
+				borrowed ? NULL : &user_populate_ops);
+	rc = user_pin_range(mem, first, npages, borrowed, &steps, &scratch,
+			    runs);
+	iommufd_pin_steps_end(&steps);
 	iommufd_scratch_free(&scratch);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
