@@ -78,6 +78,21 @@ int late_page_open(struct late_page *page, enum late late, const void *content,
 	return rc;
 }
 
+int late_page_open_at(struct late_page *page, char *va)
+{
+	int rc;
+
+	page->late = LATE_PAGE;
+	page->va = va;
+	page->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (page->uffd < 0)
+		return -errno;
+	rc = watch(page);
+	if (rc)
+		close(page->uffd);
+	return rc;
+}
+
 void late_page_close(struct late_page *page)
 {
 	close(page->uffd);

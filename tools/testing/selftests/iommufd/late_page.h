@@ -26,6 +26,11 @@ bool late_pages_available(void);
 /* @content, for LATE_WRITE, is what the page begins with. */
 int late_page_open(struct late_page *page, enum late late, const void *content,
 		   size_t length);
+/*
+ * A page of what is mapped already is late when it is first used; the test ends
+ * that by closing @uffd.
+ */
+int late_page_open_at(struct late_page *page, char *va);
 void late_page_close(struct late_page *page);
 
 /* Does somebody wait for it by now? Waits for that itself so long. */
