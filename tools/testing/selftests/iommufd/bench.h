@@ -69,6 +69,7 @@ enum unit {
 	PERCENT,		/* of what is mapped */
 	PERCENT_OF_ALL,		/* of what else a sample says */
 	THREADS,		/* what two do is worth so many of one */
+	HELPED,			/* time, in that which one takes */
 };
 
 struct thread_work;
@@ -163,7 +164,7 @@ run_case_t run_map_unmap, run_zero_page, run_second_table, run_among_many;
 run_case_t run_unmap_all, run_copy, run_change_process, run_idle;
 run_case_t run_access_rw, run_access_pin, run_unmap_all_dmabuf;
 run_case_t run_read_dirty, run_read_dirty_of_many;
-run_case_t run_memory, run_threads;
+run_case_t run_memory, run_threads, run_helped;
 
 extern const struct thread_work thread_maps, thread_maps_untouched;
 extern const struct thread_work thread_copies, thread_reads, thread_idles;

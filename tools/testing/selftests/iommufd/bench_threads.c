@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cases: two threads on two processors
+ * Cases: two threads on two processors, and a call that uses both
  *
  * What two threads get done in a time, in units of what one does. The machine
  * may not have two processors for us all the time, so that threads which only
@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "bench.h"
+#include "checked_io.h"
 #include "mock_lib.h"
 
 #define NR_THREADS 2
@@ -314,4 +315,74 @@ int run_threads(const struct test_case *test, const struct backend *backend,
 	if (!rc)
 		rc = measure_workers(test, source, true);
 	return rc;
+}
+
+/* -- a map with helpers -- */
+
+#define PIN_TASKS "/sys/module/iommufd/parameters/pin_tasks"
+
+static int use_processors(int first, int count)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	while (count--)
+		CPU_SET(first++, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
+}
+
+/* Memory that is not there, by the caller and at most so many helpers */
+static int map_untouched(const struct test_case *test,
+			 const struct backend *backend,
+			 const struct source *source, const char *tasks,
+			 double *rate)
+{
+	__u64 cost, ignored;
+	int rc;
+
+	if (madvise(source->mem.va, test->length, MADV_DONTNEED))
+		return -errno;
+	rc = file_write(PIN_TASKS, tasks) ?:
+	     backend->map(source, 0, test->length, BENCH_IOVA, &cost) ?:
+	     backend->unmap(BENCH_IOVA, test->length, &ignored);
+	if (!rc)
+		*rate += 1.0 / cost;
+	return rc;
+}
+
+static int measure_help(const struct test_case *test,
+			const struct backend *backend,
+			const struct source *source, int round)
+{
+	double one = 0, two = 0, spin_one = 0, spin_two = 0;
+	struct worker workers[NR_THREADS] = { { .cpu = 0 }, { .cpu = 1 } };
+	int rc;
+
+	/* A map takes long: what there is of the machine before and after it */
+	rc = add_rate(workers, 1, &spinning, &spin_one) ?:
+	     map_untouched(test, backend, source, "1", &one) ?:
+	     add_rate(workers, 1, &spinning, &spin_one) ?:
+	     add_rate(workers, NR_THREADS, &spinning, &spin_two) ?:
+	     map_untouched(test, backend, source, "0", &two) ?:
+	     add_rate(workers, NR_THREADS, &spinning, &spin_two);
+	if (!rc)
+		add_sample(0, round, THOUSANDTHS * (one / two) *
+				     (spin_two / spin_one) / NR_THREADS);
+	return rc;
+}
+
+/* What a map takes with the help of a second processor, in what it takes without */
+int run_helped(const struct test_case *test, const struct backend *backend,
+	       const struct source *source)
+{
+	int i, own = sched_getcpu(), rc;
+
+	if (access(PIN_TASKS, F_OK) ||
+	    sysconf(_SC_NPROCESSORS_ONLN) < NR_THREADS)
+		return -EOPNOTSUPP;
+	rc = use_processors(0, NR_THREADS);
+	for (i = 0; i < rounds_of(test) && !rc; i++)
+		rc = measure_help(test, backend, source, i);
+	file_write(PIN_TASKS, "0");
+	return use_processors(own, 1) ?: rc;
 }

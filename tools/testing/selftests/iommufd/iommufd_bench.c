@@ -49,6 +49,8 @@ static const char *bdf;
 #define CALL .unit = PER_CALL, .rounds = 31
 #define TWO_THREADS .run = run_threads, .ops = { "shared", "own" }, \
 		    .unit = THREADS, .rounds = 5, .mock = true
+#define UNTOUCHED .run = run_helped, .ops = { "map" }, .unit = HELPED, \
+		  .rounds = 5, .mock = true, .length = GUEST_MEMORY
 #define MEMORY .run = run_memory, .ops = { "map" }, .rounds = 1
 
 static const struct test_case cases[] = {
@@ -153,6 +155,10 @@ static const struct test_case cases[] = {
 	  .length = HUGE_PAGE, .part = SMALL_PAGE },
 	{ "threads-idle", "two threads: an ioctl that does nothing, to compare",
 	  TWO_THREADS, .work = &thread_idles },
+	{ "untouched-thp", "2 GiB that were never touched, in huge pages",
+	  UNTOUCHED, .kind = PAGES_THP },
+	{ "untouched-small", "2 GiB that were never touched, in 4 KiB pages",
+	  UNTOUCHED, .kind = PAGES_SMALL_RANDOM },
 	{ "idle", "an ioctl that does nothing, to compare",
 	  .run = run_idle, .ops = { "ioctl" }, CALL },
 };
@@ -167,6 +173,7 @@ static double divisor_of(const struct test_case *test)
 	case PERCENT:
 		return test->length / 100.0;
 	case THREADS:
+	case HELPED:
 		return 1000;
 	case PERCENT_OF_ALL:
 		return all_memory / 100.0;
@@ -187,6 +194,7 @@ static void print_result(const struct backend *backend,
 		[PER_4K] = "4KiB", [PER_CALL] = "call", [PER_AREA] = "area",
 		[BYTES_PER_AREA] = "bytes/area", [PERCENT] = "percent",
 		[PERCENT_OF_ALL] = "percent", [THREADS] = "threads",
+		[HELPED] = "helped",
 	};
 	struct samples *samples = &results[op];
 	double divisor = divisor_of(test);
@@ -301,8 +309,8 @@ static void usage(void)
 	       "                         is measured, and print a line for each mark\n"
 	       "  -t, --times            only cases that tell times\n"
 	       "  -M, --memory           only cases that tell the kernel's memory\n"
-	       "  -T, --threads          only cases that tell how two threads fare; they need\n"
-	       "                         a machine of two processors\n"
+	       "  -T, --threads          only cases that tell how two threads fare, or a map\n"
+	       "                         with helpers; they need a machine of two processors\n"
 	       "  -r, --rounds N         measured rounds a case (1 to %d)\n"
 	       "  -v, --verbose          tell of which memory, on stderr\n"
 	       "  -h, --help             this text\n"
@@ -455,7 +463,7 @@ static int find_backends(void)
 
 static bool is_wanted(const struct test_case *test)
 {
-	enum kind kind = test->unit == THREADS ? RATIOS :
+	enum kind kind = test->unit >= THREADS ? RATIOS :
 			 test->unit <= PER_AREA ? TIMES : MEMORIES;
 
 	return wanted_kinds & kind && !fnmatch(wanted_case, test->name, FNM_EXTMATCH);
