@@ -919,7 +919,8 @@ static int scramble(void *argument)
 			if (random_next(&random) % 16)
 				continue;
 			rc = mock_destroy(iommufd, &dev);
-			if (!rc)
+			/* its ID may be one that was another thread's before */
+			if (!rc || rc == -ENOENT)
 				rc = mock_domain_flags(iommufd, worker->pts[1],
 						       MOCK_FLAGS_DEVICE_PASID,
 						       &dev);
