@@ -544,6 +544,19 @@ void iommufd_fault_leave_queue(struct iommufd_hw_pagetable *hwpt)
 		iommufd_object_release(&hwpt->fault_queue->common.obj);
 }
 
+/**
+ * iommufd_fault_show_queue - say for fdinfo where faults of a page table go
+ * @seq: where to write
+ * @hwpt: the page table, with or without a queue
+ */
+void iommufd_fault_show_queue(struct seq_file *seq,
+			      const struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->fault_queue)
+		seq_printf(seq, " fault-queue=%u",
+			   hwpt->fault_queue->common.obj.id);
+}
+
 /*
  * Attachments
  */

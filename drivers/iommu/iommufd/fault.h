@@ -15,6 +15,7 @@ struct iommufd_attachment;
 struct iommufd_call;
 struct iommufd_device;
 struct iommufd_hw_pagetable;
+struct seq_file;
 
 /**
  * struct iommufd_fault_queue - a queue of page requests, and its file
@@ -47,6 +48,8 @@ int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call);
 
 int iommufd_fault_use_queue(struct iommufd_hw_pagetable *hwpt, u32 fault_id);
 void iommufd_fault_leave_queue(struct iommufd_hw_pagetable *hwpt);
+void iommufd_fault_show_queue(struct seq_file *seq,
+			      const struct iommufd_hw_pagetable *hwpt);
 
 int iommufd_fault_check_device(struct iommufd_hw_pagetable *hwpt,
 			       struct iommufd_device *idev);

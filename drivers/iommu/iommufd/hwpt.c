@@ -47,9 +47,7 @@ static void hwpt_paging_show(struct seq_file *seq, struct iommufd_object *obj)
 		seq_puts(seq, " nest-parent");
 	if (hwpt->common.domain->dirty_ops)
 		seq_puts(seq, " can-track-dirty");
-	if (hwpt->common.fault_queue)
-		seq_printf(seq, " fault-queue=%u",
-			   hwpt->common.fault_queue->common.obj.id);
+	iommufd_fault_show_queue(seq, &hwpt->common);
 }
 
 const struct iommufd_object_ops iommufd_hwpt_paging_object_ops = {

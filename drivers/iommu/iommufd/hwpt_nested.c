@@ -37,9 +37,7 @@ static void hwpt_nested_show(struct seq_file *seq, struct iommufd_object *obj)
 	seq_printf(seq, " parent=%u", hwpt->parent->common.obj.id);
 	if (hwpt->viommu)
 		seq_printf(seq, " viommu=%u", hwpt->viommu->obj.id);
-	if (hwpt->common.fault_queue)
-		seq_printf(seq, " fault-queue=%u",
-			   hwpt->common.fault_queue->common.obj.id);
+	iommufd_fault_show_queue(seq, &hwpt->common);
 }
 
 const struct iommufd_object_ops iommufd_hwpt_nested_object_ops = {
