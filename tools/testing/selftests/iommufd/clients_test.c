@@ -456,6 +456,22 @@ static int map_cmb_of_peer(DISKS *self)
 			    &self->cmb_size);
 }
 
+/* RAM by its file at *ram, a disk that uses it, and the peer's CMB as a dma-buf */
+static int start_disk_and_export_cmb(DISKS *self, __u64 *ram, int *dmabuf)
+{
+	int rc;
+
+	rc = ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, RAM_FILE, 0, HUGE_PAGE,
+			   ram) ?:
+	     start_disk(self, 0, *ram) ?:
+	     vfio_enable(DEV(PEER)) ?:
+	     map_cmb_of_peer(self);
+	if (rc)
+		return rc;
+	*dmabuf = bar_export_all_of(DEV(PEER), NVME_MEMORY_BAR, self->cmb_size);
+	return *dmabuf < 0 ? *dmabuf : 0;
+}
+
 /* -- libvfn -- */
 
 static int query_ranges(DISKS *self, struct iommu_iova_range *ranges, __u32 room)
@@ -657,13 +673,7 @@ TEST_F(disks, are_what_openvmm_takes)
 	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));
 	ASSERT_EQ(0, open_disk(self, 0) ?: vfio_attach(DEV(0), IOAS));
 	ASSERT_EQ(0, open_disk(self, PEER) ?: vfio_attach(DEV(PEER), IOAS));
-	ASSERT_EQ(0, ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, RAM_FILE, 0,
-				   HUGE_PAGE, &ram));
-	ASSERT_EQ(0, start_disk(self, 0, ram));
-	ASSERT_EQ(0, vfio_enable(DEV(PEER)));
-	ASSERT_EQ(0, map_cmb_of_peer(self));
-	dmabuf = bar_export_all_of(DEV(PEER), NVME_MEMORY_BAR, self->cmb_size);
-	ASSERT_LE(0, dmabuf);
+	ASSERT_EQ(0, start_disk_and_export_cmb(self, &ram, &dmabuf));
 
 	/* Too early: it does it again when decoding is on. */
 	ASSERT_EQ(0, bar_set_enabled(DEV(PEER), false));
@@ -785,13 +795,7 @@ TEST_F(disks, are_what_qemu_11_takes)
 	int dmabuf;
 
 	ASSERT_EQ(0, qemu_open_disks(self, &qemu));
-	ASSERT_EQ(0, ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, RAM_FILE, 0,
-				   HUGE_PAGE, &ram));
-	ASSERT_EQ(0, start_disk(self, 0, ram));
-	ASSERT_EQ(0, vfio_enable(DEV(PEER)));
-	ASSERT_EQ(0, map_cmb_of_peer(self));
-	dmabuf = bar_export_all_of(DEV(PEER), NVME_MEMORY_BAR, self->cmb_size);
-	ASSERT_LE(0, dmabuf);
+	ASSERT_EQ(0, start_disk_and_export_cmb(self, &ram, &dmabuf));
 	ASSERT_EQ(0, ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, dmabuf, 0,
 				   self->cmb_size, &cmb));
 	EXPECT_TRUE(disk_works(self, 0, ram));

@@ -175,7 +175,7 @@ TEST_F(fdinfo, counts_more_objects_than_it_describes)
 		TH_LOG("%s", words);
 }
 
-/* Counts of a kind that only grows would say more after a while. */
+/* What was looked at can be destroyed. */
 TEST_F(fdinfo, is_no_reference)
 {
 	char words[WORDS];

@@ -37,6 +37,19 @@ static long pages_of(size_t length)
 	return length / SMALL_PAGE;
 }
 
+/* A device that is attached, where there may be helpers */
+static int rig_with_helpers(struct edu_rig *rig, long *base)
+{
+	int rc;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		return rig_absent("second processor");
+	rc = rig_part(PIN_TASKS, file_write(PIN_TASKS, "0")) ?:
+	     edu_rig_make(rig) ?: edu_rig_attach(rig);
+	*base = pins_held();
+	return rc;
+}
+
 FIXTURE(populate)
 {
 	struct edu_rig rig;
@@ -45,12 +58,7 @@ FIXTURE(populate)
 
 FIXTURE_SETUP(populate)
 {
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP(return, "there is one processor");
-	ASSERT_EQ(0, file_write(PIN_TASKS, "0"));
-	MAKE(edu_rig_make(&self->rig));
-	MAKE(edu_rig_attach(&self->rig));
-	self->base = pins_held();
+	MAKE(rig_with_helpers(&self->rig, &self->base));
 }
 
 FIXTURE_TEARDOWN_PARENT(populate)
@@ -198,14 +206,9 @@ static char *room_for(bool hugetlb, bool shared, int *file)
 
 FIXTURE_SETUP(kind)
 {
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP(return, "there is one processor");
-	ASSERT_EQ(0, file_write(PIN_TASKS, "0"));
 	if (variant->hugetlb)
 		ASSERT_EQ(0, hugetlb_reserve(LENGTH));
-	MAKE(edu_rig_make(&self->rig));
-	MAKE(edu_rig_attach(&self->rig));
-	self->base = pins_held();
+	MAKE(rig_with_helpers(&self->rig, &self->base));
 	self->va = room_for(variant->hugetlb, variant->shared, &self->file);
 	ASSERT_NE(NULL, self->va);
 	if (!variant->hugetlb)
@@ -506,43 +509,46 @@ TEST_F(populate, is_not_hindered_by_signals)
 	EXPECT_EQ(self->base + pages_of(LENGTH), pins_held());
 }
 
-/* In a child, which then does nothing else */
-static pid_t fork_to_map(struct edu_rig *rig, int *started)
+static void map_in_child(struct edu_rig *rig, int started)
 {
-	pid_t pid = fork_with_pipe(started);
-	char *va;
+	char *va = address_room(LENGTH, HUGE_PAGE);
 
-	if (pid)
-		return pid;
-	va = address_room(LENGTH, HUGE_PAGE);
 	if (!va || madvise(va, LENGTH, MADV_NOHUGEPAGE) ||
-	    write(*started, "", 1) != 1)
+	    write(started, "", 1) != 1)
 		_exit(2);
 	_exit(map_at(rig, va, LENGTH) || unmap(rig, LENGTH));
 }
 
-static bool has_started(int started)
+/* A child that does nothing else, and has been at it for so long */
+static pid_t fork_to_map(struct edu_rig *rig, unsigned int usec)
 {
+	int started;
+	pid_t pid = fork_with_pipe(&started);
+	ssize_t nr;
 	char byte;
 
-	return read(started, &byte, 1) == 1;
+	if (!pid)
+		map_in_child(rig, started);
+	if (pid < 0)
+		return pid;
+	nr = read(started, &byte, 1);
+	close(started);
+	usleep(usec);
+	return nr == 1 ? pid : -ECHILD;
 }
 
 #define TRIES 6
 
 TEST_F(populate, ends_with_the_process)
 {
-	int i, started, status;
+	int i, status;
 	pid_t pid;
 
 	for (i = 0; i != TRIES; i++) {
-		pid = fork_to_map(&self->rig, &started);
+		pid = fork_to_map(&self->rig, i * 10000);
 		ASSERT_LT(0, pid);
-		ASSERT_TRUE(has_started(started));
-		usleep(i * 10000);
 		kill(pid, SIGKILL);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		close(started);
 		unmap(&self->rig, LENGTH);
 		EXPECT_EQ(self->base, pins_held());
 	}
@@ -550,20 +556,17 @@ TEST_F(populate, ends_with_the_process)
 
 TEST_F(populate, goes_on_when_the_process_was_stopped)
 {
-	int i, started, status;
+	int i, status;
 	pid_t pid;
 
 	for (i = 0; i != TRIES; i++) {
-		pid = fork_to_map(&self->rig, &started);
+		pid = fork_to_map(&self->rig, i * 10000);
 		ASSERT_LT(0, pid);
-		ASSERT_TRUE(has_started(started));
-		usleep(i * 10000);
 		kill(pid, SIGSTOP);
 		usleep(50000);
 		kill(pid, SIGCONT);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_EQ(0, status);
-		close(started);
 		EXPECT_EQ(self->base, pins_held());
 	}
 }
