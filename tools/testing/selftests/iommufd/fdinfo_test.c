@@ -127,6 +127,89 @@ TEST_F(fdinfo, tells_what_each_object_is)
 		TH_LOG("%s", words);
 }
 
+/* One more than the depth is lost. */
+TEST_F(fdinfo, tells_what_waits_in_the_queues_of_a_viommu)
+{
+	struct viommu_rig *rig = &self->rig;
+	__u32 queue, events;
+	char words[WORDS];
+	int file;
+
+	ASSERT_EQ(0, viommu_rig_attach(rig, VIRT_ID));
+	ASSERT_EQ(0, veventq_alloc(FD, rig->viommu,
+				   IOMMU_VEVENTQ_TYPE_SELFTEST, 1, &events,
+				   &file));
+	EXPECT_OBJECT(events, "veventq viommu=%u type=%u depth=1 waiting=0",
+		      rig->viommu, IOMMU_VEVENTQ_TYPE_SELFTEST);
+	ASSERT_EQ(0, mock_trigger_vevent(FD, rig->mock.dev.idev));
+	EXPECT_OBJECT(events, "veventq viommu=%u type=%u depth=1 waiting=1",
+		      rig->viommu, IOMMU_VEVENTQ_TYPE_SELFTEST);
+	ASSERT_EQ(0, mock_trigger_vevent(FD, rig->mock.dev.idev));
+	EXPECT_OBJECT(events,
+		      "veventq viommu=%u type=%u depth=1 waiting=1 lost",
+		      rig->viommu, IOMMU_VEVENTQ_TYPE_SELFTEST);
+	close(file);
+
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
+	ASSERT_EQ(0, mock_hw_queue(FD, rig->viommu, 0, IOVA, SMALL_PAGE,
+				   &queue));
+	EXPECT_OBJECT(queue, "hw-queue viommu=%u iova=%#lx length=%lu",
+		      rig->viommu, IOVA, SMALL_PAGE);
+}
+
+TEST_F(fdinfo, tells_where_page_requests_wait)
+{
+	const struct mock_device *dev = &self->rig.mock.dev;
+	struct iommu_hwpt_alloc cmd = {
+		.flags = IOMMU_HWPT_FAULT_ID_VALID,
+		.dev_id = dev->idev,
+		.pt_id = IOAS,
+	};
+	char words[WORDS], wanted[32];
+	int file;
+
+	ASSERT_EQ(0, fault_queue_alloc(FD, &cmd.fault_id, &file));
+	ASSERT_EQ(0, hwpt_alloc_ioctl(FD, &cmd));
+	ASSERT_EQ(0, object_info(FD, cmd.out_hwpt_id, words));
+	snprintf(wanted, sizeof(wanted), " fault-queue=%u", cmd.fault_id);
+	EXPECT_NE(NULL, strstr(words, wanted))
+		TH_LOG("%s", words);
+
+	ASSERT_EQ(0, mock_domain_replace(FD, dev->stdev, &cmd.out_hwpt_id));
+	EXPECT_OBJECT(cmd.fault_id, "fault-queue waiting=0");
+	ASSERT_EQ(0, mock_trigger_iopf(FD, dev->idev, 0, 1, 1, IOVA));
+	EXPECT_OBJECT(cmd.fault_id, "fault-queue waiting=1");
+	close(file);
+}
+
+TEST_F(fdinfo, tells_of_pasids_and_accesses)
+{
+	__u32 pasid, id, pt, access_id;
+	struct mock_device dev;
+	char words[WORDS], wanted[32];
+	int access;
+
+	ASSERT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_PASID,
+				       &dev));
+	ASSERT_EQ(0, pasid_alloc(FD, dev.idev, &pasid, &id));
+	EXPECT_OBJECT(id, "pasid %u", pasid);
+	pt = IOAS;
+	ASSERT_EQ(0, hwpt_alloc(FD, dev.idev, IOAS, IOMMU_HWPT_ALLOC_PASID,
+				&pt));
+	ASSERT_EQ(0, mock_domain_replace(FD, dev.stdev, &pt));
+	ASSERT_EQ(0, mock_pasid_attach(FD, dev.stdev, pasid, &pt));
+	ASSERT_EQ(0, object_info(FD, dev.idev, words));
+	snprintf(wanted, sizeof(wanted), " pasid-%u=%u", pasid, pt);
+	EXPECT_NE(NULL, strstr(words, wanted))
+		TH_LOG("%s", words);
+
+	access_id = next_id(FD);
+	access = mock_access(FD, IOAS, 0);
+	ASSERT_LE(0, access);
+	EXPECT_OBJECT(access_id, "access ioas=%u", IOAS);
+	close(access);
+}
+
 TEST_F(fdinfo, follows_what_is_mapped)
 {
 	const __u64 length = NR_PAGES * SMALL_PAGE;
