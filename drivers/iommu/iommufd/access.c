@@ -109,8 +109,7 @@ static void access_show(struct seq_file *seq, struct iommufd_object *obj)
 {
 	struct iommufd_access *access = to_access(obj);
 
-	guard(spinlock)
-		(&access->ops_lock);
+	guard(spinlock)(&access->ops_lock);
 	if (access->ioas)
 		seq_printf(seq, " ioas=%u", access->ioas->obj.id);
 }

@@ -207,8 +207,7 @@ static void veventq_show(struct seq_file *seq, struct iommufd_object *obj)
 
 	seq_printf(seq, " viommu=%u type=%u depth=%u", queue->viommu->obj.id,
 		   queue->type, queue->depth);
-	guard(spinlock_irq)
-		(&queue->lock);
+	guard(spinlock_irq)(&queue->lock);
 	seq_printf(seq, " waiting=%u", queue->nr_events);
 	if (queue->lost)
 		seq_puts(seq, " lost");

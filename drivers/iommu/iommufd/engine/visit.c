@@ -65,8 +65,7 @@ static unsigned long visit_add_mapped(struct iommufd_iova_space *space,
 	unsigned int nr_left = VISIT_AREAS;
 	struct iommufd_area *area;
 
-	guard(rwsem_read)
-		(&space->lock);
+	guard(rwsem_read)(&space->lock);
 	for (area = iommufd_area_first(space, iova, ULONG_MAX);
 	     area && nr_left; area = iommufd_area_next(area, ULONG_MAX)) {
 		nr_left--;
@@ -331,8 +330,7 @@ static int visit_check_owners(struct iommufd_iova_space *space,
 	struct iommufd_area *area;
 	int rc;
 
-	guard(rwsem_read)
-		(&space->lock);
+	guard(rwsem_read)(&space->lock);
 	for (area = iommufd_area_first(space, *iova, ULONG_MAX);
 	     area && nr_left; area = iommufd_area_next(area, ULONG_MAX)) {
 		rc = visit_check_owner(area);
