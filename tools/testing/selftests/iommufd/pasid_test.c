@@ -815,7 +815,7 @@ static int choose(void *argument)
 	const __u32 last = ARRAY_SIZE(owners) - 1;
 	struct worker *worker = argument;
 	int iommufd = worker->iommufd, i, pasid, rc = 0;
-	__u32 id = 0;
+	__u32 random = seed_of_part(worker->seed, worker->pasid), id = 0;
 
 	for (i = 0; i != NR_ROUNDS && !rc; i++) {
 		pasid = alloc_between(iommufd, worker->dev->idev, 0, last, &id);
@@ -825,9 +825,9 @@ static int choose(void *argument)
 		}
 		if (atomic_fetch_add(&owners[pasid], 1))
 			rc = -EEXIST;
-		if (!rc && i % 2) {
+		if (!rc && random_next(&random) % 2) {
 			rc = attach(iommufd, worker->dev, pasid,
-				    worker->pts[i / 2 % 2]);
+				    worker->pts[random_next(&random) % 2]);
 			if (!rc && iommufd_destroy(iommufd, id) != -EBUSY)
 				rc = -EBADF;
 			if (!rc)
@@ -848,11 +848,13 @@ TEST_F(pasid, chosen_by_several_at_once)
 		.iommufd = FD,
 		.dev = &DEV,
 		.pts = { TABLES.capable, IOAS },
+		.seed = chosen_seed(1),
 	};
 	struct worker workers[NR_THREADS];
 	__u32 pasid, id;
 	int i;
 
+	TH_LOG("SEED=%u", model.seed);
 	ASSERT_EQ(0, ALLOC(&pasid, &id));
 	ASSERT_EQ(0, REPLACE(0, IOAS));
 	start(_metadata, workers, &model, choose);
