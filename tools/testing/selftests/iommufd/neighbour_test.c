@@ -446,17 +446,18 @@ struct pinner {
 	int access;
 	unsigned int nr_areas;
 	unsigned int pinned;
+	__u32 random;
 };
 
 /* It unpins nothing until it is asked to, and takes all it can get. */
 static int pin_all_the_time(void *data)
 {
 	struct pinner *pinner = data;
-	__u32 state = 1, item, i;
 	int rc, unexpected = 0;
+	__u32 item, i;
 
 	while (!crowd_is_over(&pinner->crowd)) {
-		i = random_next(&state) % pinner->nr_areas;
+		i = random_next(&pinner->random) % pinner->nr_areas;
 		rc = mock_access_pin(pinner->iommufd, pinner->access, 0,
 				     IOVA + i * 2 * SMALL_PAGE, SMALL_PAGE,
 				     NULL, &item);
@@ -491,11 +492,15 @@ static int map_areas(int iommufd, __u32 ioas, char *va, unsigned int nr)
 
 TEST_F_TIMEOUT(unmap, ends_whatever_drivers_pin, 120)
 {
-	struct pinner pinner = { .nr_areas = variant->nr_areas };
+	struct pinner pinner = {
+		.nr_areas = variant->nr_areas,
+		.random = chosen_seed(1),
+	};
 	unsigned int i;
 	__u64 unmapped;
 	int rc = 0;
 
+	TH_LOG("SEED=%u", pinner.random);
 	pinner.iommufd = FD;
 	pinner.access = mock_access(FD, IOAS, PINS);
 	ASSERT_LE(0, pinner.access);
