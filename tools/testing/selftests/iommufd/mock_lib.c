@@ -417,6 +417,14 @@ int mock_asked(struct mock_asked *asked)
 	       read_counter(DEVICES "asked_nonsense", &asked->nonsense);
 }
 
+int mock_access_deaf(int times)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", times);
+	return file_write(DEVICES "deaf", text);
+}
+
 int mock_trigger_vevent(int iommufd, __u32 idev)
 {
 	struct iommu_test_cmd cmd = {

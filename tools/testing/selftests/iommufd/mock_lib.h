@@ -100,6 +100,8 @@ struct mock_asked {
 };
 
 int mock_asked(struct mock_asked *asked);
+/* So often they do not, from now on; needs debugfs, too. */
+int mock_access_deaf(int times);
 
 /* @bitmap has a bit a page; *nr_dirty, which may be NULL, how many it has. */
 int mock_dirty(int iommufd, __u32 hwpt, __u64 iova, __u64 length,

@@ -616,4 +616,131 @@ TEST_F(question, is_never_for_a_length_that_cannot_be)
 	EXPECT_ASKED(2, 2);
 }
 
+/* -- a driver that does not listen -- */
+
+/* So often a driver is asked at most, by one unmap */
+#define MAX_QUESTIONS 100
+/* More than anybody asks */
+#define FOR_EVER 1000000
+
+FIXTURE(deaf)
+{
+	struct mock_rig rig;
+	struct memory_rig mem;
+	int access;
+	__u32 item;
+	struct mock_asked before;
+};
+
+/* Two maps, of which a driver has pinned the second one; a device has both. */
+FIXTURE_SETUP(deaf)
+{
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, 2 * SMALL_PAGE));
+	self->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, self->access);
+	if (mock_asked(&self->before))
+		SKIP(return, "the kernel has no debugfs");
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA + SMALL_PAGE, SMALL_PAGE,
+				 IOVA + SMALL_PAGE));
+	ASSERT_EQ(0, mock_access_pin(FD, self->access, 0, IOVA + SMALL_PAGE,
+				     SMALL_PAGE, VA + SMALL_PAGE, &self->item));
+}
+
+FIXTURE_TEARDOWN(deaf)
+{
+	EXPECT_EQ(0, mock_access_deaf(0));
+	close(self->access);
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
+}
+
+#define DEAF FIXTURE_DATA(deaf)
+
+/* Is all as it was made, and nothing closed to drivers? */
+static int deaf_state(DEAF *self)
+{
+	__u32 item;
+	int rc;
+
+	rc = mock_check_map(FD, self->rig.dev.hwpt, IOVA, 2 * SMALL_PAGE, VA);
+	if (!rc)
+		rc = mock_check_refs(FD, VA, 2 * SMALL_PAGE, 1);
+	if (!rc)
+		rc = mock_access_pin(FD, self->access, 0, IOVA, 2 * SMALL_PAGE,
+				     VA, &item);
+	return rc ?: mock_access_unpin(FD, self->access, item);
+}
+
+TEST_F(deaf, driver_is_asked_until_it_listens)
+{
+	ASSERT_EQ(0, mock_access_deaf(MAX_QUESTIONS / 2));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, 2 * SMALL_PAGE, NULL));
+	EXPECT_ASKED(MAX_QUESTIONS / 2 + 1, MAX_QUESTIONS / 2 + 1);
+	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, self->access, self->item));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+TEST_F(deaf, driver_is_not_asked_for_ever_and_keeps_its_pages)
+{
+	__u64 unmapped;
+
+	ASSERT_EQ(0, mock_access_deaf(FOR_EVER));
+	EXPECT_EQ(-EDEADLK,
+		  ioas_unmap(FD, IOAS, IOVA, 2 * SMALL_PAGE, &unmapped));
+	EXPECT_EQ(0, unmapped);
+	EXPECT_ASKED(MAX_QUESTIONS, MAX_QUESTIONS);
+	EXPECT_EQ(0, deaf_state(self));
+	/* of the map that nobody has pinned it is not asked */
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
+	EXPECT_ASKED(MAX_QUESTIONS, MAX_QUESTIONS);
+	/* what it has it can give back */
+	EXPECT_EQ(0, mock_access_unpin(FD, self->access, self->item));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA + SMALL_PAGE, SMALL_PAGE, NULL));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+TEST_F(deaf, driver_leaves_with_all_its_pages)
+{
+	ASSERT_EQ(0, mock_access_deaf(FOR_EVER));
+	EXPECT_EQ(-EDEADLK, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(0, deaf_state(self));
+	EXPECT_EQ(0, close(self->access));
+	self->access = -1;
+	EXPECT_EQ(0, mock_check_refs(FD, VA, 2 * SMALL_PAGE, 1));
+	EXPECT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+/* Asks all the time, and does nothing else. */
+static pid_t fork_to_ask(int iommufd, __u32 ioas)
+{
+	pid_t pid = fork();
+
+	while (!pid)
+		ioas_unmap(iommufd, ioas, IOVA, 2 * SMALL_PAGE, NULL);
+	return pid;
+}
+
+TEST_F_TIMEOUT(deaf, driver_keeps_its_pages_if_who_asks_is_killed, PATIENCE)
+{
+	struct mock_asked now;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, mock_access_deaf(FOR_EVER));
+	pid = fork_to_ask(FD, IOAS);
+	ASSERT_LT(0, pid);
+	do {
+		ASSERT_EQ(0, mock_asked(&now));
+	} while (now.calls == self->before.calls);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, deaf_state(self));
+	ASSERT_EQ(0, mock_access_deaf(0));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, 2 * SMALL_PAGE, NULL));
+	EXPECT_EQ(0, vm_pinned());
+}
+
 TEST_HARNESS_MAIN
