@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Of a process that is killed in the middle of a call nothing is left. Memory
+ * that never comes decides where the call is then: it has begun, and must undo
+ * what it has done so far.
+ */
+#include <signal.h>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "late_page.h"
+#include "mock_rig.h"
+#include "test_support.h"
+#include "threads.h"
+
+#define IOVA ((__u64)MOCK_APERTURE_START + MIB)
+#define LENGTH (16 * SMALL_PAGE)
+#define LARGE (24 * MIB)
+#define NEIGHBOUR_IOVA (IOVA - SMALL_PAGE)
+#define PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
+
+/* Enough for anything that does not wait, also on a busy machine. */
+#define PATIENCE 60
+
+/* What calls are about. The process that is killed has made it, or inherits it. */
+struct scene {
+	int iommufd;
+	__u32 ioas;		/* what @dev is on */
+	struct mock_device dev;
+	__u32 idle;		/* an IOAS without a device */
+	int access;		/* on @idle */
+	int neighbour;		/* another one there */
+	__u32 hwpt;		/* a second page table of @ioas */
+	/* of the process that is killed: */
+	char *va;
+	size_t length;
+	struct late_page late;	/* in the middle of it */
+};
+
+static int scene_make(struct scene *scene)
+{
+	int rc;
+
+	scene->iommufd = iommufd_open();
+	if (scene->iommufd < 0)
+		return scene->iommufd;
+	rc = ioas_alloc(scene->iommufd, &scene->ioas) ?:
+	     ioas_alloc(scene->iommufd, &scene->idle) ?:
+	     mock_domain(scene->iommufd, scene->ioas, &scene->dev) ?:
+	     hwpt_alloc(scene->iommufd, scene->dev.idev, scene->ioas,
+			0, &scene->hwpt);
+	if (rc)
+		return rc;
+	scene->access = mock_access(scene->iommufd, scene->idle, PINS);
+	if (scene->access < 0)
+		return scene->access;
+	scene->neighbour = mock_access(scene->iommufd, scene->idle, PINS);
+	return scene->neighbour < 0 ? scene->neighbour : 0;
+}
+
+/* Fails if anything is in use that should not be. */
+static int scene_break(struct scene *scene)
+{
+	int fd = scene->iommufd;
+
+	return close(scene->access) ?: close(scene->neighbour) ?:
+	       ioas_unmap_all(fd, scene->idle, NULL) ?:
+	       ioas_unmap_all(fd, scene->ioas, NULL) ?:
+	       iommufd_destroy(fd, scene->hwpt) ?:
+	       mock_destroy(fd, &scene->dev) ?:
+	       iommufd_destroy(fd, scene->idle) ?:
+	       iommufd_destroy(fd, scene->ioas) ?: close(fd);
+}
+
+/*
+ * The calls
+ */
+
+static int map_idle(struct scene *scene)
+{
+	return ioas_map_at(scene->iommufd, scene->idle, scene->va,
+			   scene->length, IOVA);
+}
+
+static int call_map(void *data)
+{
+	struct scene *scene = data;
+
+	return ioas_map_at(scene->iommufd, scene->ioas, scene->va,
+			   scene->length, IOVA);
+}
+
+static int call_copy(void *data)
+{
+	struct scene *scene = data;
+	__u64 iova = IOVA;
+
+	return ioas_copy(scene->iommufd, MAP_RW | MAP_AT, scene->ioas,
+			 scene->idle, IOVA, scene->length, &iova);
+}
+
+static int call_attach(void *data)
+{
+	struct scene *scene = data;
+	struct mock_device dev;
+
+	return mock_domain(scene->iommufd, scene->idle, &dev);
+}
+
+static int call_replace(void *data)
+{
+	struct scene *scene = data;
+	__u32 pt = scene->idle;
+
+	return mock_domain_replace(scene->iommufd, scene->dev.stdev, &pt);
+}
+
+static int call_hwpt_alloc(void *data)
+{
+	struct scene *scene = data;
+	__u32 hwpt;
+
+	return hwpt_alloc(scene->iommufd, scene->dev.idev, scene->idle, 0,
+			  &hwpt);
+}
+
+static int call_pin(void *data)
+{
+	struct scene *scene = data;
+	__u32 item;
+
+	return mock_access_pin(scene->iommufd, scene->access, 0, IOVA,
+			       scene->length, NULL, &item);
+}
+
+static int call_read(void *data)
+{
+	static char bytes[LENGTH];
+	struct scene *scene = data;
+
+	return mock_access_rw(scene->iommufd, scene->access, 0, IOVA,
+			      scene->length, bytes);
+}
+
+static int call_read_by_pins(void *data)
+{
+	static char bytes[LENGTH];
+	struct scene *scene = data;
+
+	return mock_access_rw(scene->iommufd, scene->access,
+			      MOCK_ACCESS_RW_SLOW_PATH, IOVA, scene->length,
+			      bytes);
+}
+
+static int call_unmap(void *data)
+{
+	struct scene *scene = data;
+
+	/* with the page in front of it, see is_closed() */
+	return ioas_unmap(scene->iommufd, scene->idle, NEIGHBOUR_IOVA,
+			  SMALL_PAGE + scene->length, NULL);
+}
+
+static int map_neighbour_too(struct scene *scene)
+{
+	return ioas_map_at(scene->iommufd, scene->idle, scene->va, SMALL_PAGE,
+			   NEIGHBOUR_IOVA) ?: map_idle(scene);
+}
+
+/* Who unmaps and has to wait closes all of the range to drivers. */
+static int is_closed(struct scene *scene)
+{
+	char byte;
+	int rc;
+
+	do {
+		rc = mock_access_rw(scene->iommufd, scene->neighbour, 0,
+				    NEIGHBOUR_IOVA, 1, &byte);
+	} while (!rc);
+	return rc == -EINVAL ? 0 : rc;
+}
+
+/*
+ * The process that is killed
+ */
+
+/* All of it is there, in pieces, but for a page in the middle. */
+static int late_memory(struct scene *scene)
+{
+	struct memory mem;
+	char *late;
+	int rc;
+
+	rc = memory_alloc(&mem, PAGES_SMALL_RANDOM, LENGTH);
+	if (rc)
+		return rc;
+	scene->va = mem.va;
+	scene->length = LENGTH;
+	late = mem.va + LENGTH / 2;
+	if (madvise(late, SMALL_PAGE, MADV_DONTNEED))
+		return -errno;
+	return late_page_open_at(&scene->late, late);
+}
+
+/* Nothing is there, and much is missing, so that helpers are at work, too. */
+static int late_empty_memory(struct scene *scene)
+{
+	scene->va = address_room(LARGE, HUGE_PAGE);
+	if (!scene->va || madvise(scene->va, LARGE, MADV_NOHUGEPAGE))
+		return -ENOMEM;
+	scene->length = LARGE;
+	return late_page_open_at(&scene->late, scene->va + LARGE / 2);
+}
+
+FIXTURE(killed)
+{
+	struct scene scene;
+	unsigned int user;
+	long pins;
+};
+
+FIXTURE_VARIANT(killed)
+{
+	int (*prepare)(struct scene *scene);
+	int (*call)(void *scene);
+	/* a call that begins while the other waits, and when it waits, too */
+	int (*also)(void *scene);
+	int (*also_waits)(struct scene *scene);
+	bool is_empty;			/* the memory, which is large */
+};
+
+FIXTURE_VARIANT_ADD(killed, in_map) { .call = call_map };
+FIXTURE_VARIANT_ADD(killed, in_copy) { map_idle, call_copy };
+FIXTURE_VARIANT_ADD(killed, in_attach) { map_idle, call_attach };
+FIXTURE_VARIANT_ADD(killed, in_replace) { map_idle, call_replace };
+FIXTURE_VARIANT_ADD(killed, in_hwpt_alloc) { map_idle, call_hwpt_alloc };
+FIXTURE_VARIANT_ADD(killed, in_pin) { map_idle, call_pin };
+FIXTURE_VARIANT_ADD(killed, in_read) { map_idle, call_read };
+FIXTURE_VARIANT_ADD(killed, in_read_by_pins) { map_idle, call_read_by_pins };
+
+FIXTURE_VARIANT_ADD(killed, in_map_with_helpers)
+{
+	.call = call_map,
+	.is_empty = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, in_unmap_that_waits_for_a_pin)
+{
+	.prepare = map_neighbour_too,
+	.call = call_pin,
+	.also = call_unmap,
+	.also_waits = is_closed,
+};
+
+FIXTURE_SETUP(killed)
+{
+	int iommufd;
+
+	if (!late_pages_available())
+		SKIP(return, "the kernel has no userfaultfd");
+	iommufd = iommufd_open();
+	ASSERT_LE(0, iommufd);
+	if (!mock_available(iommufd))
+		SKIP(return, "there is no test device in this kernel");
+	close(iommufd);
+	/* no user is that of two tests */
+	self->user = 70000 + getpid();
+	self->pins = pins_held();
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	EXPECT_EQ(0, pins_left(self->pins));
+	EXPECT_EQ(0, mock_devices());
+}
+
+#define VARIANT FIXTURE_VARIANT(killed)
+
+static size_t length_of(const VARIANT *variant)
+{
+	return variant->is_empty ? LARGE : LENGTH;
+}
+
+/* Why it did not get where it has to be killed is its exit status. */
+static void run_until_killed(struct scene *scene, const VARIANT *variant,
+			     unsigned int user, int waits)
+{
+	struct thread_call call, also;
+
+	if (variant->is_empty ? late_empty_memory(scene) : late_memory(scene))
+		_exit(1);
+	if (limit_memlock(scene->length) || become_user(user))
+		_exit(2);
+	if (variant->prepare && variant->prepare(scene))
+		_exit(3);
+	if (thread_call_start(&call, variant->call, scene) ||
+	    !late_page_wait(&scene->late))
+		_exit(4);
+	if (variant->also && thread_call_start(&also, variant->also, scene))
+		_exit(5);
+	if (variant->also_waits && variant->also_waits(scene))
+		_exit(6);
+	if (write(waits, "", 1) != 1)
+		_exit(7);
+	for (;;)
+		pause();
+}
+
+/* Returns 0 if it was killed while its call, and nothing else, was under way. */
+static int kill_during(struct scene *scene, const VARIANT *variant,
+		       unsigned int user, bool own_file)
+{
+	int status, waits;
+	ssize_t nr;
+	char byte;
+	pid_t pid;
+
+	pid = fork_with_pipe(&waits);
+	if (pid < 0)
+		return pid;
+	if (!pid) {
+		if (own_file && scene_make(scene))
+			_exit(8);
+		run_until_killed(scene, variant, user, waits);
+	}
+	nr = read(waits, &byte, 1);
+	close(waits);
+	if (nr == 1)
+		kill(pid, SIGKILL);
+	if (waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	return WIFSIGNALED(status) ? 0 : WEXITSTATUS(status);
+}
+
+/* Has this user all of a limit left, and the file all of its IOVA? */
+static int map_up_to_limit(struct scene *scene, unsigned int user,
+			   size_t length)
+{
+	int status;
+	pid_t pid;
+	char *va;
+
+	pid = fork();
+	if (!pid) {
+		va = anonymous(length);
+		if (!va || limit_memlock(length) || become_user(user))
+			_exit(1);
+		_exit(-ioas_map_at(scene->iommufd, scene->ioas, va, length,
+				   IOVA));
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	return status;
+}
+
+TEST_F_TIMEOUT(killed, leaves_the_file_to_its_next_user, PATIENCE)
+{
+	struct scene *scene = &self->scene;
+	__u32 id;
+	int fd;
+
+	ASSERT_EQ(0, scene_make(scene));
+	id = next_id(scene->iommufd);
+	fd = next_fd();
+	ASSERT_EQ(0, kill_during(scene, variant, self->user, false));
+	EXPECT_EQ(0, pins_left(self->pins));
+	EXPECT_EQ(1, mock_devices());
+	EXPECT_EQ(id, next_id(scene->iommufd));
+	EXPECT_EQ(fd, next_fd());
+	EXPECT_EQ(0, map_up_to_limit(scene, self->user, length_of(variant)));
+	EXPECT_EQ(length_of(variant) / SMALL_PAGE, pins_left(self->pins));
+	EXPECT_EQ(0, scene_break(scene));
+}
+
+TEST_F_TIMEOUT(killed, takes_its_own_file_along, PATIENCE)
+{
+	struct scene *scene = &self->scene;
+
+	ASSERT_EQ(0, kill_during(scene, variant, self->user, true));
+	EXPECT_EQ(0, pins_left(self->pins));
+	EXPECT_EQ(0, mock_devices());
+	ASSERT_EQ(0, scene_make(scene));
+	EXPECT_EQ(0, map_up_to_limit(scene, self->user, length_of(variant)));
+	EXPECT_EQ(0, scene_break(scene));
+}
+
+TEST_HARNESS_MAIN
