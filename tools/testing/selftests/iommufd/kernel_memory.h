@@ -21,6 +21,14 @@ struct kernel_memory {
  */
 int memory_group_enter(void);
 void memory_group_leave(void);
+/*
+ * From now on the group gets so many bytes more than it has, or as many as there
+ * are. What it has is not swapped out.
+ */
+int memory_group_limit(long bytes);
+int memory_group_unlimit(void);
+/* What the group is charged for, to the page */
+int memory_group_charge(long *bytes);
 
 /* Only the differences of two results mean something. */
 int kernel_memory_get(struct kernel_memory *memory);
