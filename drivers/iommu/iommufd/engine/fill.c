@@ -197,6 +197,7 @@ void iommufd_empty_areas(struct iommufd_address_space *as,
 		empty_follower(follower, areas);
 		return;
 	}
+	lockdep_assert_held(&as->followers_lock);
 	list_for_each_entry(follower, &as->followers, node) {
 		if (follower->filled)
 			empty_follower(follower, areas);
@@ -208,6 +209,8 @@ static int fill_everywhere(struct iommufd_address_space *as,
 {
 	struct iommufd_follower *follower;
 	int rc;
+
+	lockdep_assert_held(&as->followers_lock);
 
 	list_for_each_entry(follower, &as->followers, node) {
 		if (!follower->filled)

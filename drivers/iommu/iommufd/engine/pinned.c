@@ -653,6 +653,8 @@ static bool pinned_is_only_pin(const struct iommufd_pinned *pinned,
 	const struct iommufd_pin_segment *segment = &pinned->first_segment;
 	const struct rb_node *node = &segment->node;
 
+	lockdep_assert_held(&pinned->mutex);
+
 	return pinned->segments.rb_node == node && !node->rb_left &&
 	       !node->rb_right && segment->first == first &&
 	       segment->last == last && segment->nr_pins == 1;

@@ -227,6 +227,8 @@ static int revocable_add_mapping(struct iommufd_revocable *revocable,
 {
 	int rc = 0;
 
+	dma_resv_assert_held(revocable->resv);
+
 	if (revocable->is_owed)
 		rc = revocable_fill_all(revocable);
 	if (!rc && !revocable->revoked)
