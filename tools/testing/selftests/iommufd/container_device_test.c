@@ -14,6 +14,7 @@
 #include "fail_each.h"
 #include "test_support.h"
 #include "threads.h"
+#include "vfio_igb.h"
 
 #define IOVA (16 * MIB)
 #define LENGTH (32 * SMALL_PAGE)
@@ -74,6 +75,23 @@ TEST_F(group, comes_before_everything_else)
 	EXPECT_EQ(-EINVAL, container_set_iommu(C, VFIO_NOIOMMU_IOMMU));
 	EXPECT_EQ(0, checked_ioctl(C->group, VFIO_GROUP_UNSET_CONTAINER, NULL));
 	EXPECT_EQ(0, container_unmap(C, IOVA, HUGE_PAGE));
+}
+
+TEST_F(group, of_another_device_has_the_same_ioas)
+{
+	struct vfio_container other = { .fd = C->fd };
+	char bdf[BDF_SIZE];
+	__u32 first, ioas;
+
+	if (pci_find(IGB_VENDOR, IGB_DEVICE, bdf))
+		SKIP(return, "there is no igb device");
+	ASSERT_EQ(0, container_join(C));
+	ASSERT_EQ(0, vfio_ioas(C->fd, IOMMU_VFIO_IOAS_GET, &first));
+	ASSERT_EQ(0, container_open_group(&other, bdf));
+	EXPECT_EQ(0, container_join(&other));
+	EXPECT_EQ(0, vfio_ioas(C->fd, IOMMU_VFIO_IOAS_GET, &ioas));
+	EXPECT_EQ(first, ioas);
+	close(other.group);
 }
 
 static int make_other_ioas(struct vfio_container *container, __u32 *ioas)
