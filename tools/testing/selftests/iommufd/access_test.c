@@ -346,6 +346,19 @@ TEST_F(access, checks_lengths)
 	EXPECT_EQ(0, vm_pinned());
 }
 
+TEST_F(access, pins_for_a_copy_only_if_it_is_told_to)
+{
+	long before = pins_ever();
+	char bytes[64];
+
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, 0, IOVA, sizeof(bytes), bytes));
+	EXPECT_EQ(before, pins_ever());
+	ASSERT_EQ(0, mock_access_rw(FD, ACCESS, SLOWLY, IOVA, sizeof(bytes),
+				    bytes));
+	EXPECT_EQ(before + 1, pins_ever());
+}
+
 TEST_F(access, reads_and_writes_across_maps)
 {
 	unsigned char bytes[3000];

@@ -29,11 +29,11 @@ unsigned int patience(unsigned int limit)
 			      limit * LATER_SLOWNESS;
 }
 
-long pins_held(void)
+/* How often pages were pinned and unpinned since the boot */
+static int read_pins(long *acquired, long *released)
 {
 	static const char got[] = "nr_foll_pin_acquired ";
 	static const char gave[] = "nr_foll_pin_released ";
-	long acquired = 0, released = 0;
 	char line[128];
 	FILE *file;
 	int rc;
@@ -47,12 +47,26 @@ long pins_held(void)
 		return -errno;
 	while (fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, got, strlen(got)))
-			acquired = strtol(line + strlen(got), NULL, 10);
+			*acquired = strtol(line + strlen(got), NULL, 10);
 		else if (!strncmp(line, gave, strlen(gave)))
-			released = strtol(line + strlen(gave), NULL, 10);
+			*released = strtol(line + strlen(gave), NULL, 10);
 	}
 	fclose(file);
-	return acquired - released;
+	return 0;
+}
+
+long pins_held(void)
+{
+	long acquired = 0, released = 0;
+
+	return read_pins(&acquired, &released) ?: acquired - released;
+}
+
+long pins_ever(void)
+{
+	long acquired = 0, released = 0;
+
+	return read_pins(&acquired, &released) ?: acquired;
 }
 
 long pins_left(long before)

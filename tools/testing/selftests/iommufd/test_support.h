@@ -23,6 +23,8 @@ unsigned int patience(unsigned int limit);
 
 /* Pages that anybody in this system holds with FOLL_PIN; root only. */
 long pins_held(void);
+/* How often anybody has pinned a page, likewise. */
+long pins_ever(void);
 /* How many more there are than @before, or a negative errno. */
 long pins_left(long before);
 
