@@ -17,8 +17,9 @@ front), go (-) and come (+). All that stays and goes has to be in the file, in o
 piece, exactly once. Each "test:" is a test program with a fixture, a test of it, or
 nothing behind it; or "kunit SUITE"; or "kmemleak", which looks for leaks after the
 tests before it. One of them has to fail. "equivalent: REASON" instead says why no
-test can; "seconds: N" how long a test may take, if not a minute; "vm: arm64" or
-"vm: noiommu" that it takes a VM for Arm, or one without an IOMMU.
+test can; "seconds: N" how long a test may take, if not a minute. "vm:" is for tests that
+take another VM: "arm64"; "noiommu", without an IOMMU; "unsafe", with one that lets devices
+make any interrupt; "dmabuf", with devices whose memory comes and goes.
 
 All mutants are in one kernel, and a parameter of iommufd switches one of them on.
 What changes must therefore be whole statements, other than declarations; or the
@@ -274,17 +275,25 @@ TEST = re.compile(r"^TEST_F(?:_TIMEOUT|_SIGNAL)?\(\s*(\w+),\s*(\w+)|"
 SUITE = re.compile(r"struct kunit_suite \w+ = \{\s*\.name = \"(\w+)\"")
 
 
+def files_of_tests(root):
+    """The files of all test programs and KUnit suites, by their names."""
+    root = pathlib.Path(root)
+    files = {path.stem: path
+             for path in (root / "tools/testing/selftests/iommufd").glob("*_test.c")}
+    for path in (root / SOURCE).glob("**/*_kunit.c"):
+        for suite in SUITE.findall(path.read_text(encoding="utf-8")):
+            files[suite] = path
+    return files
+
+
 def tests_there_are(root):
     """All that "test:" may name, without "kunit " in front of suites."""
-    root = pathlib.Path(root)
     names = {"kmemleak"}
-    for path in (root / "tools/testing/selftests/iommufd").glob("*_test.c"):
-        names.add(path.stem)
-        for fixture, name, alone in TEST.findall(path.read_text(encoding="utf-8")):
-            fixture, name = fixture or "global", name or alone
-            names |= {f"{path.stem} {fixture}", f"{path.stem} {fixture}.{name}"}
-    for path in (root / SOURCE).glob("**/*_kunit.c"):
-        names |= set(SUITE.findall(path.read_text(encoding="utf-8")))
+    for name, path in files_of_tests(root).items():
+        names.add(name)
+        for fixture, test, alone in TEST.findall(path.read_text(encoding="utf-8")):
+            fixture, test = fixture or "global", test or alone
+            names |= {f"{name} {fixture}", f"{name} {fixture}.{test}"}
     return names
 
 
