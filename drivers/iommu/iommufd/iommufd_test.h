@@ -76,6 +76,10 @@ enum {
 enum {
 	MOCK_FLAGS_DEVICE_NO_DIRTY = 1 << 0,
 	MOCK_FLAGS_DEVICE_PASID = 1 << 2,
+	/* Its DMA is not coherent. */
+	MOCK_FLAGS_DEVICE_NOT_COHERENT = 1 << 8,
+	/* The IOMMU can enforce coherency, and does not when it is told to. */
+	MOCK_FLAGS_DEVICE_ENFORCES_IN_VAIN = 1 << 9,
 };
 
 enum {

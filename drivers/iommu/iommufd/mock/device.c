@@ -61,12 +61,15 @@ bool iommufd_test_is_mock_device(const struct device *dev)
 
 static bool mock_iommu_capable(struct device *dev, enum iommu_cap cap)
 {
+	u32 flags = to_mock_device(dev)->flags;
+
 	switch (cap) {
 	case IOMMU_CAP_CACHE_COHERENCY:
-		return true;
+		return !(flags & MOCK_FLAGS_DEVICE_NOT_COHERENT);
+	case IOMMU_CAP_ENFORCE_CACHE_COHERENCY:
+		return flags & MOCK_FLAGS_DEVICE_ENFORCES_IN_VAIN;
 	case IOMMU_CAP_DIRTY_TRACKING:
-		return !(to_mock_device(dev)->flags &
-			 MOCK_FLAGS_DEVICE_NO_DIRTY);
+		return !(flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
 	default:
 		return false;
 	}
@@ -242,7 +245,9 @@ struct mock_device *mock_device_create(u32 flags)
 	unsigned int i;
 	int rc;
 
-	if (flags & ~(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID))
+	if (flags & ~(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID |
+		      MOCK_FLAGS_DEVICE_NOT_COHERENT |
+		      MOCK_FLAGS_DEVICE_ENFORCES_IN_VAIN))
 		return ERR_PTR(-EINVAL);
 
 	mdev = kzalloc_obj(*mdev, GFP_KERNEL_ACCOUNT);

@@ -174,6 +174,11 @@ static void mock_paging_iotlb_sync(struct iommu_domain *domain,
 	iommu_put_pages_list(&gather->freelist);
 }
 
+static bool mock_paging_enforce_coherency(struct iommu_domain *domain)
+{
+	return false;
+}
+
 static void mock_paging_free(struct iommu_domain *domain)
 {
 	struct mock_paging_domain *paging = to_mock_paging(domain);
@@ -187,6 +192,7 @@ static const struct iommu_domain_ops mock_paging_ops = {
 	.attach_dev = mock_paging_attach_dev,
 	.set_dev_pasid = mock_paging_set_dev_pasid,
 	.iotlb_sync = mock_paging_iotlb_sync,
+	.enforce_cache_coherency = mock_paging_enforce_coherency,
 	.free = mock_paging_free,
 };
 

@@ -157,7 +157,9 @@ TEST_F(mock, refuses_bad_devices)
 	EXPECT_EQ(-ENOENT, mock_domain(FD, NO_SUCH_ID, &bad));
 	for (flags = 1; flags; flags <<= 1) {
 		if (flags == MOCK_FLAGS_DEVICE_NO_DIRTY ||
-		    flags == MOCK_FLAGS_DEVICE_PASID)
+		    flags == MOCK_FLAGS_DEVICE_PASID ||
+		    flags == MOCK_FLAGS_DEVICE_NOT_COHERENT ||
+		    flags == MOCK_FLAGS_DEVICE_ENFORCES_IN_VAIN)
 			continue;
 		EXPECT_EQ(-EINVAL, mock_domain_flags(FD, IOAS, flags, &bad));
 	}
@@ -166,6 +168,21 @@ TEST_F(mock, refuses_bad_devices)
 	EXPECT_EQ(-EINVAL, mock_domain(FD, dev.idev, &bad));
 	EXPECT_EQ(-EINVAL, mock_domain(FD, dev.stdev, &bad));
 	EXPECT_EQ(1, mock_devices());
+}
+
+/* Coherent they are by themselves, or the IOMMU makes them so. */
+TEST_F(mock, is_coherent_or_refused)
+{
+	struct mock_device dev;
+
+	EXPECT_EQ(-EINVAL,
+		  mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_NOT_COHERENT,
+				    &dev));
+	EXPECT_EQ(-EINVAL,
+		  mock_domain_flags(FD, IOAS,
+				    MOCK_FLAGS_DEVICE_ENFORCES_IN_VAIN, &dev));
+	EXPECT_EQ(0, mock_devices());
+	EXPECT_EQ(0, mock_domain(FD, IOAS, &dev));
 }
 
 TEST_F(mock, reads_device_flags_only_where_they_are)
