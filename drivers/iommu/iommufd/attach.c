@@ -100,51 +100,6 @@ static bool suits_pasids(const struct attach_change *change, bool pasid_capable)
 }
 
 /*
- * Reserved regions of the devices of an attachment. They concern DMA without a
- * PASID only.
- */
-
-static int attachment_reserve_device(struct iommufd_attachment *attachment,
-				     struct iommufd_device *idev)
-{
-	if (attachment->pasid != IOMMU_NO_PASID)
-		return 0;
-	return iommufd_device_reserve(idev, ioas_of(attachment->hwpt));
-}
-
-static void attachment_unreserve_device(struct iommufd_attachment *attachment,
-					struct iommufd_device *idev)
-{
-	if (attachment->pasid == IOMMU_NO_PASID)
-		iommufd_device_unreserve(idev, ioas_of(attachment->hwpt));
-}
-
-static void attachment_unreserve(struct iommufd_attachment *attachment)
-{
-	struct iommufd_device *idev;
-	unsigned long index;
-
-	xa_for_each(&attachment->devices, index, idev)
-		attachment_unreserve_device(attachment, idev);
-}
-
-static int attachment_reserve(struct iommufd_attachment *attachment)
-{
-	struct iommufd_device *idev;
-	unsigned long index;
-	int rc;
-
-	xa_for_each(&attachment->devices, index, idev) {
-		rc = attachment_reserve_device(attachment, idev);
-		if (rc) {
-			attachment_unreserve(attachment);
-			return rc;
-		}
-	}
-	return 0;
-}
-
-/*
  * The IOMMU core, where there is an IOMMU. It works on groups; where it is about
  * a PASID it takes any device of the group to find it.
  */
@@ -231,7 +186,7 @@ static int attach_start(struct attach_change *change,
 	rc = xa_reserve(&group->attachments, change->pasid, GFP_KERNEL_ACCOUNT);
 	if (rc)
 		goto err_free;
-	rc = attachment_reserve(attachment);
+	rc = iommufd_attachment_reserve(attachment);
 	if (rc)
 		goto err_release;
 	rc = iommufd_msi_window_reserve(attachment);
@@ -248,7 +203,7 @@ static int attach_start(struct attach_change *change,
 err_release_window:
 	iommufd_msi_window_release(attachment);
 err_unreserve:
-	attachment_unreserve(attachment);
+	iommufd_attachment_unreserve(attachment);
 err_release:
 	xa_release(&group->attachments, change->pasid);
 err_free:
@@ -271,7 +226,7 @@ static int attach_join(struct attach_change *change,
 	rc = iommufd_attachment_add_device(attachment, idev);
 	if (rc)
 		return rc;
-	rc = attachment_reserve_device(attachment, idev);
+	rc = iommufd_attachment_reserve_device(attachment, idev);
 	if (rc)
 		goto err_erase;
 	/* The device may be the first of its group that has a window. */
@@ -281,7 +236,7 @@ static int attach_join(struct attach_change *change,
 	return 0;
 
 err_unreserve:
-	attachment_unreserve_device(attachment, idev);
+	iommufd_attachment_unreserve_device(attachment, idev);
 err_erase:
 	xa_erase(&attachment->devices, idev->obj.id);
 	return rc;
@@ -306,7 +261,7 @@ static int attach_move(struct attach_change *change,
 	if (rc)
 		goto err_free;
 	if (other_ioas) {
-		rc = attachment_reserve(attachment);
+		rc = iommufd_attachment_reserve(attachment);
 		if (rc)
 			goto err_free;
 	}
@@ -321,7 +276,7 @@ static int attach_move(struct attach_change *change,
 	xa_store(&group->attachments, change->pasid, attachment, GFP_KERNEL);
 	iommufd_msi_window_release(old);
 	if (other_ioas)
-		attachment_unreserve(old);
+		iommufd_attachment_unreserve(old);
 	iommufd_fault_end(old, NULL);
 	change->left = old->hwpt;
 	iommufd_attachment_free(old);
@@ -331,7 +286,7 @@ err_release_window:
 	iommufd_msi_window_release(attachment);
 err_unreserve:
 	if (other_ioas)
-		attachment_unreserve(attachment);
+		iommufd_attachment_unreserve(attachment);
 err_free:
 	iommufd_attachment_free(attachment);
 	return rc;
@@ -651,14 +606,14 @@ static struct iommufd_hw_pagetable *attach_leave(struct iommufd_device *idev,
 	xa_erase(&attachment->devices, idev->obj.id);
 	if (!xa_empty(&attachment->devices)) {
 		iommufd_fault_end(attachment, idev);
-		attachment_unreserve_device(attachment, idev);
+		iommufd_attachment_unreserve_device(attachment, idev);
 		return NULL;
 	}
 
 	attach_switch_off(attachment, idev);
 	iommufd_fault_end(attachment, NULL);
 	iommufd_msi_window_release(attachment);
-	attachment_unreserve_device(attachment, idev);
+	iommufd_attachment_unreserve_device(attachment, idev);
 	xa_erase(&group->attachments, pasid);
 	iommufd_attachment_free(attachment);
 	return hwpt;

@@ -69,25 +69,12 @@ static int resv_check_msi(const struct iommufd_group *group,
 	return 0;
 }
 
-/**
- * iommufd_device_reserve - keep user space off what a device cannot have
- * @idev: the device
- * @ioas: the IOAS that the device is about to use
- *
- * Context: caller holds the lock of the group; may sleep.
- *
- * Return: 0; -EADDRINUSE if something of it is mapped or allowed; -EINVAL if
- * what the IOMMU driver says of MSIs makes no sense; -ENOMEM. On an error
- * nothing is reserved.
- */
-int iommufd_device_reserve(struct iommufd_device *idev,
+static int resv_add_device(struct iommufd_device *idev,
 			   struct iommufd_ioas *ioas)
 {
 	struct resv_msi msi;
 	LIST_HEAD(regions);
 	int rc;
-
-	lockdep_assert_held(&idev->group->lock);
 
 	if (iommufd_should_fail())
 		return -EINVAL;
@@ -108,19 +95,88 @@ int iommufd_device_reserve(struct iommufd_device *idev,
 	return rc;
 }
 
+static struct iommufd_ioas *
+resv_ioas(const struct iommufd_attachment *attachment)
+{
+	return iommufd_hwpt_base(attachment->hwpt)->ioas;
+}
+
 /**
- * iommufd_device_unreserve - the reverse of iommufd_device_reserve()
+ * iommufd_attachment_reserve_device - keep user space off what a device lacks
+ * @attachment: the attachment, to an IOAS that the device is about to use
  * @idev: the device
- * @ioas: the IOAS, in which the device need not have anything reserved
  *
- * Context: caller holds the lock of the group; may sleep. Cannot fail.
+ * Reserved regions concern DMA without a PASID only.
+ *
+ * Context: caller holds the lock of the group; may sleep.
+ *
+ * Return: 0; -EADDRINUSE if something of it is mapped or allowed; -EINVAL if
+ * what the IOMMU driver says of MSIs makes no sense; -ENOMEM. On an error
+ * nothing is reserved.
  */
-void iommufd_device_unreserve(struct iommufd_device *idev,
-			      struct iommufd_ioas *ioas)
+int iommufd_attachment_reserve_device(struct iommufd_attachment *attachment,
+				      struct iommufd_device *idev)
 {
 	lockdep_assert_held(&idev->group->lock);
 
-	iommufd_iova_space_unreserve(&ioas->as.space, idev);
+	if (attachment->pasid != IOMMU_NO_PASID)
+		return 0;
+	return resv_add_device(idev, resv_ioas(attachment));
+}
+
+/**
+ * iommufd_attachment_unreserve_device - the reverse of that
+ * @attachment: the attachment
+ * @idev: the device, which need not have anything reserved
+ *
+ * Context: caller holds the lock of the group; may sleep. Cannot fail.
+ */
+void iommufd_attachment_unreserve_device(struct iommufd_attachment *attachment,
+					 struct iommufd_device *idev)
+{
+	lockdep_assert_held(&idev->group->lock);
+
+	if (attachment->pasid == IOMMU_NO_PASID)
+		iommufd_iova_space_unreserve(&resv_ioas(attachment)->as.space,
+					     idev);
+}
+
+/**
+ * iommufd_attachment_unreserve - the same for all devices of an attachment
+ * @attachment: the attachment
+ *
+ * Context: caller holds the lock of the group; may sleep. Cannot fail.
+ */
+void iommufd_attachment_unreserve(struct iommufd_attachment *attachment)
+{
+	struct iommufd_device *idev;
+	unsigned long index;
+
+	xa_for_each(&attachment->devices, index, idev)
+		iommufd_attachment_unreserve_device(attachment, idev);
+}
+
+/**
+ * iommufd_attachment_reserve - reserve for all devices of an attachment
+ * @attachment: the attachment
+ *
+ * Context: caller holds the lock of the group; may sleep.
+ * Return: as iommufd_attachment_reserve_device().
+ */
+int iommufd_attachment_reserve(struct iommufd_attachment *attachment)
+{
+	struct iommufd_device *idev;
+	unsigned long index;
+	int rc;
+
+	xa_for_each(&attachment->devices, index, idev) {
+		rc = iommufd_attachment_reserve_device(attachment, idev);
+		if (rc) {
+			iommufd_attachment_unreserve(attachment);
+			return rc;
+		}
+	}
+	return 0;
 }
 
 /*

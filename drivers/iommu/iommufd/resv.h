@@ -7,12 +7,13 @@
 
 struct iommufd_attachment;
 struct iommufd_device;
-struct iommufd_ioas;
 
-int iommufd_device_reserve(struct iommufd_device *idev,
-			   struct iommufd_ioas *ioas);
-void iommufd_device_unreserve(struct iommufd_device *idev,
-			      struct iommufd_ioas *ioas);
+int iommufd_attachment_reserve_device(struct iommufd_attachment *attachment,
+				      struct iommufd_device *idev);
+void iommufd_attachment_unreserve_device(struct iommufd_attachment *attachment,
+					 struct iommufd_device *idev);
+int iommufd_attachment_reserve(struct iommufd_attachment *attachment);
+void iommufd_attachment_unreserve(struct iommufd_attachment *attachment);
 int iommufd_msi_window_reserve(struct iommufd_attachment *attachment);
 void iommufd_msi_window_release(struct iommufd_attachment *attachment);
 
