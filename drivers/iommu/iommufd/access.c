@@ -19,6 +19,7 @@
 #include "ioas.h"
 #include "engine/pinned.h"
 #include "object.h"
+#include "refusals.h"
 
 /**
  * struct iommufd_access - an access
@@ -81,7 +82,7 @@ iommufd_access_create(struct iommufd_ctx *ctx,
 
 	obj = iommufd_object_alloc(ctx, IOMMUFD_OBJ_ACCESS);
 	if (IS_ERR(obj))
-		return ERR_CAST(obj);
+		return iommufd_refused_ptr(ctx, IOMMU_REFUSED_BIND, obj);
 
 	access = to_access(obj);
 	access->ctx = ctx;
@@ -96,6 +97,11 @@ iommufd_access_create(struct iommufd_ctx *ctx,
 	return access;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_create, "IOMMUFD");
+
+static int access_refused(struct iommufd_access *access, u32 command, int rc)
+{
+	return rc ? iommufd_refused(access->ctx, command, rc) : 0;
+}
 
 static void access_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
@@ -184,7 +190,7 @@ static int access_change_ioas(struct iommufd_access *access,
 		return 0;
 	/* Another thread is leaving, and waits for the driver. */
 	if (access->ioas != access->ioas_unpin)
-		return -EBUSY;
+		return iommufd_refuse(IOMMU_WHY_ACCESS_LEAVING);
 
 	if (ioas) {
 		unsigned long alignment;
@@ -237,11 +243,11 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 
 	mutex_lock(&access->lock);
 	if (access->ioas)
-		rc = -EINVAL;
+		rc = iommufd_refuse(IOMMU_WHY_ACCESS_ATTACHED);
 	else
 		rc = access_change_ioas_id(access, ioas_id);
 	mutex_unlock(&access->lock);
-	return rc;
+	return access_refused(access, IOMMU_REFUSED_ACCESS_ATTACH, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, "IOMMUFD");
 
@@ -264,12 +270,14 @@ int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
 	int rc;
 
 	mutex_lock(&access->lock);
-	if (!access->ioas)
-		rc = access->ioas_unpin ? -EBUSY : -ENOENT;
-	else
+	if (access->ioas)
 		rc = access_change_ioas_id(access, ioas_id);
+	else if (access->ioas_unpin)
+		rc = iommufd_refuse(IOMMU_WHY_ACCESS_LEAVING);
+	else
+		rc = iommufd_refuse(IOMMU_WHY_ACCESS_NOT_ATTACHED);
 	mutex_unlock(&access->lock);
-	return rc;
+	return access_refused(access, IOMMU_REFUSED_ACCESS_ATTACH, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_replace, "IOMMUFD");
 
@@ -334,6 +342,30 @@ static void access_end_op(struct iommufd_access *access, unsigned int *count)
 		wake_up_all(&access->ops_done);
 }
 
+static int access_pin_pages(struct iommufd_access *access, unsigned long iova,
+			    unsigned long length, struct page **out_pages,
+			    unsigned int flags)
+{
+	struct iommufd_ioas *ioas;
+	unsigned long last;
+	int rc;
+
+	if (!IS_ALIGNED(iova, PAGE_SIZE))
+		return iommufd_refuse(IOMMU_WHY_ACCESS_ALIGNMENT, iova);
+	rc = iommufd_iova_last(iova, length, &last);
+	if (rc)
+		return rc;
+
+	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
+	if (!ioas)
+		return iommufd_refuse(IOMMU_WHY_ACCESS_NOT_ATTACHED);
+	rc = iommufd_address_space_pin(&ioas->as, access->accessor, iova, last,
+				       flags & IOMMUFD_ACCESS_RW_WRITE,
+				       out_pages);
+	access_end_op(access, &access->nr_ops);
+	return rc;
+}
+
 /**
  * iommufd_access_pin_pages - pin pages of an IOAS
  * @access: the access, of a driver that needs pages
@@ -356,27 +388,13 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **out_pages,
 			     unsigned int flags)
 {
-	struct iommufd_ioas *ioas;
-	unsigned long last;
 	int rc;
 
 	/* A driver that pins says so when it makes the access. */
 	if (WARN_ON(!access->ops->needs_pin_pages))
 		return -EINVAL;
-	if (!IS_ALIGNED(iova, PAGE_SIZE))
-		return -EINVAL;
-	rc = iommufd_iova_last(iova, length, &last);
-	if (rc)
-		return rc;
-
-	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
-	if (!ioas)
-		return -ENOENT;
-	rc = iommufd_address_space_pin(&ioas->as, access->accessor, iova, last,
-				       flags & IOMMUFD_ACCESS_RW_WRITE,
-				       out_pages);
-	access_end_op(access, &access->nr_ops);
-	return rc;
+	rc = access_pin_pages(access, iova, length, out_pages, flags);
+	return access_refused(access, IOMMU_REFUSED_ACCESS, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
 
@@ -417,6 +435,27 @@ static unsigned int access_copy_flags(unsigned int flags)
 	return how;
 }
 
+static int access_rw(struct iommufd_access *access, unsigned long iova,
+		     void *data, size_t length, unsigned int flags)
+{
+	struct iommufd_ioas *ioas;
+	unsigned long last;
+	int rc;
+
+	rc = iommufd_iova_last(iova, length, &last);
+	if (rc)
+		return rc;
+
+	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
+	if (!ioas)
+		return iommufd_refuse(IOMMU_WHY_ACCESS_NOT_ATTACHED);
+	rc = iommufd_address_space_copy(&ioas->as, iova, last, data,
+					flags & IOMMUFD_ACCESS_RW_WRITE,
+					access_copy_flags(flags));
+	access_end_op(access, &access->nr_ops);
+	return rc;
+}
+
 /**
  * iommufd_access_rw - read or write memory of an IOAS
  * @access: the access
@@ -436,21 +475,9 @@ static unsigned int access_copy_flags(unsigned int flags)
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags)
 {
-	struct iommufd_ioas *ioas;
-	unsigned long last;
 	int rc;
 
-	rc = iommufd_iova_last(iova, length, &last);
-	if (rc)
-		return rc;
-
-	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
-	if (!ioas)
-		return -ENOENT;
-	rc = iommufd_address_space_copy(&ioas->as, iova, last, data,
-					flags & IOMMUFD_ACCESS_RW_WRITE,
-					access_copy_flags(flags));
-	access_end_op(access, &access->nr_ops);
-	return rc;
+	rc = access_rw(access, iova, data, length, flags);
+	return access_refused(access, IOMMU_REFUSED_ACCESS, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

@@ -24,6 +24,7 @@
 #include "ioas.h"
 #include "noiommu.h"
 #include "pasid.h"
+#include "refusals.h"
 #include "resv.h"
 #include "sw_msi.h"
 #include "vfio_ioas.h"
@@ -97,6 +98,30 @@ static bool suits_pasids(const struct attach_change *change, bool pasid_capable)
 		return pasid_capable || !has_pasids_attached(group);
 	own = xa_load(&group->attachments, IOMMU_NO_PASID);
 	return pasid_capable && (!own || own->hwpt->pasid_capable);
+}
+
+/*
+ * Why it cannot be done
+ */
+
+/* @id: of what the group was to use instead */
+static int attach_refuse_group(const struct iommufd_attachment *attachment,
+			       u32 id)
+{
+	return iommufd_refuse(IOMMU_WHY_ATTACH_GROUP, id,
+			      attachment->hwpt->obj.id);
+}
+
+static int attach_refuse_pasids(const struct attach_change *change,
+				const struct iommufd_object *obj)
+{
+	return iommufd_refuse(IOMMU_WHY_ATTACH_NO_PASIDS, obj->id,
+			      change->pasid);
+}
+
+static int attach_refuse_replace(const struct attach_change *change)
+{
+	return iommufd_refuse(IOMMU_WHY_NOT_ATTACHED, change->pasid);
 }
 
 /*
@@ -219,7 +244,7 @@ static int attach_join(struct attach_change *change,
 	int rc;
 
 	if (attachment->hwpt != hwpt)
-		return -EINVAL;
+		return attach_refuse_group(attachment, hwpt->obj.id);
 	rc = iommufd_fault_check_device(hwpt, idev);
 	if (rc)
 		return rc;
@@ -297,13 +322,14 @@ static int attach_to_hwpt_locked(struct attach_change *change,
 {
 	struct iommufd_attachment *attachment = current_attachment(change);
 
-	if (!is_of_same_driver(change->idev, hwpt) ||
-	    !suits_pasids(change, hwpt->pasid_capable))
-		return -EINVAL;
+	if (!is_of_same_driver(change->idev, hwpt))
+		return iommufd_refuse(IOMMU_WHY_ATTACH_DRIVER, hwpt->obj.id);
+	if (!suits_pasids(change, hwpt->pasid_capable))
+		return attach_refuse_pasids(change, &hwpt->obj);
 	if (change->replace) {
 		if (!attachment ||
 		    !iommufd_attachment_has_device(attachment, change->idev))
-			return -EINVAL;
+			return attach_refuse_replace(change);
 		return attach_move(change, attachment, hwpt);
 	}
 	if (attachment)
@@ -345,16 +371,18 @@ static int attach_pick_group_auto_locked(struct attach_change *change,
 	if (change->replace) {
 		if (!attachment ||
 		    !iommufd_attachment_has_device(attachment, change->idev))
-			return -EINVAL;
+			return attach_refuse_replace(change);
 		if (is_auto_of(attachment->hwpt, ioas) &&
 		    (attachment->hwpt->pasid_capable || !change->auto_pasid))
 			return 0;
 	} else if (attachment) {
 		if (!is_auto_of(attachment->hwpt, ioas))
-			return -EINVAL;
+			return attach_refuse_group(attachment, ioas->obj.id);
 		return attach_join(change, attachment, attachment->hwpt);
 	}
-	return suits_pasids(change, change->auto_pasid) ? 1 : -EINVAL;
+	if (!suits_pasids(change, change->auto_pasid))
+		return attach_refuse_pasids(change, &ioas->obj);
+	return 1;
 }
 
 static int attach_pick_group_auto(struct attach_change *change,
@@ -392,7 +420,7 @@ static int attach_pick_present_auto(struct attach_change *change,
 			continue;
 		rc = attach_to_hwpt(change, &hwpt->common, pt_id);
 		/* This page table does not suit the device; another may. */
-		if (rc != -EINVAL)
+		if (iommufd_errno(rc) != -EINVAL)
 			return rc;
 	}
 	return 1;
@@ -415,7 +443,7 @@ attach_create_auto(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 					   IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 					   NULL);
 		/* Not together with @flags */
-		if (PTR_ERR_OR_ZERO(hwpt) != -EOPNOTSUPP)
+		if (iommufd_errno(PTR_ERR_OR_ZERO(hwpt)) != -EOPNOTSUPP)
 			return hwpt;
 	}
 	return iommufd_hwpt_create(ioas, idev, flags, NULL);
@@ -471,7 +499,7 @@ static int attach_to_named_hwpt(struct attach_change *change,
 				struct iommufd_hw_pagetable *hwpt, u32 *pt_id)
 {
 	struct iommufd_ioas *ioas;
-	int rc = -ENOENT;
+	int rc;
 
 	if (hwpt->user_made)
 		return attach_to_hwpt(change, hwpt, pt_id);
@@ -481,6 +509,8 @@ static int attach_to_named_hwpt(struct attach_change *change,
 	mutex_lock(&ioas->hwpts_lock);
 	if (!list_empty(&to_hwpt_paging(hwpt)->auto_node))
 		rc = attach_to_hwpt(change, hwpt, pt_id);
+	else
+		rc = iommufd_refuse(IOMMU_WHY_HWPT_GOING, hwpt->obj.id);
 	mutex_unlock(&ioas->hwpts_lock);
 	return rc;
 }
@@ -495,7 +525,7 @@ static int attach_to_object(struct attach_change *change,
 	case IOMMUFD_OBJ_HWPT_PAGING:
 		return attach_to_named_hwpt(change, to_hwpt(obj), pt_id);
 	default:
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ATTACH_TYPE, obj->id);
 	}
 }
 
@@ -548,8 +578,10 @@ int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)
 {
 	struct attach_change change = { .idev = idev, .pasid = pasid };
+	int rc;
 
-	return attach_by_id(&change, pt_id);
+	rc = attach_by_id(&change, pt_id);
+	return rc ? iommufd_refused(idev->ctx, IOMMU_REFUSED_ATTACH, rc) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 
@@ -579,8 +611,10 @@ int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 		.pasid = pasid,
 		.replace = true,
 	};
+	int rc;
 
-	return attach_by_id(&change, pt_id);
+	rc = attach_by_id(&change, pt_id);
+	return rc ? iommufd_refused(idev->ctx, IOMMU_REFUSED_REPLACE, rc) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
 

@@ -33,6 +33,7 @@
 struct device;
 struct file;
 struct iommufd_object;
+struct iommufd_refusals;
 
 /**
  * struct iommufd_ctx - one open file
@@ -57,6 +58,7 @@ struct iommufd_object;
  * @sw_msi_maps: struct sw_msi_map, MSI doorbells that have an IOVA
  * @mmap_ranges: struct iommufd_mmap_range by file offset; its lock is a leaf but
  *               for that of @objects
+ * @refusals: what was refused, NULL as long as nothing was
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -74,6 +76,7 @@ struct iommufd_ctx {
 	struct mutex sw_msi_lock;	/* sw_msi_maps */
 	struct list_head sw_msi_maps;
 	struct maple_tree mmap_ranges;
+	struct iommufd_refusals *refusals;
 };
 
 #endif

@@ -17,6 +17,7 @@
 #include "device.h"
 #include "group.h"
 #include "hw_pagetable.h"
+#include "refusals.h"
 #include "test_hooks.h"
 #include "vdevice.h"
 
@@ -36,7 +37,7 @@ static int device_check_msi_isolation(struct device *dev,
 	    iommufd_test_is_mock_device(dev))
 		return 0;
 	if (!READ_ONCE(allow_unsafe_interrupts))
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_MSI_UNSAFE);
 	/* Rate limited: user space can bind as often as it likes. */
 	dev_warn_ratelimited(dev, "MSIs are not isolated by the platform: the device can raise interrupts of others\n");
 	return 0;
@@ -140,7 +141,7 @@ struct iommufd_device *iommufd_device_get(struct iommufd_ctx *ctx, u32 id)
 	idev = container_of(obj, struct iommufd_device, obj);
 	if (!iommufd_device_has_iommu(idev)) {
 		iommufd_object_put(ctx, obj);
-		return ERR_PTR(-EOPNOTSUPP);
+		return iommufd_refuse_ptr(IOMMU_WHY_NO_IOMMU, id);
 	}
 	return idev;
 }
@@ -183,8 +184,10 @@ device_bind_in_group(struct iommufd_ctx *ctx, struct device *dev,
 	 * the context owning its DMA.
 	 */
 	rc = iommu_device_claim_dma_owner(dev, ctx);
+	if (rc == -EPERM || rc == -EBUSY)
+		return iommufd_refuse_ptr(IOMMU_WHY_DMA_OWNED);
 	if (rc)
-		return ERR_PTR(rc == -EPERM ? -EBUSY : rc);
+		return ERR_PTR(rc);
 
 	group = iommufd_group_get(ctx, iommu_group);
 	if (IS_ERR(group)) {
@@ -210,11 +213,11 @@ static struct iommufd_device *device_bind_with_iommu(struct iommufd_ctx *ctx,
 	struct iommufd_device *idev;
 
 	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
-		return ERR_PTR(-EINVAL);
+		return iommufd_refuse_ptr(IOMMU_WHY_NOT_COHERENT);
 
 	iommu_group = iommu_group_get(dev);
 	if (!iommu_group)
-		return ERR_PTR(-ENODEV);
+		return iommufd_refuse_ptr(IOMMU_WHY_NO_GROUP);
 	idev = device_bind_in_group(ctx, dev, iommu_group);
 	iommu_group_put(iommu_group);
 	return idev;
@@ -246,7 +249,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
 	else
 		idev = device_bind_with_iommu(ctx, dev);
 	if (IS_ERR(idev))
-		return idev;
+		return iommufd_refused_ptr(ctx, IOMMU_REFUSED_BIND, idev);
 
 	*id = idev->obj.id;
 	iommufd_object_publish(ctx, &idev->obj);

@@ -14,6 +14,7 @@
 #include "ctx.h"
 #include "fdinfo.h"
 #include "object.h"
+#include "refusals.h"
 
 /* Of how many objects more is said than that they are there. */
 #define FDINFO_MAX_OBJECTS 256
@@ -84,4 +85,5 @@ void iommufd_fops_show_fdinfo(struct seq_file *seq, struct file *file)
 		cond_resched();
 	}
 	fdinfo_show_numbers(seq, nr, nr_objects);
+	iommufd_refusals_show(seq, ctx);
 }

@@ -39,6 +39,7 @@
 #include "object.h"
 #include "option.h"
 #include "pasid.h"
+#include "refusals.h"
 #include "engine/populate.h"
 #include "engine/source.h"
 #include "sw_msi.h"
@@ -75,6 +76,7 @@ iommufd_object_types[IOMMUFD_NR_OBJ_TYPES] = {
 union iommufd_arg {
 	struct iommu_destroy destroy;
 	struct iommu_fault_alloc fault_alloc;
+	struct iommu_get_refusals get_refusals;
 	struct iommu_hw_info hw_info;
 	struct iommu_hw_queue_alloc hw_queue_alloc;
 	struct iommu_hwpt_alloc hwpt_alloc;
@@ -183,6 +185,8 @@ static const struct iommufd_command commands[] = {
 static const struct iommufd_command extensions[] = {
 	EXTENSION(PASID_ALLOC, struct iommu_pasid_alloc, __reserved,
 		  iommufd_pasid_alloc_ioctl),
+	EXTENSION(GET_REFUSALS, struct iommu_get_refusals, entries,
+		  iommufd_get_refusals_ioctl),
 };
 
 /**
@@ -253,13 +257,22 @@ static const struct iommufd_command *ioctl_find_row(unsigned int nr)
 	return NULL;
 }
 
-static long iommufd_fops_ioctl(struct file *file, unsigned int request,
-			       unsigned long user)
+static int ioctl_refuse_struct(const struct iommufd_call *call, int rc)
+{
+	return rc == -E2BIG ?
+		       iommufd_refuse(IOMMU_WHY_LONG_STRUCT, call->user_size,
+				      call->known_size) :
+		       rc;
+}
+
+/* Return: 0 or more, a refusal or an errno */
+static int ioctl_run(struct iommufd_ctx *ctx, unsigned int request,
+		     unsigned long user)
 {
 	const struct iommufd_command *command;
 	union iommufd_arg arg __uninitialized;
 	struct iommufd_call call = {
-		.ctx = file->private_data,
+		.ctx = ctx,
 		.user = (void __user *)user,
 		.arg = &arg,
 	};
@@ -267,20 +280,31 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 
 	command = ioctl_find_row(_IOC_NR(request));
 	if (!command)
-		return iommufd_vfio_container_ioctl(call.ctx, request, user);
+		return iommufd_vfio_container_ioctl(ctx, request, user);
 	if (get_user(call.user_size, (u32 __user *)call.user))
 		return -EFAULT;
 	if (command->request != request)
-		return -ENOTTY;
+		return iommufd_refuse(IOMMU_WHY_COMMAND);
 	if (call.user_size < command->min_size)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_SHORT_STRUCT, call.user_size,
+				      command->min_size);
 
 	call.known_size = command->size;
 	rc = copy_struct_from_user(&arg, command->size, call.user,
 				   call.user_size);
 	if (rc)
-		return rc;
+		return ioctl_refuse_struct(&call, rc);
 	return ioctl_run_command(command, &call);
+}
+
+static long iommufd_fops_ioctl(struct file *file, unsigned int request,
+			       unsigned long user)
+{
+	struct iommufd_ctx *ctx = file->private_data;
+	int rc;
+
+	rc = ioctl_run(ctx, request, user);
+	return rc < 0 ? iommufd_refused(ctx, request, rc) : rc;
 }
 
 /*
@@ -331,6 +355,7 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	mutex_destroy(&ctx->sw_msi_lock);
 	mutex_destroy(&ctx->vfio_lock);
 	mutex_destroy(&ctx->groups_lock);
+	iommufd_refusals_free(ctx);
 	kfree(ctx);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "ctx.h"
 #include "mmap.h"
 #include "object.h"
+#include "refusals.h"
 
 static void mmap_vm_open(struct vm_area_struct *vma)
 {
@@ -38,19 +39,18 @@ static int mmap_hold_range(struct iommufd_ctx *ctx, unsigned long offset,
 {
 	MA_STATE(mas, &ctx->mmap_ranges, offset, offset);
 	struct iommufd_mmap_range *range;
-	int rc = -ENXIO;
+	bool found;
 
 	/* The lock keeps the range, and by that the memory of the owner. */
 	mas_lock(&mas);
 	range = mas_walk(&mas);
-	if (range && mas.index == offset && range->length == length &&
-	    iommufd_object_is_published(ctx, range->owner) &&
-	    iommufd_object_hold_alive(range->owner)) {
+	found = range && mas.index == offset && range->length == length &&
+		iommufd_object_is_published(ctx, range->owner) &&
+		iommufd_object_hold_alive(range->owner);
+	if (found)
 		*copy = *range;
-		rc = 0;
-	}
 	mas_unlock(&mas);
-	return rc;
+	return found ? 0 : iommufd_refuse(IOMMU_WHY_MMAP_RANGE, offset, length);
 }
 
 /*
@@ -69,27 +69,18 @@ static int mmap_remap(struct vm_area_struct *vma,
 	return remap_pfn_range(vma, vma->vm_start, pfn, range->length, prot);
 }
 
-/**
- * iommufd_fops_mmap - the file operation
- * @file: the file
- * @vma: where to map; its offset is what a driver has told
- *
- * Return: 0; -EINVAL unless it is shared; -EPERM if it is to be executed; -ENXIO
- * unless it is all of a range that can be mapped; errors of the page tables.
- */
-int iommufd_fops_mmap(struct file *file, struct vm_area_struct *vma)
+static int mmap_area(struct iommufd_ctx *ctx, struct vm_area_struct *vma)
 {
 	unsigned long offset, length = vma->vm_end - vma->vm_start;
-	struct iommufd_ctx *ctx = file->private_data;
 	struct iommufd_mmap_range range;
 	int rc;
 
 	if (!(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_MMAP_PRIVATE);
 	if (vma->vm_flags & VM_EXEC)
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_MMAP_EXEC);
 	if (check_shl_overflow(vma->vm_pgoff, PAGE_SHIFT, &offset))
-		return -ENXIO;
+		return iommufd_refuse(IOMMU_WHY_MMAP_RANGE, ULONG_MAX, length);
 	rc = mmap_hold_range(ctx, offset, length, &range);
 	if (rc)
 		return rc;
@@ -103,4 +94,21 @@ int iommufd_fops_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_private_data = range.owner;
 	vma->vm_ops = &mmap_vm_ops;
 	return 0;
+}
+
+/**
+ * iommufd_fops_mmap - the file operation
+ * @file: the file
+ * @vma: where to map; its offset is what a driver has told
+ *
+ * Return: 0; -EINVAL unless it is shared; -EPERM if it is to be executed; -ENXIO
+ * unless it is all of a range that can be mapped; errors of the page tables.
+ */
+int iommufd_fops_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct iommufd_ctx *ctx = file->private_data;
+	int rc;
+
+	rc = mmap_area(ctx, vma);
+	return rc ? iommufd_refused(ctx, IOMMU_REFUSED_MMAP, rc) : 0;
 }

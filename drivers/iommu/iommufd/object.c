@@ -13,6 +13,7 @@
 
 #include "call.h"
 #include "ctx.h"
+#include "engine/why.h"
 #include "object.h"
 #include "test_hooks.h"
 
@@ -46,11 +47,13 @@ int iommufd_object_run_if_none(struct iommufd_ctx *ctx,
 			       int (*run)(struct iommufd_ctx *ctx, u64 arg),
 			       u64 arg)
 {
-	int rc = -EBUSY;
+	int rc;
 
 	xa_lock(&ctx->objects);
 	if (xa_empty(&ctx->objects))
 		rc = run(ctx, arg);
+	else
+		rc = iommufd_refuse(IOMMU_WHY_HAS_OBJECTS);
 	xa_unlock(&ctx->objects);
 	return rc;
 }
@@ -219,6 +222,13 @@ static void object_remove(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 	__xa_erase(&ctx->objects, obj->id);
 }
 
+/* @obj: what was found instead, or NULL */
+static int object_refuse(const struct iommufd_object *obj, u32 id)
+{
+	return obj ? iommufd_refuse(IOMMU_WHY_OBJECT_TYPE, id) :
+		     iommufd_refuse(IOMMU_WHY_NO_OBJECT, id);
+}
+
 /**
  * iommufd_object_get - find an object and take a short-term reference
  * @ctx: the context
@@ -240,7 +250,7 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ctx, u32 id,
 	if (obj && (type == IOMMUFD_OBJ_ANY || obj->type == type))
 		refcount_inc(&obj->wait_cnt);
 	else
-		obj = ERR_PTR(-ENOENT);
+		obj = ERR_PTR(object_refuse(obj, id));
 	xa_unlock(&ctx->objects);
 	return obj;
 }
@@ -298,6 +308,12 @@ void iommufd_object_put(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 		wake_up_all(&ctx->object_wait);
 }
 
+static int object_refuse_destroy(const struct iommufd_object *obj)
+{
+	return iommufd_refuse(IOMMU_WHY_OBJECT_IN_USE, obj->id,
+			      refcount_read(&obj->users) - 1);
+}
+
 /* Take an object out of the table if nobody has a reference. */
 static int object_try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
@@ -311,7 +327,7 @@ static int object_try_take(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 		return -EAGAIN;
 	smp_rmb(); /* pairs with the release of refcount_dec() in put */
 	if (!object_try_kill(obj))
-		return -EBUSY;
+		return object_refuse_destroy(obj);
 	object_remove(ctx, obj);
 	return 0;
 }
@@ -349,9 +365,9 @@ static int object_try_take_id(struct iommufd_ctx *ctx, u32 id,
 	/* Not object_find(): it may be hidden. */
 	*obj = xa_load(&ctx->objects, id);
 	if (!*obj)
-		rc = -ENOENT;
+		rc = iommufd_refuse(IOMMU_WHY_NO_OBJECT, id);
 	else if (object_is_in_use(*obj))
-		rc = -EBUSY;
+		rc = object_refuse_destroy(*obj);
 	else
 		rc = object_try_take(ctx, *obj);
 	xa_unlock(&ctx->objects);

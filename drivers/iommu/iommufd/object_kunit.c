@@ -12,6 +12,7 @@
 #include <linux/kthread.h>
 
 #include "ctx.h"
+#include "engine/why.h"
 #include "object.h"
 
 struct object_fixture {
@@ -80,10 +81,11 @@ static void object_that_others_need_is_in_use(struct kunit *test)
 {
 	struct object_fixture *fix = test->priv;
 	struct iommufd_object *obj = new_object(test);
+	int rc;
 
 	KUNIT_ASSERT_EQ(test, _iommufd_object_depend(fix->other, obj), 0);
-	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_id(&fix->ctx, obj->id),
-			-EBUSY);
+	rc = iommufd_object_destroy_id(&fix->ctx, obj->id);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommufd_errno(rc));
 	_iommufd_object_undepend(fix->other, obj);
 	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_id(&fix->ctx, obj->id), 0);
 }

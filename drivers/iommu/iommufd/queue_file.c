@@ -15,6 +15,7 @@
 #include "call.h"
 #include "ctx.h"
 #include "queue_file.h"
+#include "refusals.h"
 
 /**
  * iommufd_queue_init - make a queue that has no file yet
@@ -55,13 +56,12 @@ static ssize_t queue_read(struct iommufd_queue *queue, char __user *user,
 	return done ?: rc;
 }
 
-static ssize_t queue_fops_read(struct file *file, char __user *user,
-			       size_t count, loff_t *pos)
+static ssize_t queue_read_locked(struct iommufd_queue *queue, char __user *user,
+				 size_t count, loff_t pos)
 {
-	struct iommufd_queue *queue = file->private_data;
 	ssize_t rc;
 
-	if (*pos)
+	if (pos)
 		return -ESPIPE;
 	rc = queue->ops->check_read_size(count);
 	if (rc)
@@ -74,13 +74,29 @@ static ssize_t queue_fops_read(struct file *file, char __user *user,
 	return rc;
 }
 
+static ssize_t queue_fops_read(struct file *file, char __user *user,
+			       size_t count, loff_t *pos)
+{
+	struct iommufd_queue *queue = file->private_data;
+	ssize_t rc;
+
+	rc = queue_read_locked(queue, user, count, *pos);
+	if (rc < 0)
+		rc = iommufd_refused(queue->ctx, IOMMU_REFUSED_READ, rc);
+	return rc;
+}
+
 /* Only files of queues that can be written to are opened for writing. */
 static ssize_t queue_fops_write(struct file *file, const char __user *user,
 				size_t count, loff_t *pos)
 {
 	struct iommufd_queue *queue = file->private_data;
+	ssize_t rc;
 
-	return *pos ? -ESPIPE : queue->ops->write(queue, user, count);
+	rc = *pos ? -ESPIPE : queue->ops->write(queue, user, count);
+	if (rc < 0)
+		rc = iommufd_refused(queue->ctx, IOMMU_REFUSED_WRITE, rc);
+	return rc;
 }
 
 static __poll_t queue_fops_poll(struct file *file,

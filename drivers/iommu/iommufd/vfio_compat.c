@@ -10,6 +10,7 @@
 #include "call.h"
 #include "ctx.h"
 #include "ioas.h"
+#include "refusals.h"
 #include "vfio_compat.h"
 #include "vfio_ioas.h"
 
@@ -27,12 +28,15 @@ int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ctx)
 
 	ioas = iommufd_ioas_create(ctx);
 	if (IS_ERR(ioas))
-		return PTR_ERR(ioas);
+		return iommufd_refused(ctx, IOMMU_REFUSED_CONTAINER,
+				       PTR_ERR(ioas));
 
 	rc = iommufd_vfio_ioas_publish_if_none(ctx, &ioas->obj);
 	if (rc)
 		iommufd_object_abort(ctx, &ioas->obj);
-	return rc == -EEXIST ? 0 : rc;
+	if (rc == -EEXIST)
+		return 0;
+	return rc ? iommufd_refused(ctx, IOMMU_REFUSED_CONTAINER, rc) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_create, "IOMMUFD_VFIO");
 
@@ -63,7 +67,8 @@ int iommufd_vfio_ioas_ioctl(struct iommufd_call *call)
 	struct iommu_vfio_ioas *cmd = call->arg;
 
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 
 	switch (cmd->op) {
 	case IOMMU_VFIO_IOAS_GET:
@@ -74,6 +79,6 @@ int iommufd_vfio_ioas_ioctl(struct iommufd_call *call)
 		iommufd_vfio_ioas_set(call->ctx, NULL);
 		return 0;
 	default:
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->op);
 	}
 }

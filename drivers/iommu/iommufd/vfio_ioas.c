@@ -11,6 +11,7 @@
 #include "ctx.h"
 #include "ioas.h"
 #include "object.h"
+#include "refusals.h"
 #include "vfio_ioas.h"
 
 /*
@@ -45,7 +46,10 @@ int iommufd_vfio_compat_ioas_get_id(struct iommufd_ctx *ctx, u32 *out_ioas_id)
 	if (ioas)
 		*out_ioas_id = ioas->id;
 	mutex_unlock(&ctx->vfio_lock);
-	return ioas ? 0 : -ENODEV;
+	if (ioas)
+		return 0;
+	return iommufd_refused(ctx, IOMMU_REFUSED_CONTAINER,
+			       iommufd_refuse(IOMMU_WHY_NO_VFIO_IOAS));
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_get_id, "IOMMUFD_VFIO");
 
@@ -64,7 +68,7 @@ struct iommufd_ioas *iommufd_vfio_ioas_get(struct iommufd_ctx *ctx)
 	guard(mutex)(&ctx->vfio_lock);
 	ioas = ctx->vfio_ioas;
 	if (!ioas || !iommufd_object_get_published(ctx, ioas))
-		return ERR_PTR(-ENODEV);
+		return iommufd_refuse_ptr(IOMMU_WHY_NO_VFIO_IOAS);
 	return to_ioas(ioas);
 }
 
@@ -105,11 +109,17 @@ bool iommufd_vfio_is_no_iommu(struct iommufd_ctx *ctx)
  */
 int iommufd_vfio_compat_set_no_iommu(struct iommufd_ctx *ctx)
 {
-	guard(mutex)(&ctx->vfio_lock);
-	if (vfio_ioas_find(ctx))
-		return -EINVAL;
-	ctx->no_iommu = true;
-	return 0;
+	bool found;
+
+	mutex_lock(&ctx->vfio_lock);
+	found = vfio_ioas_find(ctx);
+	if (!found)
+		ctx->no_iommu = true;
+	mutex_unlock(&ctx->vfio_lock);
+	if (!found)
+		return 0;
+	return iommufd_refused(ctx, IOMMU_REFUSED_CONTAINER,
+			       iommufd_refuse(IOMMU_WHY_VFIO_NO_IOMMU));
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_set_no_iommu, "IOMMUFD_VFIO");
 
@@ -144,7 +154,7 @@ int iommufd_vfio_ioas_publish_if_none(struct iommufd_ctx *ctx,
 {
 	guard(mutex)(&ctx->vfio_lock);
 	if (ctx->no_iommu)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_VFIO_NO_IOMMU);
 	if (vfio_ioas_find(ctx))
 		return -EEXIST;
 	iommufd_object_publish(ctx, ioas);

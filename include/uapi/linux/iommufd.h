@@ -11,6 +11,7 @@
  *   - IO page tables (HWPT), plain and nested, and their dirty tracking
  *   - IO page faults
  *   - virtual IOMMUs: virtual devices, event queues, hardware queues
+ *   - refusals: why a call has failed
  *
  * Terms that are used throughout:
  *
@@ -99,6 +100,7 @@ enum {
 enum {
 	IOMMUFD_CMD_EXTENSION_BASE = 0xd0,
 	IOMMUFD_CMD_PASID_ALLOC = IOMMUFD_CMD_EXTENSION_BASE,
+	IOMMUFD_CMD_GET_REFUSALS = 0xd1,
 };
 
 /* Objects and options */
@@ -1370,4 +1372,478 @@ struct iommu_hw_queue_alloc {
 
 #define IOMMU_HW_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
 
-#endif /* _UAPI_IOMMUFD_H */
+/* Refusals */
+
+#define IOMMU_REFUSAL_NUMBERS 4
+
+/**
+ * enum iommu_why - Why a call has failed
+ * @IOMMU_WHY_ELSEWHERE: Any errno. Who refused it was not iommufd, but a driver
+ *     of an IOMMU, memory management or a file system
+ * @IOMMU_WHY_NO_MEMORY: ENOMEM. The kernel has no memory for it, or the memory
+ *     cgroup may have no more
+ * @IOMMU_WHY_SIGNAL: EINTR. A signal has ended a wait
+ * @IOMMU_WHY_USER_MEMORY: EFAULT. What the call points to cannot be read or
+ *     written
+ * @IOMMU_WHY_COMMAND: ENOTTY. There is no such ioctl
+ * @IOMMU_WHY_SHORT_STRUCT: EINVAL. The structure is shorter than its first
+ *     version (size, least)
+ * @IOMMU_WHY_LONG_STRUCT: E2BIG. Something is set behind the end of the
+ *     structure as it is known here (size, known)
+ * @IOMMU_WHY_FLAGS: EOPNOTSUPP. Flags are set that are unknown, or not for
+ *     this (flags)
+ * @IOMMU_WHY_RESERVED_FIELD: EOPNOTSUPP. A field that is to be 0 is not
+ *     (value)
+ * @IOMMU_WHY_OPERATION: EOPNOTSUPP. The operation, the option or the type is
+ *     unknown (operation)
+ * @IOMMU_WHY_NO_OBJECT: ENOENT. There is no object with that ID (id)
+ * @IOMMU_WHY_OBJECT_TYPE: ENOENT. The object with that ID is of another type
+ *     (id)
+ * @IOMMU_WHY_OBJECT_IN_USE: EBUSY. Something else uses the object, or it
+ *     belongs to a driver (id, users)
+ * @IOMMU_WHY_PRIVILEGE: EPERM. The caller lacks a capability (capability)
+ * @IOMMU_WHY_ADDRESS: EOVERFLOW. An address or a length is higher than all
+ *     that there are (address, length)
+ * @IOMMU_WHY_EMPTY_RANGE: EINVAL. The range is empty (address)
+ * @IOMMU_WHY_RANGE_END: EOVERFLOW. The range ends behind the last address
+ *     (address, length)
+ * @IOMMU_WHY_NO_ACCESS: EINVAL. Neither reading nor writing is to be allowed
+ *     (flags)
+ * @IOMMU_WHY_LENGTH: EINVAL. The length is 0, or so large that pages cannot be
+ *     counted (length)
+ * @IOMMU_WHY_IOVA_ALIGNMENT: EINVAL. IOVA or length are not aligned as the
+ *     page tables need it (iova, length, alignment)
+ * @IOMMU_WHY_OFFSET_ALIGNMENT: EINVAL. The memory is not aligned in its page
+ *     as the page tables need it (offset, alignment)
+ * @IOMMU_WHY_IOVA_RESERVED: EINVAL. The IOVA is one that a device or its page
+ *     table cannot have (iova, last, first-reserved, last-reserved)
+ * @IOMMU_WHY_IOVA_TAKEN: EEXIST. Something is mapped there (iova, last, first-
+ *     taken, last-taken)
+ * @IOMMU_WHY_IOVA_LENGTH: EOVERFLOW. There is no IOVA for so much (length)
+ * @IOMMU_WHY_IOVA_FULL: ENOSPC. No hole is large enough (length, alignment)
+ * @IOMMU_WHY_MEMORY: EFAULT. There is no memory at the address, or it cannot
+ *     be had for such an access (address, pages)
+ * @IOMMU_WHY_PROCESS_GONE: EFAULT. The process to which the memory belonged
+ *     has ended
+ * @IOMMU_WHY_MEMLOCK: ENOMEM. More would be pinned than RLIMIT_MEMLOCK allows;
+ *     in pages (pages, charged, limit)
+ * @IOMMU_WHY_FILE_DESCRIPTOR: EBADF. The file descriptor is not open (fd)
+ * @IOMMU_WHY_FILE_KIND: EINVAL. The file is neither in memory, as a memfd is,
+ *     nor a dma-buf
+ * @IOMMU_WHY_FILE_RANGE: EINVAL. The file does not reach that far (offset,
+ *     pages)
+ * @IOMMU_WHY_FILE_READ: EPERM. The file is not open for reading
+ * @IOMMU_WHY_FILE_WRITE: EPERM. The file is not open for writing
+ * @IOMMU_WHY_FILE_SEALED: EPERM. The file is sealed against writing (seals)
+ * @IOMMU_WHY_DMABUF_ACCESS: EPERM. The dma-buf is not open for such an access
+ * @IOMMU_WHY_DMABUF_RANGE: EINVAL. The range is not in the dma-buf (offset,
+ *     length, size)
+ * @IOMMU_WHY_DMABUF_KIND: EOPNOTSUPP. Who made the dma-buf does not say where
+ *     its memory is, or it is in several places
+ * @IOMMU_WHY_DMABUF_ADDRESS: ERANGE. The memory of the dma-buf is at a higher
+ *     address than can be kept
+ * @IOMMU_WHY_COPY_HOLE: ENOENT. Not all of what is to be copied is mapped
+ *     (iova, last, hole)
+ * @IOMMU_WHY_COPY_READ_ONLY: EPERM. The memory was not mapped for writing, and
+ *     so its copy cannot be (iova)
+ * @IOMMU_WHY_UNMAP_PART: ENOENT. The range cuts what was mapped at once (iova,
+ *     last, first-mapped, last-mapped)
+ * @IOMMU_WHY_UNMAP_NOTHING: ENOENT. Nothing is mapped in the range (iova,
+ *     last)
+ * @IOMMU_WHY_AREA_CHANGING: EBUSY. Another thread is mapping or unmapping it
+ *     (first-mapped, last-mapped)
+ * @IOMMU_WHY_AREA_LOCKED: EBUSY. The queue of a virtual IOMMU is there (first-
+ *     mapped, last-mapped)
+ * @IOMMU_WHY_DRIVER_KEEPS: EDEADLOCK. A driver has pinned something there, and
+ *     does not unpin it when asked to (iova, last)
+ * @IOMMU_WHY_CUT_ALIGNMENT: EINVAL. What is mapped cannot be cut there (iova,
+ *     alignment)
+ * @IOMMU_WHY_CUT_IN_USE: EBUSY. What is to be cut is in use, or in large
+ *     entries of a page table that cannot be split (first-mapped, last-mapped)
+ * @IOMMU_WHY_CUT_NOTHING: ENOENT. What could be cut leaves nothing to be
+ *     unmapped (iova)
+ * @IOMMU_WHY_ACCESS_HOLE: ENOENT. Something that a driver is to reach is not
+ *     mapped (iova)
+ * @IOMMU_WHY_ACCESS_GOING: EINVAL. Something that a driver is to reach is
+ *     being unmapped (iova)
+ * @IOMMU_WHY_ACCESS_PAGES: EINVAL. Something that a driver is to reach has no
+ *     pages that it could have (iova)
+ * @IOMMU_WHY_ACCESS_MODE: EPERM. The map does not allow what a driver is to do
+ *     with it (iova)
+ * @IOMMU_WHY_RANGES_ROOM: EMSGSIZE. There are more ranges than there is room
+ *     (room, ranges)
+ * @IOMMU_WHY_ALLOWED_RANGE: EINVAL. An allowed range has less than two
+ *     addresses, or too high ones (first, last)
+ * @IOMMU_WHY_ALLOWED_TWICE: EINVAL. Allowed ranges overlap (first, last)
+ * @IOMMU_WHY_ALLOWED_RESERVED: EADDRINUSE. A device or its page table cannot
+ *     have what is to be allowed (first, last, first-reserved, last-reserved)
+ * @IOMMU_WHY_OPTION_VALUE: EINVAL. The option cannot have that value (option,
+ *     value)
+ * @IOMMU_WHY_OPTION_OBJECT: EOPNOTSUPP. The option is one of the file, and not
+ *     of an object (option, id)
+ * @IOMMU_WHY_HAS_OBJECTS: EBUSY. It can only be changed before there are
+ *     objects
+ * @IOMMU_WHY_LARGE_ENTRIES: EINVAL. There may be large entries already in page
+ *     tables (maps)
+ * @IOMMU_WHY_AREA_ALIGNMENT: EADDRINUSE. Something is mapped that is not
+ *     aligned as is needed now (alignment)
+ * @IOMMU_WHY_PROCESS_MEMORY: EINVAL. Memory of a process is mapped, which
+ *     stays that process's (iova)
+ * @IOMMU_WHY_PROCESS_CHARGED: EBUSY. Memory of a process is, or is just being,
+ *     charged
+ * @IOMMU_WHY_TAKEN_BACK: EINVAL. The memory has been taken back by its owner
+ *     (iova)
+ * @IOMMU_WHY_NO_IOMMU_TABLE: EOPNOTSUPP. No device without an IOMMU is
+ *     attached
+ * @IOMMU_WHY_NOT_COHERENT: EINVAL. The DMA of the device does not see the
+ *     caches of CPUs, or there is no IOMMU
+ * @IOMMU_WHY_NO_GROUP: ENODEV. The device is in no IOMMU group
+ * @IOMMU_WHY_MSI_UNSAFE: EPERM. The device could raise interrupts of others;
+ *     iommufd.allow_unsafe_interrupts accepts that
+ * @IOMMU_WHY_DMA_OWNED: EBUSY. A driver of the kernel or another user has the
+ *     device, or one of its group
+ * @IOMMU_WHY_NO_IOMMU: EOPNOTSUPP. The device has no IOMMU (id)
+ * @IOMMU_WHY_ATTACH_TYPE: EINVAL. The object is none that a device can be
+ *     attached to (id)
+ * @IOMMU_WHY_ATTACH_DRIVER: EINVAL. The page table is for another kind of
+ *     IOMMU (hwpt)
+ * @IOMMU_WHY_ATTACH_GROUP: EINVAL. The group of the device uses another page
+ *     table (hwpt, attached)
+ * @IOMMU_WHY_ATTACH_NO_PASIDS: EINVAL. A page table was not made for use
+ *     together with PASIDs (id, pasid)
+ * @IOMMU_WHY_NOT_ATTACHED: EINVAL. The device is not attached, and so cannot
+ *     be moved (pasid)
+ * @IOMMU_WHY_HWPT_GOING: ENOENT. The page table is about to vanish (hwpt)
+ * @IOMMU_WHY_NO_PASIDS: EOPNOTSUPP. The device has no PASIDs (pasid)
+ * @IOMMU_WHY_PASID_NUMBER: EINVAL. The device has no PASIDs as high as that
+ *     (pasid, pasids)
+ * @IOMMU_WHY_PASID_RANGE: EINVAL. The lowest PASID that will do is higher than
+ *     the highest (first, last)
+ * @IOMMU_WHY_MSI_REGIONS: EINVAL. What the IOMMU driver says of the device's
+ *     MSIs does not go together (hw-regions, sw-regions)
+ * @IOMMU_WHY_DEVICE_RANGE_TAKEN: EADDRINUSE. Something is mapped where the
+ *     device or its page table cannot have anything (first, last, first-
+ *     mapped, last-mapped)
+ * @IOMMU_WHY_DEVICE_RANGE_ALLOWED: EADDRINUSE. Something is allowed where the
+ *     device or its page table cannot have anything (first, last)
+ * @IOMMU_WHY_PAGE_SIZE: EINVAL. The smallest page of the page table is larger
+ *     than one of the CPU (page-size)
+ * @IOMMU_WHY_VF_FAULTS: EINVAL. Page requests of a virtual function come from
+ *     its physical one (hwpt)
+ * @IOMMU_WHY_ACCESS_ATTACHED: EINVAL. The driver is attached already
+ * @IOMMU_WHY_ACCESS_NOT_ATTACHED: ENOENT. The driver is not attached
+ * @IOMMU_WHY_ACCESS_LEAVING: EBUSY. The driver is just being detached
+ * @IOMMU_WHY_PASIDS_TAKEN: ENOSPC. No PASID of that range is free (first,
+ *     last)
+ * @IOMMU_WHY_ACCESS_ALIGNMENT: EINVAL. The IOVA of what a driver is to pin is
+ *     not that of a page (iova)
+ * @IOMMU_WHY_DATA_TYPE: EINVAL. Data without a type, or a type without data
+ *     (type, length)
+ * @IOMMU_WHY_NO_FLAGS: EOPNOTSUPP. The IOMMU driver makes page tables without
+ *     flags only (flags)
+ * @IOMMU_WHY_PARENT_FAULTS: EOPNOTSUPP. A page table to nest in cannot have
+ *     page requests (flags)
+ * @IOMMU_WHY_NO_DIRTY: EOPNOTSUPP. The IOMMU, or the page table, does not
+ *     track what is written to
+ * @IOMMU_WHY_NO_NESTING: EOPNOTSUPP. The IOMMU driver cannot nest, or was
+ *     given no data for it
+ * @IOMMU_WHY_NOT_PARENT: EINVAL. The page table was not made to nest in, or is
+ *     for another kind of IOMMU (hwpt)
+ * @IOMMU_WHY_VIOMMU_DEVICE: EINVAL. The device is not behind the IOMMU that
+ *     the virtual one stands for (viommu, device)
+ * @IOMMU_WHY_HWPT_PARENT: EINVAL. The ID is none of what a page table can be
+ *     made from (id)
+ * @IOMMU_WHY_NO_COHERENCY: EINVAL. The IOMMU cannot make all DMA of the device
+ *     coherent, as it promised
+ * @IOMMU_WHY_DIRTY_ALIGNMENT: EINVAL. The range of dirty bits is not aligned
+ *     as maps are (iova, length)
+ * @IOMMU_WHY_DIRTY_PAGE_SIZE: EINVAL. The page size of dirty bits is no power
+ *     of two, or does not divide the range (page-size, length)
+ * @IOMMU_WHY_DIRTY_BITMAP: EINVAL. The bitmap of dirty bits is too small, or
+ *     larger than can be (size, least)
+ * @IOMMU_WHY_INVALIDATE_ARRAY: EINVAL. The array of invalidations is missing,
+ *     or its entries too many or too long (entries, length)
+ * @IOMMU_WHY_INVALIDATE_TYPE: EINVAL. The object is none that has a cache of
+ *     its own (id)
+ * @IOMMU_WHY_NO_INVALIDATE: EOPNOTSUPP. The IOMMU driver takes no
+ *     invalidations for this
+ * @IOMMU_WHY_QUEUE_RECORDS: ESPIPE. So many bytes are not whole records (size,
+ *     record)
+ * @IOMMU_WHY_QUEUE_ROOM: EINVAL. What comes next in the queue does not fit
+ *     (room, size)
+ * @IOMMU_WHY_ANSWER_CODE: EINVAL. The code of an answer is unknown (code)
+ * @IOMMU_WHY_ANSWER_COOKIE: EINVAL. No page request that was read waits for
+ *     that answer (cookie)
+ * @IOMMU_WHY_NO_VIOMMU: EOPNOTSUPP. The IOMMU driver has no virtual IOMMU of
+ *     that type (type)
+ * @IOMMU_WHY_VDEVICE_TWICE: EEXIST. The device is known to a virtual IOMMU
+ *     already (device)
+ * @IOMMU_WHY_VDEVICE_NUMBER: EEXIST. The virtual IOMMU knows another device by
+ *     that number (number)
+ * @IOMMU_WHY_VDEVICE_RANGE: EINVAL. The number is higher than all that there
+ *     are (number)
+ * @IOMMU_WHY_DEVICE_LEAVING: ENOENT. The device is being given back (device)
+ * @IOMMU_WHY_EVENT_QUEUE_TWICE: EEXIST. The virtual IOMMU has a queue for that
+ *     type (type)
+ * @IOMMU_WHY_EVENT_QUEUES: ENOSPC. The virtual IOMMU has as many queues as it
+ *     may have (queues)
+ * @IOMMU_WHY_EVENT_DEPTH: EINVAL. The queue is to hold nothing, or more than
+ *     it may (depth, most)
+ * @IOMMU_WHY_NO_HW_QUEUE: EOPNOTSUPP. The IOMMU driver has no queue of that
+ *     type (type)
+ * @IOMMU_WHY_LOCK_MODE: EPERM. The memory of a queue is to be readable and
+ *     writable (iova)
+ * @IOMMU_WHY_LOCK_SCATTERED: EFAULT. The memory of a queue is not in one piece
+ *     (iova)
+ * @IOMMU_WHY_LOCKS: EBUSY. The memory has as many queues as it may have (iova)
+ * @IOMMU_WHY_MMAP_PRIVATE: EINVAL. What the file has can be mapped shared only
+ * @IOMMU_WHY_MMAP_EXEC: EPERM. What the file has cannot be executed
+ * @IOMMU_WHY_MMAP_RANGE: ENXIO. The file has nothing at that offset, or of
+ *     another length (offset, length)
+ * @IOMMU_WHY_NO_VFIO_IOAS: ENODEV. No IOAS stands for the container yet
+ * @IOMMU_WHY_VFIO_NO_IOMMU: EINVAL. Groups without an IOMMU and others cannot
+ *     be in one container
+ * @IOMMU_WHY_VFIO_TYPE: EINVAL. The container cannot be of that type (type)
+ * @IOMMU_WHY_VFIO_FLAGS: EINVAL. Flags are set that are unknown, or not for
+ *     this (flags)
+ * @IOMMU_WHY_VFIO_ALIGNMENT: EINVAL. IOVA or length are not aligned (iova,
+ *     length)
+ * @IOMMU_WHY_VFIO_UNMAP_ALL: EINVAL. With VFIO_DMA_UNMAP_FLAG_ALL there is no
+ *     range (iova, length)
+ * @IOMMU_WHY_VFIO_NO_DIRTY: ENOTTY. Not all page tables of the container track
+ *     what is written to
+ * @IOMMU_WHY_VFIO_DIRTY_V1: EACCES. What is written to is not tracked for
+ *     VFIO_TYPE1_IOMMU
+ * @IOMMU_WHY_VFIO_DIRTY_OFF: EINVAL. Tracking of what is written to was not
+ *     started
+ */
+enum iommu_why {
+	IOMMU_WHY_ELSEWHERE = 0,
+
+	/* Whatever the call */
+	IOMMU_WHY_NO_MEMORY = 1,
+	IOMMU_WHY_SIGNAL = 2,
+	IOMMU_WHY_USER_MEMORY = 3,
+	IOMMU_WHY_COMMAND = 4,
+	IOMMU_WHY_SHORT_STRUCT = 5,
+	IOMMU_WHY_LONG_STRUCT = 6,
+	IOMMU_WHY_FLAGS = 7,
+	IOMMU_WHY_RESERVED_FIELD = 8,
+	IOMMU_WHY_OPERATION = 9,
+	IOMMU_WHY_NO_OBJECT = 10,
+	IOMMU_WHY_OBJECT_TYPE = 11,
+	IOMMU_WHY_OBJECT_IN_USE = 12,
+	IOMMU_WHY_PRIVILEGE = 13,
+	IOMMU_WHY_ADDRESS = 14,
+	IOMMU_WHY_EMPTY_RANGE = 15,
+	IOMMU_WHY_RANGE_END = 16,
+
+	/* Maps */
+	IOMMU_WHY_NO_ACCESS = 32,
+	IOMMU_WHY_LENGTH = 33,
+	IOMMU_WHY_IOVA_ALIGNMENT = 34,
+	IOMMU_WHY_OFFSET_ALIGNMENT = 35,
+	IOMMU_WHY_IOVA_RESERVED = 36,
+	IOMMU_WHY_IOVA_TAKEN = 37,
+	IOMMU_WHY_IOVA_LENGTH = 38,
+	IOMMU_WHY_IOVA_FULL = 39,
+	IOMMU_WHY_MEMORY = 40,
+	IOMMU_WHY_PROCESS_GONE = 41,
+	IOMMU_WHY_MEMLOCK = 42,
+	IOMMU_WHY_FILE_DESCRIPTOR = 43,
+	IOMMU_WHY_FILE_KIND = 44,
+	IOMMU_WHY_FILE_RANGE = 45,
+	IOMMU_WHY_FILE_READ = 46,
+	IOMMU_WHY_FILE_WRITE = 47,
+	IOMMU_WHY_FILE_SEALED = 48,
+	IOMMU_WHY_DMABUF_ACCESS = 49,
+	IOMMU_WHY_DMABUF_RANGE = 50,
+	IOMMU_WHY_DMABUF_KIND = 51,
+	IOMMU_WHY_DMABUF_ADDRESS = 52,
+
+	/* What is mapped */
+	IOMMU_WHY_COPY_HOLE = 64,
+	IOMMU_WHY_COPY_READ_ONLY = 65,
+	IOMMU_WHY_UNMAP_PART = 66,
+	IOMMU_WHY_UNMAP_NOTHING = 67,
+	IOMMU_WHY_AREA_CHANGING = 68,
+	IOMMU_WHY_AREA_LOCKED = 69,
+	IOMMU_WHY_DRIVER_KEEPS = 70,
+	IOMMU_WHY_CUT_ALIGNMENT = 71,
+	IOMMU_WHY_CUT_IN_USE = 72,
+	IOMMU_WHY_CUT_NOTHING = 73,
+	IOMMU_WHY_ACCESS_HOLE = 74,
+	IOMMU_WHY_ACCESS_GOING = 75,
+	IOMMU_WHY_ACCESS_PAGES = 76,
+	IOMMU_WHY_ACCESS_MODE = 77,
+	IOMMU_WHY_RANGES_ROOM = 78,
+	IOMMU_WHY_ALLOWED_RANGE = 79,
+	IOMMU_WHY_ALLOWED_TWICE = 80,
+	IOMMU_WHY_ALLOWED_RESERVED = 81,
+	IOMMU_WHY_OPTION_VALUE = 82,
+	IOMMU_WHY_OPTION_OBJECT = 83,
+	IOMMU_WHY_HAS_OBJECTS = 84,
+	IOMMU_WHY_LARGE_ENTRIES = 85,
+	IOMMU_WHY_AREA_ALIGNMENT = 86,
+	IOMMU_WHY_PROCESS_MEMORY = 87,
+	IOMMU_WHY_PROCESS_CHARGED = 88,
+	IOMMU_WHY_TAKEN_BACK = 89,
+	IOMMU_WHY_NO_IOMMU_TABLE = 90,
+
+	/* Devices */
+	IOMMU_WHY_NOT_COHERENT = 96,
+	IOMMU_WHY_NO_GROUP = 97,
+	IOMMU_WHY_MSI_UNSAFE = 98,
+	IOMMU_WHY_DMA_OWNED = 99,
+	IOMMU_WHY_NO_IOMMU = 100,
+	IOMMU_WHY_ATTACH_TYPE = 101,
+	IOMMU_WHY_ATTACH_DRIVER = 102,
+	IOMMU_WHY_ATTACH_GROUP = 103,
+	IOMMU_WHY_ATTACH_NO_PASIDS = 104,
+	IOMMU_WHY_NOT_ATTACHED = 105,
+	IOMMU_WHY_HWPT_GOING = 106,
+	IOMMU_WHY_NO_PASIDS = 107,
+	IOMMU_WHY_PASID_NUMBER = 108,
+	IOMMU_WHY_PASID_RANGE = 109,
+	IOMMU_WHY_MSI_REGIONS = 110,
+	IOMMU_WHY_DEVICE_RANGE_TAKEN = 111,
+	IOMMU_WHY_DEVICE_RANGE_ALLOWED = 112,
+	IOMMU_WHY_PAGE_SIZE = 113,
+	IOMMU_WHY_VF_FAULTS = 114,
+	IOMMU_WHY_ACCESS_ATTACHED = 115,
+	IOMMU_WHY_ACCESS_NOT_ATTACHED = 116,
+	IOMMU_WHY_ACCESS_LEAVING = 117,
+	IOMMU_WHY_PASIDS_TAKEN = 118,
+	IOMMU_WHY_ACCESS_ALIGNMENT = 119,
+
+	/* Page tables */
+	IOMMU_WHY_DATA_TYPE = 128,
+	IOMMU_WHY_NO_FLAGS = 129,
+	IOMMU_WHY_PARENT_FAULTS = 130,
+	IOMMU_WHY_NO_DIRTY = 131,
+	IOMMU_WHY_NO_NESTING = 132,
+	IOMMU_WHY_NOT_PARENT = 133,
+	IOMMU_WHY_VIOMMU_DEVICE = 134,
+	IOMMU_WHY_HWPT_PARENT = 135,
+	IOMMU_WHY_NO_COHERENCY = 136,
+	IOMMU_WHY_DIRTY_ALIGNMENT = 137,
+	IOMMU_WHY_DIRTY_PAGE_SIZE = 138,
+	IOMMU_WHY_DIRTY_BITMAP = 139,
+	IOMMU_WHY_INVALIDATE_ARRAY = 140,
+	IOMMU_WHY_INVALIDATE_TYPE = 141,
+	IOMMU_WHY_NO_INVALIDATE = 142,
+
+	/* Page requests, virtual IOMMUs, and what is mapped from the file */
+	IOMMU_WHY_QUEUE_RECORDS = 160,
+	IOMMU_WHY_QUEUE_ROOM = 161,
+	IOMMU_WHY_ANSWER_CODE = 162,
+	IOMMU_WHY_ANSWER_COOKIE = 163,
+	IOMMU_WHY_NO_VIOMMU = 164,
+	IOMMU_WHY_VDEVICE_TWICE = 165,
+	IOMMU_WHY_VDEVICE_NUMBER = 166,
+	IOMMU_WHY_VDEVICE_RANGE = 167,
+	IOMMU_WHY_DEVICE_LEAVING = 168,
+	IOMMU_WHY_EVENT_QUEUE_TWICE = 169,
+	IOMMU_WHY_EVENT_QUEUES = 170,
+	IOMMU_WHY_EVENT_DEPTH = 171,
+	IOMMU_WHY_NO_HW_QUEUE = 172,
+	IOMMU_WHY_LOCK_MODE = 173,
+	IOMMU_WHY_LOCK_SCATTERED = 174,
+	IOMMU_WHY_LOCKS = 175,
+	IOMMU_WHY_MMAP_PRIVATE = 176,
+	IOMMU_WHY_MMAP_EXEC = 177,
+	IOMMU_WHY_MMAP_RANGE = 178,
+
+	/* VFIO containers */
+	IOMMU_WHY_NO_VFIO_IOAS = 192,
+	IOMMU_WHY_VFIO_NO_IOMMU = 193,
+	IOMMU_WHY_VFIO_TYPE = 194,
+	IOMMU_WHY_VFIO_FLAGS = 195,
+	IOMMU_WHY_VFIO_ALIGNMENT = 196,
+	IOMMU_WHY_VFIO_UNMAP_ALL = 197,
+	IOMMU_WHY_VFIO_NO_DIRTY = 198,
+	IOMMU_WHY_VFIO_DIRTY_V1 = 199,
+	IOMMU_WHY_VFIO_DIRTY_OFF = 200,
+};
+
+/**
+ * enum iommu_refused_command - What has failed that was no ioctl
+ * @IOMMU_REFUSED_READ: read() from a file of page requests or of events
+ * @IOMMU_REFUSED_WRITE: write() of answers to page requests
+ * @IOMMU_REFUSED_MMAP: mmap() of the file
+ * @IOMMU_REFUSED_BIND: A device was to be bound to the file
+ * @IOMMU_REFUSED_ATTACH: A device, or a PASID of it, was to be attached
+ * @IOMMU_REFUSED_REPLACE: It was to be moved to another page table
+ * @IOMMU_REFUSED_ACCESS_ATTACH: A driver that reaches an IOAS by software was
+ *     to be attached or moved
+ * @IOMMU_REFUSED_ACCESS: Such a driver was to pin, read or write something
+ * @IOMMU_REFUSED_CONTAINER: A VFIO group was to use the file as its container
+ *
+ * All of these come by files that are not this one, but for mmap(): those of
+ * queues, devices and groups of VFIO.
+ */
+enum iommu_refused_command {
+	IOMMU_REFUSED_READ = 1,
+	IOMMU_REFUSED_WRITE = 2,
+	IOMMU_REFUSED_MMAP = 3,
+	IOMMU_REFUSED_BIND = 4,
+	IOMMU_REFUSED_ATTACH = 5,
+	IOMMU_REFUSED_REPLACE = 6,
+	IOMMU_REFUSED_ACCESS_ATTACH = 7,
+	IOMMU_REFUSED_ACCESS = 8,
+	IOMMU_REFUSED_CONTAINER = 9,
+};
+
+/**
+ * struct iommu_refusal - A call that has failed
+ * @number: How many calls had failed by then, with this one, since the file was
+ *          opened
+ * @time: When, by CLOCK_MONOTONIC, in nanoseconds
+ * @command: The request of the ioctl, or one of enum iommu_refused_command
+ * @thread: Who called, as gettid() tells; 0 if not to be seen from here
+ * @error: The errno, positive
+ * @why: One of enum iommu_why. There may be reasons that the program does not
+ *       know.
+ * @numbers: The numbers that belong to @why, in the order in which it names
+ *           them, and zeroes behind; all are zeroes if they were lost, which
+ *           may happen when many calls fail at the same time
+ */
+struct iommu_refusal {
+	__aligned_u64 number;
+	__aligned_u64 time;
+	__u32 command;
+	__u32 thread;
+	__u32 error;
+	__u32 why;
+	__aligned_u64 numbers[IOMMU_REFUSAL_NUMBERS];
+};
+
+/**
+ * struct iommu_get_refusals - ioctl(IOMMU_GET_REFUSALS)
+ * @size: sizeof(struct iommu_get_refusals)
+ * @flags: Must be 0
+ * @first: In: the lowest @number that is wanted. Out: one higher than that of
+ *         the last entry, if there is one.
+ * @entry_size: sizeof(struct iommu_refusal), as the program knows it
+ * @nr: In: for how many entries there is room. Out: how many there are.
+ * @entries: Pointer to an array of struct iommu_refusal
+ *
+ * Which calls have failed, and why: the oldest first. A file keeps the last 32.
+ * If some are missing, as numbers show, they were forgotten.
+ *
+ * Errors beyond the common ones:
+ *
+ *  - EINVAL: @entry_size is less than that of the first version
+ */
+struct iommu_get_refusals {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 first;
+	__u32 entry_size;
+	__u32 nr;
+	__aligned_u64 entries;
+};
+
+#define IOMMU_GET_REFUSALS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_REFUSALS)
+
+#endif

@@ -67,7 +67,10 @@
  *   iommufd_veventq::lock          events; where sleeping is not allowed, too
  *   iommufd_ctx::mmap_ranges lock  what can be mapped from the file
  *   iommufd_crew::lock             which helper populates what
- *   iommufd_ctx::objects lock      leaf: never held across anything
+ *   iommufd_ctx::objects lock      never held across anything but that below
+ *   why_note::lock                 leaf: the numbers of what is refused, wherever
+ *                                  that is
+ *   iommufd_refusals::lock         leaf: without any of the others
  *
  * Map and unmap hold the followers for reading while they change page tables, so
  * that two of them on different ranges run side by side. Who adds or removes a

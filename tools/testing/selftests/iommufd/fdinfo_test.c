@@ -258,6 +258,29 @@ TEST_F(fdinfo, counts_more_objects_than_it_describes)
 		TH_LOG("%s", words);
 }
 
+TEST_F(fdinfo, says_what_was_refused)
+{
+	int fd = iommufd_open();
+	char words[WORDS], wanted[WORDS];
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fdinfo_of(getpid(), fd, "iommu-refused", words));
+	EXPECT_STREQ("0", words);
+	ASSERT_EQ(-ENOENT, iommufd_destroy(fd, NO_SUCH_ID));
+	ASSERT_EQ(-ENOENT, iommufd_destroy(fd, NO_SUCH_ID + 1));
+	ASSERT_EQ(0, fdinfo_of(getpid(), fd, "iommu-refused", words));
+	EXPECT_STREQ("2", words);
+	ASSERT_EQ(0, fdinfo_of(getpid(), fd, "iommu-refused-2", words));
+	snprintf(wanted, sizeof(wanted),
+		 "no-object why=%u errno=%u command=%#x thread=%u time=",
+		 IOMMU_WHY_NO_OBJECT, ENOENT, IOMMU_DESTROY, gettid());
+	EXPECT_EQ(0, strncmp(wanted, words, strlen(wanted)))
+		TH_LOG("%s", words);
+	snprintf(wanted, sizeof(wanted), " id=%#x", NO_SUCH_ID + 1);
+	EXPECT_STREQ(wanted, strrchr(words, ' '));
+	close(fd);
+}
+
 /* What was looked at can be destroyed. */
 TEST_F(fdinfo, is_no_reference)
 {
@@ -362,6 +385,10 @@ static int churn_map(void *data)
 		if (!rc)
 			rc = iommufd_destroy(churn->iommufd, ioas);
 		if (rc)
+			return rc;
+		/* More than a file keeps: some go while others are read. */
+		rc = iommufd_destroy(churn->iommufd, NO_SUCH_ID);
+		if (rc != -ENOENT)
 			return rc;
 		__atomic_add_fetch(&churn->turns[0], 1, __ATOMIC_RELAXED);
 	}

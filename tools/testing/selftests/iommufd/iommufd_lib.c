@@ -333,3 +333,20 @@ int hwpt_get_dirty_bitmap(int iommufd, __u32 hwpt, __u32 flags, __u64 iova,
 
 	return checked_ioctl(iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
 }
+
+int refusals_get(int iommufd, __u64 first, struct iommu_refusal *entries,
+		 __u32 *nr)
+{
+	struct iommu_get_refusals cmd = {
+		.size = sizeof(cmd),
+		.first = first,
+		.entry_size = sizeof(*entries),
+		.nr = *nr,
+		.entries = (uintptr_t)entries,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_GET_REFUSALS, &cmd);
+
+	if (!rc)
+		*nr = cmd.nr;
+	return rc;
+}

@@ -83,6 +83,13 @@ int vdevice_alloc(int iommufd, __u32 viommu, __u32 dev_id, __u64 virt_id,
 int veventq_alloc(int iommufd, __u32 viommu, __u32 type, __u32 depth,
 		  __u32 *veventq, int *fd);
 
+/*
+ * Calls of the file that have failed, from number @first on; *nr is the room in
+ * @entries before and how many there are after.
+ */
+int refusals_get(int iommufd, __u64 first, struct iommu_refusal *entries,
+		 __u32 *nr);
+
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);
 int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd);
