@@ -17,6 +17,7 @@
 #include "ioas.h"
 #include "engine/pinned.h"
 #include "engine/source.h"
+#include "engine/why.h"
 #include "test_hooks.h"
 #include "vfio_ioas.h"
 
@@ -74,7 +75,7 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_call *call)
 	struct iommufd_ioas *ioas;
 
 	if (cmd->flags)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 
 	ioas = iommufd_ioas_create(call->ctx);
 	if (IS_ERR(ioas))
@@ -153,7 +154,8 @@ int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
@@ -173,7 +175,10 @@ int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call)
 	rc = iommufd_call_reply(call);
 	if (rc)
 		return rc;
-	return cmd->num_iovas > room ? -EMSGSIZE : 0;
+	if (cmd->num_iovas > room)
+		return iommufd_refuse(IOMMU_WHY_RANGES_ROOM, room,
+				      cmd->num_iovas);
+	return 0;
 }
 
 static int ioas_read_allowed(struct iommu_ioas_allow_iovas *cmd,
@@ -190,7 +195,8 @@ static int ioas_read_allowed(struct iommu_ioas_allow_iovas *cmd,
 		if (copy_from_user(&range, &ranges[i], sizeof(range)))
 			return -EFAULT;
 		if (range.start >= range.last || range.last > ULONG_MAX)
-			return -EINVAL;
+			return iommufd_refuse(IOMMU_WHY_ALLOWED_RANGE,
+					      range.start, range.last);
 		rc = iommufd_iova_allow(allowed, range.start, range.last);
 		if (rc)
 			return rc;
@@ -208,7 +214,8 @@ int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
@@ -237,12 +244,21 @@ static int ioas_map_access(u32 flags)
 
 static int ioas_check_map_flags(u32 flags, u32 reserved)
 {
-	if (flags & ~(IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS) || reserved)
-		return -EOPNOTSUPP;
+	if (flags & ~(IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS))
+		return iommufd_refuse(IOMMU_WHY_FLAGS, flags);
+	if (reserved)
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD, reserved);
 	return 0;
 }
 
-static int ioas_check_map(const struct iommu_ioas_map *cmd)
+static int ioas_check_access(u32 flags)
+{
+	if (!(flags & MAP_ACCESS))
+		return iommufd_refuse(IOMMU_WHY_NO_ACCESS, flags);
+	return 0;
+}
+
+static __always_inline int ioas_check_map(const struct iommu_ioas_map *cmd)
 {
 	int rc;
 
@@ -251,19 +267,21 @@ static int ioas_check_map(const struct iommu_ioas_map *cmd)
 		return rc;
 	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
 	    cmd->user_va > ULONG_MAX)
-		return -EOVERFLOW;
-	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ADDRESS, cmd->iova,
+				      cmd->length);
+	return ioas_check_access(cmd->flags);
 }
 
-static int ioas_check_user_range(unsigned long va, unsigned long length)
+static __always_inline int ioas_check_user_range(unsigned long va,
+						 unsigned long length)
 {
 	unsigned long end;
 
 	if (check_add_overflow(va, length, &end))
-		return -EOVERFLOW;
+		return iommufd_refuse(IOMMU_WHY_RANGE_END, va, length);
 	/* The number of pages that the range touches must fit in a long. */
 	if (!length || length > SIZE_MAX - PAGE_SIZE)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_LENGTH, length);
 	return 0;
 }
 
@@ -391,8 +409,9 @@ static int ioas_check_map_file(const struct iommu_ioas_map_file *cmd)
 	if (rc)
 		return rc;
 	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
-		return -EOVERFLOW;
-	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ADDRESS, cmd->iova,
+				      cmd->length);
+	return ioas_check_access(cmd->flags);
 }
 
 static struct iommufd_pinned *
@@ -414,7 +433,7 @@ ioas_file_memory(struct iommufd_ctx *ctx, const struct iommu_ioas_map_file *cmd)
 
 	CLASS(fd, f)(cmd->fd);
 	if (fd_empty(f))
-		return ERR_PTR(-EBADF);
+		return iommufd_refuse_ptr(IOMMU_WHY_FILE_DESCRIPTOR, cmd->fd);
 	account = iommufd_account_get(&ctx->accounts, IOMMUFD_ACCOUNT_MOVABLE,
 				      READ_ONCE(ctx->account_mode));
 	if (!account)
@@ -431,10 +450,11 @@ ioas_file_memory_area(struct iommufd_ctx *ctx,
 	u64 end;
 
 	if (!cmd->length)
-		return ERR_PTR(-EINVAL);
+		return iommufd_refuse_ptr(IOMMU_WHY_LENGTH, 0);
 	if (check_add_overflow(cmd->start, cmd->length, &end) ||
 	    end > ULONG_MAX)
-		return ERR_PTR(-EOVERFLOW);
+		return iommufd_refuse_ptr(IOMMU_WHY_RANGE_END, cmd->start,
+					  cmd->length);
 
 	pinned = ioas_file_memory(ctx, cmd);
 	if (IS_ERR(pinned))
@@ -474,8 +494,9 @@ static int ioas_check_copy(const struct iommu_ioas_copy *cmd)
 		return rc;
 	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX ||
 	    cmd->dst_iova >= ULONG_MAX)
-		return -EOVERFLOW;
-	return cmd->flags & MAP_ACCESS ? 0 : -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ADDRESS, cmd->dst_iova,
+				      cmd->length);
+	return ioas_check_access(cmd->flags);
 }
 
 static struct iommufd_area *ioas_copied_areas(struct iommufd_ctx *ctx,
@@ -538,7 +559,8 @@ static int ioas_check_unmap(const struct iommu_ioas_unmap *cmd,
 		return 0;
 	}
 	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
-		return -EOVERFLOW;
+		return iommufd_refuse(IOMMU_WHY_ADDRESS, cmd->iova,
+				      cmd->length);
 	return iommufd_iova_last(cmd->iova, cmd->length, last);
 }
 
@@ -566,7 +588,7 @@ static int ioas_unmap_and_reply(struct iommufd_call *call,
 	if (cmd->length == unmapped)
 		return 0;
 	if (!unmapped && cmd->length != U64_MAX)
-		return -ENOENT;
+		return iommufd_refuse(IOMMU_WHY_UNMAP_NOTHING, cmd->iova, last);
 	cmd->length = unmapped;
 	return iommufd_call_reply_u64(call, &cmd->length);
 }

@@ -10,13 +10,15 @@
 
 #include "call.h"
 #include "ctx.h"
+#include "engine/why.h"
 #include "ioas.h"
 #include "option.h"
 
 static int option_write_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
 {
 	if (val > 1)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_OPTION_VALUE,
+				      IOMMU_OPTION_RLIMIT_MODE, val);
 	WRITE_ONCE(ctx->account_mode,
 		   val ? IOMMUFD_ACCOUNT_MM : IOMMUFD_ACCOUNT_USER);
 	return 0;
@@ -29,14 +31,15 @@ static int option_write_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
 static int option_set_rlimit_mode(struct iommufd_ctx *ctx, u64 val)
 {
 	if (!capable(CAP_SYS_RESOURCE))
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_PRIVILEGE, CAP_SYS_RESOURCE);
 	return iommufd_object_run_if_none(ctx, option_write_rlimit_mode, val);
 }
 
 static int option_rlimit_mode(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 {
 	if (cmd->object_id)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_OPTION_OBJECT, cmd->option_id,
+				      cmd->object_id);
 
 	switch (cmd->op) {
 	case IOMMU_OPTION_OP_GET:
@@ -45,7 +48,7 @@ static int option_rlimit_mode(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 	case IOMMU_OPTION_OP_SET:
 		return option_set_rlimit_mode(ctx, cmd->val64);
 	default:
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->op);
 	}
 }
 
@@ -54,12 +57,14 @@ static int option_set_huge_pages(struct iommufd_ioas *ioas, u64 val)
 	int rc;
 
 	if (val > 1)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_OPTION_VALUE,
+				      IOMMU_OPTION_HUGE_PAGES, val);
 	rc = iommufd_address_space_set_page_by_page(&ioas->as, !val);
 	if (val && !rc)
 		WRITE_ONCE(ioas->vfio.hides_huge_pages, false);
 	/* Who has been told that there are none may ask for none. */
-	if (!val && rc == -EINVAL && READ_ONCE(ioas->vfio.hides_huge_pages))
+	if (!val && iommufd_errno(rc) == -EINVAL &&
+	    READ_ONCE(ioas->vfio.hides_huge_pages))
 		return 0;
 	return rc;
 }
@@ -75,7 +80,7 @@ static int option_huge_pages_of(struct iommufd_ioas *ioas,
 	case IOMMU_OPTION_OP_SET:
 		return option_set_huge_pages(ioas, cmd->val64);
 	default:
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->op);
 	}
 }
 
@@ -100,7 +105,7 @@ static int option_run(struct iommufd_ctx *ctx, struct iommu_option *cmd)
 	case IOMMU_OPTION_HUGE_PAGES:
 		return option_huge_pages(ctx, cmd);
 	default:
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->option_id);
 	}
 }
 
@@ -111,7 +116,8 @@ int iommufd_option_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 
 	/*
 	 * SET writes nothing new into the structure, so that it is written back

@@ -11,6 +11,7 @@
 #include <uapi/linux/vfio.h>
 
 #include "ctx.h"
+#include "engine/why.h"
 #include "ioas.h"
 #include "vfio_dirty.h"
 #include "vfio_ioas.h"
@@ -26,7 +27,9 @@ static int type1_read_arg(void *arg, size_t min_size, const void __user *user)
 
 	if (copy_from_user(arg, user, min_size))
 		return -EFAULT;
-	return *argsz < min_size ? -EINVAL : 0;
+	if (*argsz < min_size)
+		return iommufd_refuse(IOMMU_WHY_SHORT_STRUCT, *argsz, min_size);
+	return 0;
 }
 
 /*
@@ -210,7 +213,7 @@ int iommufd_vfio_map_dma_ioctl(struct iommufd_ctx *ctx, void __user *user)
 	if (rc)
 		return rc;
 	if (arg.flags & ~known)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_VFIO_FLAGS, arg.flags);
 	ioas = iommufd_vfio_ioas_get(ctx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
@@ -240,11 +243,15 @@ static int type1_check_unmap(struct iommufd_iova_space *space,
 			     unsigned long *last)
 {
 	if (!iommufd_iova_space_is_aligned(space, arg->iova, arg->size))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_VFIO_ALIGNMENT, arg->iova,
+				      arg->size);
 	if (!(arg->flags & VFIO_DMA_UNMAP_FLAG_ALL))
 		return iommufd_iova_last(arg->iova, arg->size, last);
 	*last = ULONG_MAX;
-	return arg->iova || arg->size ? -EINVAL : 0;
+	if (arg->iova || arg->size)
+		return iommufd_refuse(IOMMU_WHY_VFIO_UNMAP_ALL, arg->iova,
+				      arg->size);
+	return 0;
 }
 
 /* What is left of the range is not mapped, or stays mapped. */
@@ -257,7 +264,7 @@ static int type1_unmap_parts(struct iommufd_address_space *as,
 	rc = iommufd_address_space_cut(as, &iova, &last);
 	if (rc) {
 		*unmapped = 0;
-		return rc == -ENOENT ? 0 : rc;
+		return iommufd_errno(rc) == -ENOENT ? 0 : rc;
 	}
 	return iommufd_address_space_unmap(as, iova, last, unmapped);
 }
@@ -269,7 +276,8 @@ static int type1_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 
 	/* Mostly nothing is to be cut. */
 	rc = iommufd_address_space_unmap(&ioas->as, iova, last, unmapped);
-	if (rc != -ENOENT || !READ_ONCE(ioas->vfio.unmaps_parts))
+	if (!rc || !READ_ONCE(ioas->vfio.unmaps_parts) ||
+	    iommufd_errno(rc) != -ENOENT)
 		return rc;
 	return type1_unmap_parts(&ioas->as, iova, last, unmapped);
 }
@@ -286,7 +294,8 @@ static int type1_unmap_read_dirty(struct iommufd_ctx *ctx,
 	struct vfio_bitmap bitmap;
 
 	if (arg->argsz < sizeof(*arg) + sizeof(bitmap))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_SHORT_STRUCT, arg->argsz,
+				      sizeof(*arg) + sizeof(bitmap));
 	if (copy_from_user(&bitmap, user + sizeof(*arg), sizeof(bitmap)))
 		return -EFAULT;
 	return iommufd_vfio_dirty_read(ctx, ioas, arg->iova, arg->size,
@@ -329,7 +338,7 @@ int iommufd_vfio_unmap_dma_ioctl(struct iommufd_ctx *ctx, void __user *user)
 	if (rc)
 		return rc;
 	if (!type1_unmap_flags_are_known(arg.flags))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_VFIO_FLAGS, arg.flags);
 	ioas = iommufd_vfio_ioas_get(ctx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);

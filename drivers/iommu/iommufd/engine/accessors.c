@@ -16,6 +16,7 @@
 
 #include "accessors.h"
 #include "pinned.h"
+#include "why.h"
 
 /* How often drivers are asked to unpin, and how often without a pause */
 #define DRIVE_OUT_ROUNDS 100
@@ -64,18 +65,19 @@ int iommufd_accessors_check_area(const struct iommufd_address_space *as,
 {
 	switch (iommufd_area_state(area)) {
 	case IOMMUFD_AREA_CREATING:
-		return -ENOENT;
+		return iommufd_refuse(IOMMU_WHY_ACCESS_HOLE, area->iova);
 	case IOMMUFD_AREA_DYING:
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ACCESS_GOING, area->iova);
 	case IOMMUFD_AREA_LIVE:
 		break;
 	}
-	if (accessor_is_shut_out(as, area) || area->pinned->ops->no_pages)
-		return -EINVAL;
-	if (pages && !accessor_sees_whole_pages(area))
-		return -EINVAL;
+	if (accessor_is_shut_out(as, area))
+		return iommufd_refuse(IOMMU_WHY_ACCESS_GOING, area->iova);
+	if (area->pinned->ops->no_pages ||
+	    (pages && !accessor_sees_whole_pages(area)))
+		return iommufd_refuse(IOMMU_WHY_ACCESS_PAGES, area->iova);
 	if (!(area->prot & (write ? IOMMU_WRITE : IOMMU_READ)))
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_ACCESS_MODE, area->iova);
 	return 0;
 }
 
@@ -113,7 +115,7 @@ static struct iommufd_area *accessor_begin(struct iommufd_address_space *as,
 	first = iommufd_area_first(&as->space, req->iova, req->last);
 	for (area = first;; area = iommufd_area_next(area, req->last)) {
 		if (!area || area->iova > next) {
-			rc = -ENOENT;
+			rc = iommufd_refuse(IOMMU_WHY_ACCESS_HOLE, next);
 			goto err_finish;
 		}
 		rc = iommufd_accessors_check_area(as, area, req->write,
@@ -408,7 +410,8 @@ iommufd_address_space_add_accessor(struct iommufd_address_space *as,
 		list_add_tail(&accessor->node, &as->accessors);
 	} else {
 		kfree(accessor);
-		accessor = ERR_PTR(-EADDRINUSE);
+		accessor =
+			iommufd_refuse_ptr(IOMMU_WHY_AREA_ALIGNMENT, alignment);
 	}
 	up_write(&space->lock);
 	return accessor;
@@ -649,7 +652,7 @@ static int accessors_drive_out(struct iommufd_address_space *as,
 		if (rc != -EAGAIN)
 			return rc;
 	}
-	return -EDEADLOCK;
+	return iommufd_refuse(IOMMU_WHY_DRIVER_KEEPS, range->iova, range->last);
 }
 
 /**

@@ -20,6 +20,7 @@
 
 #include "account.h"
 #include "test_hooks.h"
+#include "why.h"
 
 static void payer_get_caller(struct iommufd_payer *payer,
 			     enum iommufd_account_mode mode)
@@ -235,10 +236,20 @@ static int payer_charge_user(struct iommufd_payer *payer, unsigned long npages)
 
 	do {
 		if (locked + npages > limit || locked + npages < npages)
-			return -ENOMEM;
+			return iommufd_refuse(IOMMU_WHY_MEMLOCK, npages, locked,
+					      limit);
 	} while (!atomic_long_try_cmpxchg(&payer->user->locked_vm, &locked,
 					  locked + npages));
 	return 0;
+}
+
+static int payer_refuse_mm(struct iommufd_payer *payer, unsigned long npages)
+{
+	unsigned long limit = task_rlimit(payer->task, RLIMIT_MEMLOCK) >>
+			      PAGE_SHIFT;
+
+	return iommufd_refuse(IOMMU_WHY_MEMLOCK, npages, payer->mm->locked_vm,
+			      limit);
 }
 
 static int payer_charge_mm(struct iommufd_payer *payer, unsigned long npages)
@@ -249,6 +260,8 @@ static int payer_charge_mm(struct iommufd_payer *payer, unsigned long npages)
 	if (rc)
 		return rc;
 	rc = __account_locked_vm(payer->mm, npages, true, payer->task, false);
+	if (rc)
+		rc = payer_refuse_mm(payer, npages);
 	mmap_write_unlock(payer->mm);
 	return rc;
 }
@@ -471,7 +484,7 @@ static int accounts_move_all(struct iommufd_accounts *accounts,
 
 	accounts_forget_recent(accounts, IOMMUFD_ACCOUNT_FIXED);
 	if (!list_empty(&accounts->lists[IOMMUFD_ACCOUNT_FIXED]))
-		return -EBUSY;
+		return iommufd_refuse(IOMMU_WHY_PROCESS_CHARGED);
 
 	rc = accounts_begin_move(list, to);
 	if (rc)

@@ -14,6 +14,8 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
+#include "why.h"
+
 struct iommufd_pinned;
 
 /**
@@ -86,6 +88,21 @@ iommufd_area_state(const struct iommufd_area *area)
 static inline bool iommufd_area_is_live(const struct iommufd_area *area)
 {
 	return iommufd_area_state(area) == IOMMUFD_AREA_LIVE;
+}
+
+/*
+ * Can the area be taken away, but for who uses it? Context: caller holds the
+ * lock of the space.
+ */
+static inline int iommufd_area_check_settled(const struct iommufd_area *area)
+{
+	if (!iommufd_area_is_live(area))
+		return iommufd_refuse(IOMMU_WHY_AREA_CHANGING, area->iova,
+				      area->last);
+	if (area->locks)
+		return iommufd_refuse(IOMMU_WHY_AREA_LOCKED, area->iova,
+				      area->last);
+	return 0;
 }
 
 /* Index of the first page of the area in its pinned-memory object */

@@ -33,8 +33,10 @@ static int lock_check_area(const struct iommufd_address_space *as,
 		return rc;
 	/* What hardware does with it only its driver knows: it may be both. */
 	if (!(area->prot & IOMMU_READ))
-		return -EPERM;
-	return area->locks == U16_MAX ? -EBUSY : 0;
+		return iommufd_refuse(IOMMU_WHY_LOCK_MODE, area->iova);
+	if (area->locks == U16_MAX)
+		return iommufd_refuse(IOMMU_WHY_LOCKS, area->iova);
+	return 0;
 }
 
 /* Do areas that can be locked cover the range without a hole? */
@@ -48,7 +50,7 @@ static int lock_check(struct iommufd_address_space *as,
 	area = iommufd_area_first(&as->space, req->iova, req->last);
 	for (;; area = iommufd_area_next(area, req->last)) {
 		if (!area || area->iova > next)
-			return -ENOENT;
+			return iommufd_refuse(IOMMU_WHY_ACCESS_HOLE, next);
 		rc = lock_check_area(as, area);
 		if (rc)
 			return rc;
@@ -105,15 +107,15 @@ static struct iommufd_area *lock_next_area(struct iommufd_address_space *as,
 }
 
 /* Are the pages in one piece? Tells where the first is. */
-static int lock_find_piece(struct iommufd_pinned *pinned, unsigned long first,
-			   unsigned long last, phys_addr_t *phys)
+static bool lock_find_piece(struct iommufd_pinned *pinned, unsigned long first,
+			    unsigned long last, phys_addr_t *phys)
 {
 	unsigned long npages, pfn;
 
 	guard(mutex)(&pinned->mutex);
 	npages = iommufd_pinned_piece(pinned, first, last, &pfn);
 	*phys = PFN_PHYS(pfn);
-	return npages == last - first + 1 ? 0 : -EFAULT;
+	return npages == last - first + 1;
 }
 
 /* Does what an area shows go on where the memory of the area before it ends? */
@@ -122,17 +124,17 @@ static int lock_add_part(struct lock_request *req,
 {
 	unsigned long iova = max(area->iova, req->iova);
 	phys_addr_t phys;
-	int rc;
 
-	rc = lock_find_piece(area->pinned,
+	if (!lock_find_piece(area->pinned,
 			     iommufd_area_first_page_in(area, req->iova),
-			     iommufd_area_last_page_in(area, req->last), &phys);
-	if (rc)
-		return rc;
+			     iommufd_area_last_page_in(area, req->last), &phys))
+		return iommufd_refuse(IOMMU_WHY_LOCK_SCATTERED, iova);
 	phys += offset_in_page(iova);
 	if (iova == req->iova)
 		req->phys = phys;
-	return phys == req->phys + (iova - req->iova) ? 0 : -EFAULT;
+	if (phys != req->phys + (iova - req->iova))
+		return iommufd_refuse(IOMMU_WHY_LOCK_SCATTERED, iova);
+	return 0;
 }
 
 static int lock_pin_part(struct lock_request *req,

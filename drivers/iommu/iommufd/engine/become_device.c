@@ -14,6 +14,7 @@
 #include "accessors.h"
 #include "become_device.h"
 #include "pinned.h"
+#include "why.h"
 
 static void area_switch(struct iommufd_area *area,
 			struct iommufd_pinned *device)
@@ -77,7 +78,8 @@ int iommufd_area_become_device(struct iommufd_address_space *as,
 {
 	struct iommufd_pinned *device;
 
-	if ((rc != -EFAULT && rc != -ENOMEM) || !area->pinned->ops->find_device)
+	if ((iommufd_errno(rc) != -EFAULT && iommufd_errno(rc) != -ENOMEM) ||
+	    !area->pinned->ops->find_device)
 		return rc;
 	device = area->pinned->ops->find_device(area->pinned,
 						iommufd_area_first_page(area),

@@ -165,7 +165,8 @@ static int cut_close_area(struct iommufd_address_space *as,
 	}
 	/* It is another area than at the last try. */
 	if (area->iova < req->range.iova || area->last > req->range.last)
-		return -EBUSY;
+		return iommufd_refuse(IOMMU_WHY_CUT_IN_USE, area->iova,
+				      area->last);
 	return -EAGAIN;
 }
 
@@ -178,12 +179,14 @@ static int cut_locked(struct iommufd_address_space *as, struct cut_request *req)
 	if (!area || area->iova == req->iova)
 		return 0;
 	if (!IS_ALIGNED(req->iova, as->space.alignment))
-		return -EINVAL;
-	if (!iommufd_area_is_live(area) || area->locks)
-		return -EBUSY;
+		return iommufd_refuse(IOMMU_WHY_CUT_ALIGNMENT, req->iova,
+				      as->space.alignment);
+	rc = iommufd_area_check_settled(area);
+	if (rc)
+		return rc;
 	cut_avoid_pieces(as, area, req);
 	if (cut_leaves_nothing(req))
-		return -ENOENT;
+		return iommufd_refuse(IOMMU_WHY_CUT_NOTHING, req->iova);
 	if (req->iova == area->iova || req->iova - 1 == area->last)
 		return 0;
 	if (atomic_read(&area->busy) || atomic_read(&area->pins))

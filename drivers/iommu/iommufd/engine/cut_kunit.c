@@ -11,6 +11,9 @@
 #include "address_space.h"
 #include "pinned_model.h"
 
+#define EXPECT_ERRNO(_test, _error, _rc) \
+	KUNIT_EXPECT_EQ(_test, _error, iommufd_errno(_rc))
+
 #define IOVA SZ_1M
 
 struct cut_fixture {
@@ -191,10 +194,10 @@ static void no_entry_is_cut_through_its_middle(struct kunit *test)
 	map_at(test, 0);
 	list_add(&fix->follower.node, &fix->as.followers);
 	fix->domain.pgsize_bitmap = PAGE_SIZE | 2 * PAGE_SIZE | SZ_2M;
-	KUNIT_EXPECT_EQ(test, -ENOENT, cut_pages(fix, &page, &npages));
+	EXPECT_ERRNO(test, -ENOENT, cut_pages(fix, &page, &npages));
 	page = 6;
 	npages = 1;
-	KUNIT_EXPECT_EQ(test, -ENOENT, cut_pages(fix, &page, &npages));
+	EXPECT_ERRNO(test, -ENOENT, cut_pages(fix, &page, &npages));
 	KUNIT_EXPECT_LE(test, fix->as.space.nr_areas, 2);
 	expect_cut(test, 4, 3, 4, 2);
 	expect_cut(test, 7, 3, 8, 2);
@@ -272,13 +275,13 @@ static void what_cannot_be_cut_is_refused(struct kunit *test)
 	map_at(test, 0);
 	area = area_at(fix, IOVA);
 	fix->as.space.alignment = PAGE_SIZE;
-	KUNIT_EXPECT_EQ(test, -EINVAL, cut_bytes(fix, &iova, &length));
+	EXPECT_ERRNO(test, -EINVAL, cut_bytes(fix, &iova, &length));
 	iova = IOVA;
 	length = PAGE_SIZE / 2;
-	KUNIT_EXPECT_EQ(test, -EINVAL, cut_bytes(fix, &iova, &length));
+	EXPECT_ERRNO(test, -EINVAL, cut_bytes(fix, &iova, &length));
 	length = PAGE_SIZE;
 	area->state = IOMMUFD_AREA_DYING;
-	KUNIT_EXPECT_EQ(test, -EBUSY, cut_bytes(fix, &iova, &length));
+	EXPECT_ERRNO(test, -EBUSY, cut_bytes(fix, &iova, &length));
 	area->state = IOMMUFD_AREA_LIVE;
 	KUNIT_EXPECT_EQ(test, 1, fix->as.space.nr_areas);
 }
@@ -325,6 +328,17 @@ static void cut_driver_unpin(struct cut_driver *driver)
 					    cut_driver_iova[i] + PAGE_SIZE - 1);
 }
 
+static bool cut_driver_is_shut_out(struct cut_driver *driver,
+				   unsigned long iova)
+{
+	int rc;
+
+	rc = iommufd_address_space_pin(&driver->fix->as, driver->accessor, iova,
+				       iova + PAGE_SIZE - 1, false,
+				       driver->pages);
+	return iommufd_errno(rc) == -EINVAL;
+}
+
 static void cut_driver_unmap(void *data, unsigned long iova,
 			     unsigned long length)
 {
@@ -334,10 +348,7 @@ static void cut_driver_unmap(void *data, unsigned long iova,
 	driver->asked_length = length;
 	/* Nobody gets hold of what it is to let go of. */
 	if (!driver->nr_asked++ && !list_empty(&driver->fix->as.closed) &&
-	    iommufd_address_space_pin(&driver->fix->as, driver->accessor, iova,
-				      iova + PAGE_SIZE - 1, false,
-				      driver->pages) == -EINVAL &&
-	    !driver->obstinate)
+	    cut_driver_is_shut_out(driver, iova) && !driver->obstinate)
 		cut_driver_unpin(driver);
 }
 
@@ -393,7 +404,7 @@ static void nothing_is_cut_if_a_driver_does_not_let_go(struct kunit *test)
 
 	map_at(test, 0);
 	cut_driver_init(test, &driver);
-	KUNIT_EXPECT_EQ(test, -EDEADLOCK, cut_pages(fix, &page, &npages));
+	EXPECT_ERRNO(test, -EDEADLOCK, cut_pages(fix, &page, &npages));
 	KUNIT_EXPECT_EQ(test, 1, fix->as.space.nr_areas);
 	KUNIT_EXPECT_TRUE(test, list_empty(&fix->as.closed));
 	KUNIT_EXPECT_EQ(test, 2, atomic_read(&area_at(fix, IOVA)->pins));

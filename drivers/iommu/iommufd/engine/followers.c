@@ -51,9 +51,9 @@ static int follower_restrict_iova(struct iommufd_iova_space *space,
 	lockdep_assert_held_write(&space->lock);
 
 	if (alignment > PAGE_SIZE)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_PAGE_SIZE, alignment);
 	if (!iommufd_iova_fits_alignment(space, alignment))
-		return -EADDRINUSE;
+		return iommufd_refuse(IOMMU_WHY_AREA_ALIGNMENT, alignment);
 
 	if (geometry->aperture_start) {
 		rc = iommufd_iova_reserve(space, 0,
@@ -328,12 +328,13 @@ int iommufd_address_space_set_page_by_page(struct iommufd_address_space *as,
 	if (as->page_by_page == page_by_page)
 		goto out_unlock;
 	if (page_by_page && !list_empty(&as->followers) && as->space.nr_areas) {
-		rc = -EINVAL;
+		rc = iommufd_refuse(IOMMU_WHY_LARGE_ENTRIES,
+				    as->space.nr_areas);
 		goto out_unlock;
 	}
 	if (page_by_page &&
 	    !iommufd_iova_fits_alignment(&as->space, PAGE_SIZE)) {
-		rc = -EADDRINUSE;
+		rc = iommufd_refuse(IOMMU_WHY_AREA_ALIGNMENT, PAGE_SIZE);
 		goto out_unlock;
 	}
 	as->page_by_page = page_by_page;

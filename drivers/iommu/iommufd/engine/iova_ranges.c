@@ -52,6 +52,20 @@ void iommufd_iova_free_reserved(struct rb_root_cached *reserved)
 	}
 }
 
+static int ranges_check_unused(struct iommufd_iova_space *space,
+			       unsigned long first, unsigned long last)
+{
+	struct iommufd_area *area = iommufd_area_first(space, first, last);
+
+	if (area)
+		return iommufd_refuse(IOMMU_WHY_DEVICE_RANGE_TAKEN, first, last,
+				      area->iova, area->last);
+	if (interval_tree_iter_first(&space->allowed, first, last))
+		return iommufd_refuse(IOMMU_WHY_DEVICE_RANGE_ALLOWED, first,
+				      last);
+	return 0;
+}
+
 /**
  * iommufd_iova_reserve - make a range unusable
  * @space: the space
@@ -68,12 +82,13 @@ int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
 			 unsigned long last, const void *owner)
 {
 	struct iommufd_reservation *reservation;
+	int rc;
 
 	lockdep_assert_held_write(&space->lock);
 
-	if (iommufd_area_first(space, first, last) ||
-	    interval_tree_iter_first(&space->allowed, first, last))
-		return -EADDRINUSE;
+	rc = ranges_check_unused(space, first, last);
+	if (rc)
+		return rc;
 
 	reservation = kzalloc_obj(*reservation, GFP_KERNEL_ACCOUNT);
 	if (!reservation)
@@ -204,7 +219,7 @@ int iommufd_iova_allow(struct rb_root_cached *allowed, unsigned long first,
 	struct interval_tree_node *node;
 
 	if (interval_tree_iter_first(allowed, first, last))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ALLOWED_TWICE, first, last);
 
 	node = kzalloc_obj(*node, GFP_KERNEL_ACCOUNT);
 	if (!node)
@@ -226,14 +241,18 @@ int iommufd_iova_allow(struct rb_root_cached *allowed, unsigned long first,
 int iommufd_iova_set_allowed(struct iommufd_iova_space *space,
 			     struct rb_root_cached *allowed)
 {
-	struct interval_tree_node *node;
+	struct interval_tree_node *node, *reserved;
 
 	lockdep_assert_held_write(&space->lock);
 
 	for (node = interval_tree_iter_first(allowed, 0, ULONG_MAX); node;
 	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		if (iommufd_iova_is_reserved(space, node->start, node->last))
-			return -EADDRINUSE;
+		reserved = interval_tree_iter_first(&space->reserved,
+						    node->start, node->last);
+		if (reserved)
+			return iommufd_refuse(IOMMU_WHY_ALLOWED_RESERVED,
+					      node->start, node->last,
+					      reserved->start, reserved->last);
 		cond_resched();
 	}
 	swap(space->allowed, *allowed);

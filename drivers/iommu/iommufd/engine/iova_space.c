@@ -226,6 +226,16 @@ void iommufd_iova_remove_all(struct iommufd_iova_space *space)
 	space->recent = NULL;
 }
 
+static int iova_refuse_reserved(struct iommufd_iova_space *space,
+				unsigned long iova, unsigned long last)
+{
+	struct interval_tree_node *node =
+		interval_tree_iter_first(&space->reserved, iova, last);
+
+	return iommufd_refuse(IOMMU_WHY_IOVA_RESERVED, iova, last, node->start,
+			      node->last);
+}
+
 /**
  * iommufd_iova_check - may user space have this IOVA?
  * @space: the space
@@ -240,18 +250,22 @@ void iommufd_iova_remove_all(struct iommufd_iova_space *space)
 int iommufd_iova_check(struct iommufd_iova_space *space, unsigned long iova,
 		       unsigned long length)
 {
+	struct iommufd_area *area;
 	unsigned long last;
 
 	lockdep_assert_held(&space->lock);
 
 	if (!IS_ALIGNED(iova | length, space->alignment))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_IOVA_ALIGNMENT, iova, length,
+				      space->alignment);
 	if (check_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
+		return iommufd_refuse(IOMMU_WHY_RANGE_END, iova, length);
 	if (iommufd_iova_is_reserved(space, iova, last))
-		return -EINVAL;
-	if (iommufd_area_first(space, iova, last))
-		return -EEXIST;
+		return iova_refuse_reserved(space, iova, last);
+	area = iommufd_area_first(space, iova, last);
+	if (area)
+		return iommufd_refuse(IOMMU_WHY_IOVA_TAKEN, iova, last,
+				      area->iova, area->last);
 	return 0;
 }
 
@@ -459,19 +473,21 @@ int iommufd_iova_choose(struct iommufd_iova_space *space, unsigned long hint,
 	lockdep_assert_held(&space->lock);
 
 	if (!IS_ALIGNED(length, space->alignment))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_IOVA_ALIGNMENT, 0, length,
+				      space->alignment);
 	if (length >= ULONG_MAX / 2)
-		return -EOVERFLOW;
+		return iommufd_refuse(IOMMU_WHY_IOVA_LENGTH, length);
 	req.align = iova_alignment_for(hint, length);
 	if (req.align < space->alignment)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_OFFSET_ALIGNMENT, hint,
+				      space->alignment);
 	req.align = max(req.align, PAGE_SIZE);
 
-	if (RB_EMPTY_ROOT(&space->allowed.rb_root))
-		return iova_choose_in_allowed(space, &req, lowest, highest,
-					      iova) ?
-			       0 :
-			       -ENOSPC;
+	if (RB_EMPTY_ROOT(&space->allowed.rb_root)) {
+		if (iova_choose_in_allowed(space, &req, lowest, highest, iova))
+			return 0;
+		return iommufd_refuse(IOMMU_WHY_IOVA_FULL, length, req.align);
+	}
 
 	node = interval_tree_iter_first(&space->allowed, lowest, highest);
 	while (node) {
@@ -481,7 +497,7 @@ int iommufd_iova_choose(struct iommufd_iova_space *space, unsigned long hint,
 		if (iova_choose_in_allowed(space, &req, first, last, iova))
 			return 0;
 	}
-	return -ENOSPC;
+	return iommufd_refuse(IOMMU_WHY_IOVA_FULL, length, req.align);
 }
 
 /**

@@ -42,10 +42,10 @@ static inline int iommufd_iova_last(u64 iova, u64 length, unsigned long *last)
 	u64 last_iova;
 
 	if (!length)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_EMPTY_RANGE, iova);
 	if (check_add_overflow(iova, length - 1, &last_iova) ||
 	    last_iova > ULONG_MAX)
-		return -EOVERFLOW;
+		return iommufd_refuse(IOMMU_WHY_RANGE_END, iova, length);
 	*last = last_iova;
 	return 0;
 }

@@ -22,15 +22,16 @@ static unsigned long map_total_length(const struct iommufd_area *area)
 }
 
 /* All but the start, which is checked with the IOVA as a whole */
-static bool map_is_aligned(const struct iommufd_area *area,
-			   unsigned long alignment)
+static int map_check_alignment(const struct iommufd_area *area,
+			       unsigned long alignment)
 {
 	for (; area; area = area->next) {
 		if (!IS_ALIGNED(area->offset | iommufd_area_length(area),
 				alignment))
-			return false;
+			return iommufd_refuse(IOMMU_WHY_OFFSET_ALIGNMENT,
+					      area->offset, alignment);
 	}
-	return true;
+	return 0;
 }
 
 static void map_insert_areas(struct iommufd_iova_space *space,
@@ -59,8 +60,8 @@ static int map_take_iova(struct iommufd_iova_space *space,
 		rc = iommufd_iova_check(space, *iova, length);
 	else
 		rc = iommufd_iova_choose(space, hint, length, iova);
-	if (!rc && !map_is_aligned(areas, space->alignment))
-		rc = -EINVAL;
+	if (!rc)
+		rc = map_check_alignment(areas, space->alignment);
 	if (!rc)
 		map_insert_areas(space, areas, *iova);
 	up_write(&space->lock);
@@ -190,7 +191,7 @@ static struct iommufd_area *map_share_area(struct iommufd_area *from,
 	struct iommufd_area *area;
 
 	if (access & IOMMU_WRITE && !from->pinned->writable)
-		return ERR_PTR(-EPERM);
+		return iommufd_refuse_ptr(IOMMU_WHY_COPY_READ_ONLY, from->iova);
 	area = iommufd_area_share(from, iova, last,
 				  (from->prot & ~which) | access);
 	return area ?: ERR_PTR(-ENOMEM);
@@ -215,7 +216,8 @@ iommufd_address_space_share(struct iommufd_address_space *as,
 {
 	struct iommufd_area *from, *areas = NULL, **link = &areas;
 	unsigned long next = iova;
-	int rc = -ENOENT;
+	bool covered = false;
+	int rc = 0;
 
 	down_read(&as->space.lock);
 	for (from = iommufd_area_first(&as->space, iova, last);
@@ -228,10 +230,9 @@ iommufd_address_space_share(struct iommufd_address_space *as,
 			break;
 		}
 		link = &(*link)->next;
-		if (from->last >= last) {
-			rc = 0;
+		covered = from->last >= last;
+		if (covered)
 			break;
-		}
 		next = from->last + 1;
 		if (fatal_signal_pending(current)) {
 			rc = -EINTR;
@@ -241,6 +242,8 @@ iommufd_address_space_share(struct iommufd_address_space *as,
 	}
 	up_read(&as->space.lock);
 
+	if (!rc && !covered)
+		rc = iommufd_refuse(IOMMU_WHY_COPY_HOLE, iova, last, next);
 	if (rc) {
 		iommufd_areas_free(areas);
 		return ERR_PTR(rc);

@@ -33,6 +33,7 @@
 #include "revocable.h"
 #include "source.h"
 #include "test_hooks.h"
+#include "why.h"
 
 /* What the private ways of the exporters have in common */
 typedef int (*dma_buf_range_fn)(struct dma_buf_attachment *attachment,
@@ -312,6 +313,10 @@ static int dma_buf_memory_pin_buf(struct dma_buf_memory *mem,
 		rc = dma_buf_memory_pin_vfio(mem, attachment);
 	if (rc == -EOPNOTSUPP)
 		rc = dma_buf_memory_pin_of_machine(mem, attachment);
+	if (rc == -EOPNOTSUPP)
+		rc = iommufd_refuse(IOMMU_WHY_DMABUF_KIND);
+	if (rc == -ERANGE)
+		rc = iommufd_refuse(IOMMU_WHY_DMABUF_ADDRESS);
 	return rc;
 }
 
@@ -345,10 +350,11 @@ static int dma_buf_check(const struct dma_buf *dmabuf, unsigned long start,
 			 unsigned long length, bool writable)
 {
 	if (!dma_buf_may_access(dmabuf, writable))
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_DMABUF_ACCESS);
 	if (start + length > dmabuf->size ||
 	    (length >> PAGE_SHIFT) > U32_MAX - 1)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_DMABUF_RANGE, start, length,
+				      dmabuf->size);
 	return 0;
 }
 
@@ -399,6 +405,16 @@ dma_buf_memory_alloc(struct dma_buf *dmabuf,
 	return mem;
 }
 
+/* @rc: of dma_buf_get(), for which other files are wrong */
+static struct iommufd_pinned *dma_buf_refuse(int rc, int fd)
+{
+	if (rc == -EINVAL)
+		return NULL;
+	if (rc == -EBADF)
+		rc = iommufd_refuse(IOMMU_WHY_FILE_DESCRIPTOR, fd);
+	return ERR_PTR(rc);
+}
+
 /**
  * iommufd_dma_buf_alloc - make an object of the memory of a dma-buf
  * @fd: a file descriptor of the calling process
@@ -424,7 +440,7 @@ struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf) == -EINVAL ? NULL : ERR_CAST(dmabuf);
+		return dma_buf_refuse(PTR_ERR(dmabuf), fd);
 	mem = dma_buf_memory_alloc(dmabuf, &dma_buf_memory_ops,
 				   start & PAGE_MASK, start, length, writable);
 	return IS_ERR(mem) ? ERR_CAST(mem) : &mem->pinned;

@@ -35,6 +35,7 @@
 #include "populate.h"
 #include "source.h"
 #include "test_hooks.h"
+#include "why.h"
 
 /* How much is pinned between two looks for a signal, which may allocate it */
 #define STEP_BYTES SZ_256M
@@ -193,6 +194,14 @@ static const struct iommufd_populate_ops file_populate_ops = {
 
 /* -- pinning -- */
 
+/* @rc: of memfd_pin_folios(), which has EINVAL for what is behind the end */
+static int file_refuse(long rc, loff_t start, unsigned long npages)
+{
+	return rc && rc != -EINVAL ?
+		       rc :
+		       iommufd_refuse(IOMMU_WHY_FILE_RANGE, start, npages);
+}
+
 static int file_pin_range(struct file_memory *mem, unsigned long first,
 			  unsigned long npages, struct iommufd_pin_steps *steps,
 			  struct iommufd_scratch *scratch,
@@ -219,7 +228,7 @@ static int file_pin_range(struct file_memory *mem, unsigned long first,
 				      scratch->entries, scratch->nr_max,
 				      &offset);
 		if (nr <= 0)
-			return nr ?: -EINVAL;
+			return file_refuse(nr, start, npages);
 		nr = file_append_folios(runs, scratch->entries, nr,
 					offset >> PAGE_SHIFT, step);
 		if (nr < 0)
@@ -240,7 +249,7 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	int rc;
 
 	if (!mem->file)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_FILE_KIND);
 	iommufd_scratch_init(&scratch, npages, sizeof(struct folio *));
 	iommufd_pin_steps_begin(&steps, pinned, first, npages,
 				&file_populate_ops);
@@ -290,13 +299,13 @@ static unsigned int file_seals(struct file *file)
 static int file_get_access(struct file *file, bool writable)
 {
 	if (!(file->f_mode & FMODE_READ))
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_FILE_READ);
 	if (!writable)
 		return 0;
 	if (!(file->f_mode & FMODE_WRITE))
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_FILE_WRITE);
 	if (file_seals(file) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-		return -EPERM;
+		return iommufd_refuse(IOMMU_WHY_FILE_SEALED, file_seals(file));
 	return mapping_map_writable(file->f_mapping);
 }
 

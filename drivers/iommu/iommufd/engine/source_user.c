@@ -20,6 +20,7 @@
 #include "populate.h"
 #include "source.h"
 #include "test_hooks.h"
+#include "why.h"
 
 static struct kmem_cache *user_memory_cache;
 
@@ -258,6 +259,14 @@ static const struct iommufd_populate_ops user_populate_ops = {
 
 /* -- pinning -- */
 
+/* @rc: of GUP, which may have found nothing to say */
+static int user_refuse(long rc, unsigned long va, unsigned long npages)
+{
+	return rc && rc != -EFAULT ?
+		       rc :
+		       iommufd_refuse(IOMMU_WHY_MEMORY, va, npages);
+}
+
 static int user_pin_range(struct user_memory *mem, unsigned long first,
 			  unsigned long left, bool borrowed,
 			  struct iommufd_pin_steps *steps,
@@ -284,7 +293,7 @@ static int user_pin_range(struct user_memory *mem, unsigned long first,
 		else
 			npages = user_pin_own(mem, va, step, scratch, runs);
 		if (npages <= 0)
-			return npages ?: -EFAULT;
+			return user_refuse(npages, va, left);
 		va += npages << PAGE_SHIFT;
 		left -= npages;
 	}
@@ -302,7 +311,7 @@ static int user_pin_own_page(struct user_memory *mem, unsigned long va,
 		return -EFAULT;
 	rc = pin_user_pages_fast(va, 1, user_gup_flags(mem), &page);
 	if (rc != 1)
-		return rc ?: -EFAULT;
+		return user_refuse(rc, va, 1);
 	iommufd_runs_append_first(runs, page_to_pfn(page), 1);
 	return 0;
 }
@@ -319,7 +328,7 @@ user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
 	int rc;
 
 	if (borrowed && !mmget_not_zero(user_memory_mm(mem)))
-		return -EFAULT;
+		return iommufd_refuse(IOMMU_WHY_PROCESS_GONE);
 	iommufd_scratch_init(&scratch, npages,
 			     borrowed ? sizeof(struct page *) : OWN_ENTRY_SIZE);
 	iommufd_pin_steps_begin(&steps, pinned, first, npages,

@@ -12,6 +12,7 @@
 #include "account.h"
 #include "pinned.h"
 #include "source.h"
+#include "why.h"
 
 #define LENGTH (2 * PAGE_SIZE)
 /* On both sides of a page's end */
@@ -105,8 +106,8 @@ static void memory_that_is_not_there_is_an_error(struct kunit *test)
 			copy_from_outside(fix, LENGTH - 100, fix->data, true,
 					  IOMMUFD_COPY_KTHREAD));
 	KUNIT_EXPECT_EQ(test, -EFAULT,
-			copy_from_outside(fix, LENGTH - 100, fix->data, true,
-					  0));
+			iommufd_errno(copy_from_outside(fix, LENGTH - 100,
+							fix->data, true, 0)));
 }
 
 static void memory_for_reading_is_not_written(struct kunit *test)

@@ -17,8 +17,9 @@ static int unmap_check_area(struct iommufd_area *area, unsigned long iova,
 			    unsigned long last)
 {
 	if (area->iova < iova || area->last > last)
-		return -ENOENT;
-	return iommufd_area_is_live(area) && !area->locks ? 0 : -EBUSY;
+		return iommufd_refuse(IOMMU_WHY_UNMAP_PART, iova, last,
+				      area->iova, area->last);
+	return iommufd_area_check_settled(area);
 }
 
 /* What one unmap is about */

@@ -260,14 +260,14 @@ static int visit_find_phys(struct iommufd_address_space *as,
 	unsigned long offset = iommufd_area_offset_at(area, iova);
 
 	if (revocable && !iommufd_revocable_hold(revocable))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_TAKEN_BACK, iova);
 	*length = min(*length - 1, area->last - iova) + 1;
 	if (revocable) {
 		*phys = revocable->phys + offset;
 		iommufd_revocable_release(revocable);
 	}
 	if (!visit_has_unread(as))
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_IOMMU_TABLE);
 	if (!revocable)
 		visit_measure(area->pinned, offset, length, phys);
 	return 0;
@@ -294,13 +294,15 @@ int iommufd_address_space_find_phys(struct iommufd_address_space *as,
 				    phys_addr_t *phys)
 {
 	struct iommufd_area *area;
-	int rc = -ENOENT;
+	int rc;
 
 	down_read(&as->followers_lock);
 	down_read(&as->space.lock);
 	area = iommufd_area_first(&as->space, iova, iova);
 	if (area && iommufd_area_is_live(area))
 		rc = visit_find_phys(as, area, iova, length, phys);
+	else
+		rc = iommufd_refuse(IOMMU_WHY_ACCESS_HOLE, iova);
 	up_read(&as->space.lock);
 	up_read(&as->followers_lock);
 	return rc;
@@ -310,9 +312,13 @@ static int visit_check_owner(const struct iommufd_area *area)
 {
 	switch (iommufd_area_state(area)) {
 	case IOMMUFD_AREA_CREATING:
-		return -EBUSY;
+		return iommufd_refuse(IOMMU_WHY_AREA_CHANGING, area->iova,
+				      area->last);
 	case IOMMUFD_AREA_LIVE:
-		return area->pinned->ops->of_process ? -EINVAL : 0;
+		if (area->pinned->ops->of_process)
+			return iommufd_refuse(IOMMU_WHY_PROCESS_MEMORY,
+					      area->iova);
+		break;
 	case IOMMUFD_AREA_DYING:
 		break;
 	}
