@@ -12,6 +12,7 @@
 #include "call.h"
 #include "change_process.h"
 #include "ctx.h"
+#include "engine/why.h"
 #include "ioas.h"
 #include "object.h"
 
@@ -52,7 +53,8 @@ int iommufd_ioas_change_process_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 
 	/* What is mapped after that makes iommufd_accounts_move() fail. */
 	rc = change_process_check(ctx);

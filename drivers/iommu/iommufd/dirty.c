@@ -25,6 +25,7 @@
 #include "call.h"
 #include "dirty.h"
 #include "dirty_owed.h"
+#include "engine/why.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "iova_bitmap.h"
@@ -155,7 +156,7 @@ int iommufd_dirty_set_tracking(struct iommufd_hwpt_paging *hwpt, bool enable)
 	int rc;
 
 	if (!domain->dirty_ops)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_DIRTY);
 	/* Before it is enabled, so that it stays disabled when this fails. */
 	if (enable) {
 		rc = dirty_clear_all(hwpt);
@@ -176,7 +177,7 @@ int iommufd_hwpt_set_dirty_tracking_ioctl(struct iommufd_call *call)
 	 * anything in it.
 	 */
 	if (cmd->flags & ~IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
@@ -195,13 +196,15 @@ static int dirty_check_alignment(struct iommufd_iova_space *space,
 				 const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	if (!iommufd_iova_space_is_aligned(space, cmd->iova, cmd->length))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_DIRTY_ALIGNMENT, cmd->iova,
+				      cmd->length);
 	/*
 	 * A page_size of no more than the length fits in a long, as that does.
 	 */
 	if (cmd->page_size > cmd->length || !is_power_of_2(cmd->page_size) ||
 	    !IS_ALIGNED(cmd->iova | cmd->length, cmd->page_size))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_DIRTY_PAGE_SIZE, cmd->page_size,
+				      cmd->length);
 	return 0;
 }
 
@@ -354,7 +357,7 @@ int iommufd_dirty_get_bitmap(struct iommufd_hwpt_paging *hwpt,
 	if (rc)
 		return rc;
 	if (!hwpt->common.domain->dirty_ops)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_DIRTY);
 	return dirty_read(hwpt, cmd, last);
 }
 
@@ -364,9 +367,11 @@ int iommufd_hwpt_get_dirty_bitmap_ioctl(struct iommufd_call *call)
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	if (cmd->flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR ||
-	    cmd->__reserved)
-		return -EOPNOTSUPP;
+	if (cmd->flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR)
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
+	if (cmd->__reserved)
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);

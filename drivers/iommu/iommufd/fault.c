@@ -34,6 +34,7 @@
 #include "attachment.h"
 #include "call.h"
 #include "device.h"
+#include "engine/why.h"
 #include "fault.h"
 #include "group.h"
 #include "hw_pagetable.h"
@@ -214,7 +215,7 @@ static int fault_answer_one(struct iommufd_fault_queue *queue,
 
 	if (response->code != IOMMUFD_PAGE_RESP_SUCCESS &&
 	    response->code != IOMMUFD_PAGE_RESP_INVALID)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ANSWER_CODE, response->code);
 
 	guard(mutex)(&queue->answer_lock);
 	xa_lock(&queue->groups);
@@ -226,7 +227,8 @@ static int fault_answer_one(struct iommufd_fault_queue *queue,
 		fault_dequeue(queue, group);
 	xa_unlock(&queue->groups);
 	if (!group)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_ANSWER_COOKIE,
+				      response->cookie);
 	fault_answer(group, response->code);
 	return 0;
 }
@@ -380,7 +382,11 @@ static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
 
 static int fault_check_read_size(size_t size)
 {
-	return size % sizeof(struct iommu_hwpt_pgfault) ? -ESPIPE : 0;
+	const size_t record = sizeof(struct iommu_hwpt_pgfault);
+
+	if (size % record)
+		return iommufd_refuse(IOMMU_WHY_QUEUE_RECORDS, size, record);
+	return 0;
 }
 
 static ssize_t fault_read_one(struct iommufd_queue *common, char __user *user,
@@ -395,7 +401,8 @@ static ssize_t fault_read_one(struct iommufd_queue *common, char __user *user,
 	if (!count)
 		return 0;
 	if (count > room / sizeof(one))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_QUEUE_ROOM, room,
+				      count * sizeof(one));
 	if (count > 1) {
 		records = kvmalloc_objs(*records, count, GFP_KERNEL_ACCOUNT);
 		if (!records)
@@ -416,7 +423,8 @@ static ssize_t fault_write(struct iommufd_queue *common,
 	int rc;
 
 	if (count % sizeof(response))
-		return -ESPIPE;
+		return iommufd_refuse(IOMMU_WHY_QUEUE_RECORDS, count,
+				      sizeof(response));
 	for (done = 0; done != count; done += sizeof(response)) {
 		rc = -EFAULT;
 		if (!copy_from_user(&response, user + done, sizeof(response)))
@@ -504,7 +512,7 @@ int iommufd_fault_queue_alloc_ioctl(struct iommufd_call *call)
 	struct iommufd_fault_queue *queue;
 
 	if (cmd->flags)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	queue = fault_queue_create(call->ctx);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
@@ -580,7 +588,9 @@ int iommufd_fault_check_device(struct iommufd_hw_pagetable *hwpt,
 	if (!hwpt->fault_queue || !dev_is_pci(idev->dev))
 		return 0;
 	pdev = to_pci_dev(idev->dev);
-	return pdev->is_virtfn && pci_pri_supported(pdev) ? -EINVAL : 0;
+	if (pdev->is_virtfn && pci_pri_supported(pdev))
+		return iommufd_refuse(IOMMU_WHY_VF_FAULTS, hwpt->obj.id);
+	return 0;
 }
 
 /**

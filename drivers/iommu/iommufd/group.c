@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "ctx.h"
+#include "engine/why.h"
 #include "group.h"
 #include "object.h"
 
@@ -146,8 +147,11 @@ static int group_choose_pasid_locked(struct iommufd_group *group,
 	for (;;) {
 		rc = xa_alloc(&group->pasids, &pasid->pasid, pasid,
 			      XA_LIMIT(first, last), GFP_KERNEL_ACCOUNT);
+		if (rc == -EBUSY)
+			return iommufd_refuse(IOMMU_WHY_PASIDS_TAKEN, first,
+					      last);
 		if (rc)
-			return rc == -EBUSY ? -ENOSPC : rc;
+			return rc;
 		if (!xa_load(&group->attachments, pasid->pasid))
 			return 0;
 		/*

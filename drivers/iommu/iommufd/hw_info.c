@@ -16,6 +16,7 @@
 
 #include "call.h"
 #include "device.h"
+#include "engine/why.h"
 #include "hw_info.h"
 #include "object.h"
 
@@ -86,7 +87,7 @@ static void *hw_info_ask_driver(struct device *dev, struct iommu_hw_info *cmd,
 
 	if (!ops->hw_info) {
 		if (type != IOMMU_HW_INFO_TYPE_DEFAULT)
-			return ERR_PTR(-EOPNOTSUPP);
+			return iommufd_refuse_ptr(IOMMU_WHY_OPERATION, type);
 		cmd->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
 		return NULL;
 	}
@@ -97,10 +98,14 @@ static void *hw_info_ask_driver(struct device *dev, struct iommu_hw_info *cmd,
 	return data;
 }
 
-static bool hw_info_is_known(const struct iommu_hw_info *cmd)
+static int hw_info_check(const struct iommu_hw_info *cmd)
 {
-	return !(cmd->flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE) &&
-	       !memchr_inv(cmd->__reserved, 0, sizeof(cmd->__reserved));
+	if (cmd->flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE)
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
+	if (memchr_inv(cmd->__reserved, 0, sizeof(cmd->__reserved)))
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved[0]);
+	return 0;
 }
 
 int iommufd_get_hw_info_ioctl(struct iommufd_call *call)
@@ -111,8 +116,9 @@ int iommufd_get_hw_info_ioctl(struct iommufd_call *call)
 	void *data;
 	int rc;
 
-	if (!hw_info_is_known(cmd))
-		return -EOPNOTSUPP;
+	rc = hw_info_check(cmd);
+	if (rc)
+		return rc;
 
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);
 	if (IS_ERR(idev))

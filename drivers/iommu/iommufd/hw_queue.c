@@ -14,6 +14,7 @@
 
 #include "call.h"
 #include "ctx.h"
+#include "engine/why.h"
 #include "hw_queue.h"
 #include "hwpt.h"
 #include "ioas.h"
@@ -79,7 +80,7 @@ hw_queue_alloc(struct iommufd_viommu *viommu, enum iommu_hw_queue_type type)
 
 	size = hw_queue_size(viommu, type);
 	if (!size)
-		return ERR_PTR(-EOPNOTSUPP);
+		return iommufd_refuse_ptr(IOMMU_WHY_NO_HW_QUEUE, type);
 	obj = iommufd_object_alloc_sized(viommu->ictx, IOMMUFD_OBJ_HW_QUEUE,
 					 size);
 	if (IS_ERR(obj))
@@ -119,8 +120,10 @@ int iommufd_hw_queue_alloc_ioctl(struct iommufd_call *call)
 	unsigned long last;
 	int rc;
 
-	if (cmd->flags || cmd->type == IOMMU_HW_QUEUE_TYPE_DEFAULT)
-		return -EOPNOTSUPP;
+	if (cmd->flags)
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
+	if (cmd->type == IOMMU_HW_QUEUE_TYPE_DEFAULT)
+		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->type);
 	rc = iommufd_iova_last(cmd->nesting_parent_iova, cmd->length, &last);
 	if (rc)
 		return rc;

@@ -12,6 +12,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "engine/why.h"
 #include "fault.h"
 #include "hwpt.h"
 #include "ioas.h"
@@ -67,7 +68,7 @@ static struct iommu_domain *hwpt_ask_driver(struct iommufd_device *idev,
 	if (!flags && !data)
 		return iommu_paging_domain_alloc(idev->dev);
 	if (!ops->domain_alloc_paging_flags)
-		return ERR_PTR(-EOPNOTSUPP);
+		return iommufd_refuse_ptr(IOMMU_WHY_NO_FLAGS, flags);
 
 	domain = ops->domain_alloc_paging_flags(idev->dev, flags, data);
 	if (IS_ERR(domain))
@@ -107,7 +108,9 @@ static int hwpt_enforce_cache_coherency(struct iommufd_hwpt_paging *hwpt,
 		return -EINVAL;
 	hwpt->enforce_cache_coherency =
 		domain->ops->enforce_cache_coherency(domain);
-	return hwpt->enforce_cache_coherency ? 0 : -EINVAL;
+	if (!hwpt->enforce_cache_coherency)
+		return iommufd_refuse(IOMMU_WHY_NO_COHERENCY);
+	return 0;
 }
 
 /**

@@ -12,6 +12,7 @@
 
 #include "call.h"
 #include "device.h"
+#include "engine/why.h"
 #include "fault.h"
 #include "hwpt.h"
 #include "hwpt_alloc.h"
@@ -22,9 +23,11 @@
 static int hwpt_check_alloc(const struct iommu_hwpt_alloc *cmd)
 {
 	if (cmd->__reserved || cmd->__reserved2)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved ?: cmd->__reserved2);
 	if (!cmd->data_type != !cmd->data_len)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_DATA_TYPE, cmd->data_type,
+				      cmd->data_len);
 	return 0;
 }
 
@@ -36,16 +39,16 @@ static int hwpt_check_paging_flags(struct iommufd_device *idev, u32 flags)
 
 	/* A driver that takes no flags does not know of faults either. */
 	if (flags && !dev_iommu_ops(idev->dev)->domain_alloc_paging_flags)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_FLAGS, flags);
 	if (flags & ~known)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_FLAGS, flags);
 	/* Devices are attached to nested page tables, which get the faults. */
 	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT &&
 	    flags & IOMMU_HWPT_FAULT_ID_VALID)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_PARENT_FAULTS, flags);
 	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
 	    !device_iommu_capable(idev->dev, IOMMU_CAP_DIRTY_TRACKING))
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_DIRTY);
 	return 0;
 }
 
@@ -75,7 +78,7 @@ hwpt_alloc_nested(const struct iommu_hwpt_alloc *cmd,
 	struct iommufd_hwpt_nested *hwpt;
 
 	if (cmd->flags & ~(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID))
-		return ERR_PTR(-EOPNOTSUPP);
+		return iommufd_refuse_ptr(IOMMU_WHY_FLAGS, cmd->flags);
 	hwpt = iommufd_hwpt_nested_create(parent, idev,
 					  cmd->flags &
 					  ~IOMMU_HWPT_FAULT_ID_VALID, data);
@@ -90,9 +93,10 @@ hwpt_alloc_on_viommu(const struct iommu_hwpt_alloc *cmd,
 	struct iommufd_hwpt_nested *hwpt;
 
 	if (!iommufd_viommu_is_of(viommu, idev))
-		return ERR_PTR(-EINVAL);
+		return iommufd_refuse_ptr(IOMMU_WHY_VIOMMU_DEVICE,
+					  viommu->obj.id, idev->obj.id);
 	if (cmd->flags & ~(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID))
-		return ERR_PTR(-EOPNOTSUPP);
+		return iommufd_refuse_ptr(IOMMU_WHY_FLAGS, cmd->flags);
 	hwpt = iommufd_hwpt_nested_create_on_viommu(viommu,
 						    cmd->flags &
 						    ~IOMMU_HWPT_FAULT_ID_VALID,
@@ -114,7 +118,7 @@ hwpt_alloc_on(const struct iommu_hwpt_alloc *cmd, struct iommufd_object *obj,
 	case IOMMUFD_OBJ_VIOMMU:
 		return hwpt_alloc_on_viommu(cmd, to_viommu(obj), idev, data);
 	default:
-		return ERR_PTR(-EINVAL);
+		return iommufd_refuse_ptr(IOMMU_WHY_HWPT_PARENT, obj->id);
 	}
 }
 
@@ -138,7 +142,7 @@ static int hwpt_alloc_for_device(struct iommufd_call *call,
 
 	obj = iommufd_object_get(call->ctx, cmd->pt_id, IOMMUFD_OBJ_ANY);
 	if (IS_ERR(obj))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_HWPT_PARENT, cmd->pt_id);
 
 	hwpt = hwpt_alloc_on(cmd, obj, idev, cmd->data_len ? &data : NULL);
 	iommufd_object_put(call->ctx, obj);

@@ -13,6 +13,7 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "engine/why.h"
 #include "fault.h"
 #include "hwpt_nested.h"
 
@@ -104,9 +105,10 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 	struct iommufd_hwpt_nested *hwpt;
 
 	if (!data || !ops->domain_alloc_nested)
-		return ERR_PTR(-EOPNOTSUPP);
+		return iommufd_refuse_ptr(IOMMU_WHY_NO_NESTING);
 	if (!iommufd_hwpt_is_nest_parent_of(parent, ops))
-		return ERR_PTR(-EINVAL);
+		return iommufd_refuse_ptr(IOMMU_WHY_NOT_PARENT,
+					  parent->common.obj.id);
 
 	hwpt = hwpt_nested_alloc(idev->ctx, parent, NULL, flags);
 	if (IS_ERR(hwpt))
@@ -137,7 +139,7 @@ iommufd_hwpt_nested_create_on_viommu(struct iommufd_viommu *viommu, u32 flags,
 	struct iommufd_hwpt_nested *hwpt;
 
 	if (!data || !viommu->ops->alloc_domain_nested)
-		return ERR_PTR(-EOPNOTSUPP);
+		return iommufd_refuse_ptr(IOMMU_WHY_NO_NESTING);
 	hwpt = hwpt_nested_alloc(viommu->ictx, viommu->hwpt, viommu, flags);
 	if (IS_ERR(hwpt))
 		return hwpt;

@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 
 #include "call.h"
+#include "engine/why.h"
 #include "hw_pagetable.h"
 #include "invalidate.h"
 #include "object.h"
@@ -27,13 +28,15 @@
 static int invalidate_check(const struct iommu_hwpt_invalidate *cmd)
 {
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 	/* Without requests it only asks whether the type is known. */
 	if (!cmd->entry_num)
 		return 0;
 	if (!cmd->data_uptr || !cmd->entry_len || cmd->entry_len > PAGE_SIZE ||
 	    cmd->entry_num > ENTRIES_MAX)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_INVALIDATE_ARRAY,
+				      cmd->entry_num, cmd->entry_len);
 	return 0;
 }
 
@@ -44,7 +47,7 @@ static int invalidate_hwpt(struct iommufd_hw_pagetable *hwpt,
 	int rc;
 
 	if (!domain->ops->cache_invalidate_user)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_INVALIDATE);
 	rc = domain->ops->cache_invalidate_user(domain, array);
 	*nr_done = array->entry_num;
 	return rc;
@@ -74,7 +77,7 @@ static int invalidate_viommu(struct iommufd_viommu *viommu,
 	int rc;
 
 	if (!viommu->ops->cache_invalidate)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_INVALIDATE);
 	do {
 		u32 nr = min(array->entry_num - *nr_done, ENTRIES_STEP);
 
@@ -118,7 +121,7 @@ static int invalidate_run(struct iommufd_call *call, u32 *nr_done)
 		rc = invalidate_viommu(to_viommu(obj), &array, nr_done);
 		break;
 	default:
-		rc = -EINVAL;
+		rc = iommufd_refuse(IOMMU_WHY_INVALIDATE_TYPE, cmd->hwpt_id);
 		break;
 	}
 	iommufd_object_put(call->ctx, obj);

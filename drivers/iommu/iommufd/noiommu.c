@@ -16,6 +16,7 @@
 #include <uapi/linux/iommufd.h>
 
 #include "call.h"
+#include "engine/why.h"
 #include "ioas.h"
 #include "noiommu.h"
 
@@ -91,13 +92,17 @@ int iommufd_ioas_noiommu_get_pa_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (!capable(CAP_SYS_RAWIO))
-		return -EPERM;
-	if (cmd->flags || cmd->__reserved)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_PRIVILEGE, CAP_SYS_RAWIO);
+	if (cmd->flags)
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
+	if (cmd->__reserved)
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 	if (!cmd->length)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_EMPTY_RANGE, cmd->iova);
 	if (cmd->iova >= ULONG_MAX)
-		return -EOVERFLOW;
+		return iommufd_refuse(IOMMU_WHY_ADDRESS, cmd->iova,
+				      cmd->length);
 
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))

@@ -17,6 +17,7 @@
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
+#include "engine/why.h"
 #include "group.h"
 #include "object.h"
 #include "pasid.h"
@@ -85,11 +86,13 @@ int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
 	if (pasid == IOMMU_NO_PASID)
 		return 0;
 	if (!iommufd_device_has_iommu(idev))
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_IOMMU, idev->obj.id);
 	nr_pasids = pasid_nr_of(idev);
 	if (!nr_pasids)
-		return -EOPNOTSUPP;
-	return pasid < nr_pasids ? 0 : -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_NO_PASIDS, pasid);
+	if (pasid >= nr_pasids)
+		return iommufd_refuse(IOMMU_WHY_PASID_NUMBER, pasid, nr_pasids);
+	return 0;
 }
 
 /*
@@ -133,7 +136,7 @@ static int pasid_alloc_for_device(struct iommufd_call *call,
 	int rc;
 
 	if (nr_pasids <= IOMMU_FIRST_GLOBAL_PASID)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_PASIDS, first);
 	obj = iommufd_object_alloc(call->ctx, IOMMUFD_OBJ_PASID);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
@@ -157,10 +160,14 @@ int iommufd_pasid_alloc_ioctl(struct iommufd_call *call)
 	struct iommufd_device *idev;
 	int rc;
 
-	if (cmd->flags || cmd->__reserved)
-		return -EOPNOTSUPP;
+	if (cmd->flags)
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
+	if (cmd->__reserved)
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
 	if (cmd->first_pasid > last)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_PASID_RANGE, cmd->first_pasid,
+				      last);
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);

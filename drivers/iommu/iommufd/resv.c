@@ -9,6 +9,7 @@
 
 #include "attachment.h"
 #include "device.h"
+#include "engine/why.h"
 #include "group.h"
 #include "hwpt.h"
 #include "hwpt_nested.h"
@@ -65,7 +66,8 @@ static int resv_check_msi(const struct iommufd_group *group,
 	/* A device cannot have both kinds of regions, nor two windows. */
 	if ((msi->nr_hw && msi->nr_sw) || msi->nr_sw > 1 ||
 	    !suits_msi_window(group, msi))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_MSI_REGIONS, msi->nr_hw,
+				      msi->nr_sw);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
+#include "engine/why.h"
 #include "group.h"
 #include "vdevice.h"
 #include "viommu.h"
@@ -94,12 +95,14 @@ static int vdevice_link(struct iommufd_vdevice *vdev)
 	lockdep_assert_held(&idev->group->lock);
 
 	if (idev->leaving)
-		return -ENOENT;
+		return iommufd_refuse(IOMMU_WHY_DEVICE_LEAVING, idev->obj.id);
 	if (idev->vdev)
-		return -EEXIST;
+		return iommufd_refuse(IOMMU_WHY_VDEVICE_TWICE, idev->obj.id);
 	rc = xa_insert(vdevs, vdev->virt_id, NULL, GFP_KERNEL_ACCOUNT);
+	if (rc == -EBUSY)
+		return iommufd_refuse(IOMMU_WHY_VDEVICE_NUMBER, vdev->virt_id);
 	if (rc)
-		return rc == -EBUSY ? -EEXIST : rc;
+		return rc;
 	rc = vdevice_init(vdev);
 	if (rc) {
 		xa_release(vdevs, vdev->virt_id);
@@ -162,8 +165,11 @@ static int vdevice_create(struct iommufd_call *call,
 	struct iommufd_vdevice *vdev;
 	int rc;
 
-	if (!iommufd_viommu_is_of(viommu, idev) || cmd->virt_id > ULONG_MAX)
-		return -EINVAL;
+	if (!iommufd_viommu_is_of(viommu, idev))
+		return iommufd_refuse(IOMMU_WHY_VIOMMU_DEVICE, viommu->obj.id,
+				      idev->obj.id);
+	if (cmd->virt_id > ULONG_MAX)
+		return iommufd_refuse(IOMMU_WHY_VDEVICE_RANGE, cmd->virt_id);
 	vdev = vdevice_alloc(viommu, idev, cmd->virt_id);
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);

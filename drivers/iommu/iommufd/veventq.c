@@ -25,6 +25,7 @@
 #include <linux/uaccess.h>
 
 #include "call.h"
+#include "engine/why.h"
 #include "veventq.h"
 #include "viommu.h"
 
@@ -49,7 +50,11 @@ static struct iommufd_veventq *to_veventq(struct iommufd_queue *queue)
 
 static int vevent_check_read_size(size_t size)
 {
-	return size < sizeof(struct iommufd_vevent_header) ? -EINVAL : 0;
+	const size_t least = sizeof(struct iommufd_vevent_header);
+
+	if (size < least)
+		return iommufd_refuse(IOMMU_WHY_QUEUE_ROOM, size, least);
+	return 0;
 }
 
 /* The oldest event, or NULL. Tells whether others have been lost behind it. */
@@ -85,7 +90,7 @@ static ssize_t vevent_read_event(struct iommufd_veventq *queue,
 	size_t size = header_size + event->length;
 
 	if (size > room)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_QUEUE_ROOM, room, size);
 	if (copy_to_user(user, &event->header, header_size) ||
 	    copy_to_user(user + header_size, event->data, event->length))
 		return -EFAULT;
@@ -111,7 +116,8 @@ static ssize_t vevent_read_lost(struct iommufd_veventq *queue, u32 last_lost,
 	};
 
 	if (sizeof(header) > room)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_QUEUE_ROOM, room,
+				      sizeof(header));
 	if (copy_to_user(user, &header, sizeof(header)))
 		return -EFAULT;
 	vevent_told_lost(queue, last_lost);
@@ -229,11 +235,12 @@ static int veventq_link_locked(struct iommufd_veventq *queue)
 
 	list_for_each_entry(other, &viommu->veventqs, node) {
 		if (other->type == queue->type)
-			return -EEXIST;
+			return iommufd_refuse(IOMMU_WHY_EVENT_QUEUE_TWICE,
+					      queue->type);
 		nr++;
 	}
 	if (nr == QUEUES_MAX)
-		return -ENOSPC;
+		return iommufd_refuse(IOMMU_WHY_EVENT_QUEUES, nr);
 	list_add_tail_rcu(&queue->node, &viommu->veventqs);
 	return 0;
 }
@@ -273,11 +280,17 @@ veventq_alloc(struct iommufd_ctx *ctx, struct iommufd_viommu *viommu,
 
 static int veventq_check(const struct iommu_veventq_alloc *cmd)
 {
-	if (cmd->flags || cmd->__reserved ||
-	    cmd->type == IOMMU_VEVENTQ_TYPE_DEFAULT)
-		return -EOPNOTSUPP;
-	return cmd->veventq_depth && cmd->veventq_depth <= DEPTH_MAX ? 0 :
-								       -EINVAL;
+	if (cmd->flags)
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
+	if (cmd->__reserved)
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
+	if (cmd->type == IOMMU_VEVENTQ_TYPE_DEFAULT)
+		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->type);
+	if (!cmd->veventq_depth || cmd->veventq_depth > DEPTH_MAX)
+		return iommufd_refuse(IOMMU_WHY_EVENT_DEPTH, cmd->veventq_depth,
+				      DEPTH_MAX);
+	return 0;
 }
 
 int iommufd_veventq_alloc_ioctl(struct iommufd_call *call)

@@ -14,6 +14,7 @@
 #include <uapi/linux/vfio.h>
 
 #include "ctx.h"
+#include "engine/why.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "vfio_container.h"
@@ -60,6 +61,13 @@ static int container_check_extension(struct iommufd_ctx *ctx,
 	}
 }
 
+static int container_check_no_iommu(void)
+{
+	if (!capable(CAP_SYS_RAWIO))
+		return iommufd_refuse(IOMMU_WHY_PRIVILEGE, CAP_SYS_RAWIO);
+	return 0;
+}
+
 /*
  * All can be called again, and the last one counts. The old type1 only means
  * that parts of maps can be unmapped. Programs that know of iommufd expect
@@ -71,10 +79,10 @@ static int container_set_iommu(struct iommufd_ctx *ctx, unsigned long type)
 	struct iommufd_ioas *ioas;
 
 	if (no_iommu && type == VFIO_NOIOMMU_IOMMU)
-		return capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+		return container_check_no_iommu();
 	if (no_iommu ||
 	    (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_VFIO_TYPE, type);
 
 	ioas = iommufd_vfio_ioas_get(ctx);
 	if (IS_ERR(ioas))
@@ -93,7 +101,7 @@ static int container_set_iommu(struct iommufd_ctx *ctx, unsigned long type)
  * @arg: an address in user memory, or a number
  *
  * Context: process context, may sleep.
- * Return: what the caller is to be told; -ENOTTY if there is no such ioctl.
+ * Return: what the caller is to be told, or a refusal.
  */
 long iommufd_vfio_container_ioctl(struct iommufd_ctx *ctx, unsigned int request,
 				  unsigned long arg)
@@ -114,6 +122,6 @@ long iommufd_vfio_container_ioctl(struct iommufd_ctx *ctx, unsigned int request,
 	case VFIO_IOMMU_DIRTY_PAGES:
 		return iommufd_vfio_dirty_pages_ioctl(ctx, (void __user *)arg);
 	default:
-		return -ENOTTY;
+		return iommufd_refuse(IOMMU_WHY_COMMAND);
 	}
 }

@@ -21,6 +21,7 @@
 
 #include "ctx.h"
 #include "dirty.h"
+#include "engine/why.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "vfio_dirty.h"
@@ -191,11 +192,13 @@ static int vfio_dirty_check(u64 length, const struct vfio_bitmap *bitmap)
 	u64 npages;
 
 	if (bitmap->pgsize != PAGE_SIZE)
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_DIRTY_PAGE_SIZE, bitmap->pgsize,
+				      length);
 	npages = length >> PAGE_SHIFT;
 	if (!npages || bitmap->size > IOMMUFD_VFIO_DIRTY_BITMAP_MAX ||
 	    bitmap->size < BITS_TO_U64(npages) * sizeof(u64))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_DIRTY_BITMAP, bitmap->size,
+				      BITS_TO_U64(npages) * sizeof(u64));
 	return 0;
 }
 
@@ -228,9 +231,10 @@ int iommufd_vfio_dirty_read(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,
 	     vfio_dirty_check(length, bitmap);
 	if (rc)
 		return rc;
-	if (!IS_ALIGNED(iova | length, PAGE_SIZE) ||
-	    !READ_ONCE(ioas->vfio.tracks_dirty))
-		return -EINVAL;
+	if (!IS_ALIGNED(iova | length, PAGE_SIZE))
+		return iommufd_refuse(IOMMU_WHY_VFIO_ALIGNMENT, iova, length);
+	if (!READ_ONCE(ioas->vfio.tracks_dirty))
+		return iommufd_refuse(IOMMU_WHY_VFIO_DIRTY_OFF);
 	return vfio_dirty_read_all(ctx, ioas, &cmd);
 }
 
@@ -242,7 +246,8 @@ static int vfio_dirty_get_bitmap(struct iommufd_ctx *ctx,
 	struct vfio_iommu_type1_dirty_bitmap_get get;
 
 	if (arg->argsz < sizeof(*arg) + sizeof(get))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_SHORT_STRUCT, arg->argsz,
+				      sizeof(*arg) + sizeof(get));
 	if (copy_from_user(&get, user + sizeof(*arg), sizeof(get)))
 		return -EFAULT;
 	return iommufd_vfio_dirty_read(ctx, ioas, get.iova, get.size,
@@ -256,13 +261,14 @@ static int vfio_dirty_pages(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,
 
 	if (!READ_ONCE(ioas->vfio.tracks_dirty) &&
 	    !iommufd_vfio_dirty_works(ioas))
-		return -ENOTTY;
+		return iommufd_refuse(IOMMU_WHY_VFIO_NO_DIRTY);
 	if (READ_ONCE(ioas->vfio.unmaps_parts))
-		return -EACCES;
+		return iommufd_refuse(IOMMU_WHY_VFIO_DIRTY_V1);
 	if (copy_from_user(&arg, user, sizeof(arg)))
 		return -EFAULT;
 	if (arg.argsz < sizeof(arg))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_SHORT_STRUCT, arg.argsz,
+				      sizeof(arg));
 	switch (arg.flags) {
 	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:
 		return vfio_dirty_start(ioas);
@@ -272,7 +278,7 @@ static int vfio_dirty_pages(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,
 	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
 		return vfio_dirty_get_bitmap(ctx, ioas, &arg, user);
 	default:
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_VFIO_FLAGS, arg.flags);
 	}
 }
 

@@ -22,6 +22,7 @@
 #include "call.h"
 #include "ctx.h"
 #include "device.h"
+#include "engine/why.h"
 #include "hwpt.h"
 #include "viommu.h"
 
@@ -103,7 +104,7 @@ static int viommu_create(struct iommufd_call *call, struct iommufd_device *idev,
 	int rc;
 
 	if (!iommufd_hwpt_is_nest_parent_of(hwpt, ops))
-		return -EINVAL;
+		return iommufd_refuse(IOMMU_WHY_NOT_PARENT, cmd->hwpt_id);
 	viommu = viommu_alloc(idev, hwpt, cmd->type, size);
 	if (IS_ERR(viommu))
 		return PTR_ERR(viommu);
@@ -129,10 +130,10 @@ static int viommu_create_for_device(struct iommufd_call *call,
 	int rc;
 
 	if (!ops->get_viommu_size || !ops->viommu_init)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_VIOMMU, cmd->type);
 	size = ops->get_viommu_size(idev->dev, cmd->type);
 	if (!size)
-		return -EOPNOTSUPP;
+		return iommufd_refuse(IOMMU_WHY_NO_VIOMMU, cmd->type);
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
@@ -147,9 +148,13 @@ int iommufd_viommu_alloc_ioctl(struct iommufd_call *call)
 	struct iommufd_device *idev;
 	int rc;
 
-	if (cmd->flags || cmd->__reserved ||
-	    cmd->type == IOMMU_VIOMMU_TYPE_DEFAULT)
-		return -EOPNOTSUPP;
+	if (cmd->flags)
+		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
+	if (cmd->__reserved)
+		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
+				      cmd->__reserved);
+	if (cmd->type == IOMMU_VIOMMU_TYPE_DEFAULT)
+		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->type);
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
