@@ -11,6 +11,7 @@
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <trace/events/iommufd.h>
 
 #include "../iommu-priv.h"
 
@@ -581,7 +582,10 @@ int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	rc = attach_by_id(&change, pt_id);
-	return rc ? iommufd_refused(idev->ctx, IOMMU_REFUSED_ATTACH, rc) : 0;
+	if (rc)
+		return iommufd_refused(idev->ctx, IOMMU_REFUSED_ATTACH, rc);
+	trace_iommufd_attach(idev->dev, idev->obj.id, pasid, *pt_id);
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 
@@ -614,7 +618,10 @@ int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	rc = attach_by_id(&change, pt_id);
-	return rc ? iommufd_refused(idev->ctx, IOMMU_REFUSED_REPLACE, rc) : 0;
+	if (rc)
+		return iommufd_refused(idev->ctx, IOMMU_REFUSED_REPLACE, rc);
+	trace_iommufd_replace(idev->dev, idev->obj.id, pasid, *pt_id);
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
 
@@ -637,6 +644,7 @@ static struct iommufd_hw_pagetable *attach_leave(struct iommufd_device *idev,
 		return NULL;
 
 	hwpt = attachment->hwpt;
+	trace_iommufd_detach(idev->dev, idev->obj.id, pasid, hwpt->obj.id);
 	xa_erase(&attachment->devices, idev->obj.id);
 	if (!xa_empty(&attachment->devices)) {
 		iommufd_fault_end(attachment, idev);

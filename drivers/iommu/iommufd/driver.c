@@ -15,6 +15,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <trace/events/iommufd.h>
 
 #include "ctx.h"
 #include "device.h"
@@ -210,6 +211,12 @@ static void driver_add_event(struct iommufd_veventq *queue, const void *data,
 	if (event) {
 		list_add_tail(&event->node, &queue->events);
 		queue->nr_events++;
+		trace_iommufd_event(queue->common.obj.id, queue->type,
+				    queue->next_sequence, queue->nr_events);
+	} else {
+		trace_iommufd_event_lost(queue->common.obj.id, queue->type,
+					 queue->next_sequence,
+					 queue->nr_events);
 	}
 	/* What was lost before the event is seen by its number. */
 	queue->lost = !event;

@@ -30,6 +30,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <trace/events/iommufd.h>
 
 #include "attachment.h"
 #include "call.h"
@@ -119,9 +120,23 @@ static int fault_enqueue(struct iommufd_fault_queue *queue,
 	return 0;
 }
 
+static void fault_trace(const struct iommufd_fault_queue *queue,
+			const struct iopf_group *group, int rc)
+{
+	const struct iommu_fault_page_request *request =
+		&group->last_fault.fault.prm;
+
+	trace_iommufd_fault(fault_device(group), queue->common.obj.id,
+			    request->pasid, request->grpid, request->addr,
+			    request->perm, rc);
+}
+
 static void fault_answer(struct iopf_group *group,
 			 enum iommu_page_response_code code)
 {
+	trace_iommufd_answer(fault_device(group),
+			     group->last_fault.fault.prm.pasid,
+			     group->last_fault.fault.prm.grpid, code);
 	iopf_group_response(group, code);
 	iopf_free_group(group);
 }
@@ -143,6 +158,8 @@ static int fault_handle_group(struct iopf_group *group)
 
 	xa_lock(&queue->groups);
 	rc = fault_enqueue(queue, group);
+	/* Under the lock: then it may be answered, and free. */
+	fault_trace(queue, group, rc);
 	xa_unlock(&queue->groups);
 	if (!rc)
 		iommufd_queue_wake(&queue->common);

@@ -11,6 +11,7 @@
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <trace/events/iommufd.h>
 
 #include "call.h"
 #include "ctx.h"
@@ -310,6 +311,7 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 	rc = iommufd_address_space_map(&ioas->as, areas, fixed, &start);
 	if (rc)
 		goto err_free;
+	trace_iommufd_map(ioas->obj.id, start, length, flags);
 	if (fixed)
 		return 0;
 
@@ -398,6 +400,8 @@ int iommufd_ioas_map_for_process(struct iommufd_ctx *ctx,
 	rc = iommufd_address_space_map(&ioas->as, area, true, &iova);
 	if (rc)
 		iommufd_areas_free(area);
+	else
+		trace_iommufd_map(ioas->obj.id, iova, cmd->length, cmd->flags);
 	return rc;
 }
 
@@ -518,6 +522,8 @@ static struct iommufd_area *ioas_copied_areas(struct iommufd_ctx *ctx,
 	else
 		areas = iommufd_address_space_share(&ioas->as, cmd->src_iova,
 						    last, access);
+	if (!IS_ERR(areas))
+		trace_iommufd_copy(ioas->obj.id, cmd->src_iova, cmd->length);
 	iommufd_object_put(ctx, &ioas->obj);
 	return areas;
 }
@@ -585,6 +591,7 @@ static int ioas_unmap_and_reply(struct iommufd_call *call,
 	rc = iommufd_address_space_unmap(&ioas->as, cmd->iova, last, &unmapped);
 	if (rc)
 		return rc;
+	trace_iommufd_unmap(ioas->obj.id, cmd->iova, last, unmapped);
 	if (cmd->length == unmapped)
 		return 0;
 	if (!unmapped && cmd->length != U64_MAX)

@@ -15,6 +15,7 @@
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+#include <trace/events/iommufd.h>
 
 #include "call.h"
 #include "ctx.h"
@@ -109,6 +110,8 @@ int iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc)
 	};
 
 	refusal.why = iommufd_why(rc, refusal.numbers);
+	trace_iommufd_refused(iommufd_reason(refusal.why)->name, refusal.why,
+			      command, -error, refusal.numbers);
 	if (refusals)
 		refusals_keep(refusals, &refusal);
 	/* By now it is that of the one that had to go. */

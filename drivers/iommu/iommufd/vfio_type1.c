@@ -7,6 +7,7 @@
 #include <linux/limits.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <trace/events/iommufd.h>
 #include <uapi/linux/iommufd.h>
 #include <uapi/linux/vfio.h>
 
@@ -323,6 +324,8 @@ static int type1_unmap_and_reply(struct iommufd_ctx *ctx,
 	if (put_user(arg->size, &reply->size))
 		return -EFAULT;
 	rc = type1_unmap(ioas, arg->iova, last, &unmapped);
+	if (!rc)
+		trace_iommufd_unmap(ioas->obj.id, arg->iova, last, unmapped);
 	if (rc || unmapped == arg->size)
 		return rc;
 	return put_user((u64)unmapped, &reply->size);

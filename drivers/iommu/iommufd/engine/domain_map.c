@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <trace/events/iommufd.h>
 
 #include "base.h"
 #include "domain_map.h"
@@ -450,6 +451,7 @@ void iommufd_domain_unmap_range(struct iommu_domain *domain,
 				unsigned long iova, unsigned long last,
 				struct iommu_iotlb_gather *gather)
 {
+	trace_iommufd_clear(domain, iova, last);
 	/* So much can be done without a look at the scheduler. */
 	if (unlikely(last - iova >= BATCH_BYTES))
 		iova = domain_unmap_steps(domain, iova, last, gather);

@@ -8,6 +8,7 @@
  */
 #include <linux/iommu.h>
 #include <linux/sched/signal.h>
+#include <trace/events/iommufd.h>
 
 #include "address_space.h"
 #include "domain_map.h"
@@ -27,13 +28,18 @@ static int fill_follower(struct iommufd_address_space *as,
 			 struct iommufd_follower *follower,
 			 const struct iommufd_area *area)
 {
+	int rc;
+
 	if (follower->is_unread)
 		return 0;
 	if (area->pinned->revocable)
 		return iommufd_revocable_map(follower->domain, area,
 					     fill_page_by_page(as, follower));
-	return iommufd_domain_map_area(follower->domain, area,
-				       fill_page_by_page(as, follower));
+	rc = iommufd_domain_map_area(follower->domain, area,
+				     fill_page_by_page(as, follower));
+	if (!rc)
+		trace_iommufd_fill(follower->domain, area->iova, area->last);
+	return rc;
 }
 
 /*

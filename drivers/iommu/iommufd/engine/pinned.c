@@ -17,6 +17,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <trace/events/iommufd.h>
 
 #include "pinned.h"
 #include "test_hooks.h"
@@ -126,6 +127,7 @@ void iommufd_pinned_unpin_runs(struct iommufd_pinned *pinned,
 			       struct iommufd_run_slice *runs,
 			       unsigned long npages)
 {
+	trace_iommufd_unpin(pinned->start, npages);
 	if (npages)
 		pinned->ops->unpin(pinned, runs, npages);
 	iommufd_run_slice_put(runs);
@@ -151,6 +153,7 @@ int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 	iommufd_runs_init(&runs, last - first + 1);
 	rc = pinned->ops->pin(pinned, first, last, &runs);
 	npages = runs.npages;
+	trace_iommufd_pin(pinned->start, first, npages, !rc);
 	iommufd_runs_finish(&runs, slice);
 	if (rc)
 		iommufd_pinned_unpin_runs(pinned, slice, npages);

@@ -20,6 +20,7 @@
 #include <linux/iommu.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <trace/events/iommufd.h>
 
 #include "area.h"
 #include "domain_map.h"
@@ -164,6 +165,7 @@ void iommufd_revoke(struct iommufd_revocable *revocable)
 	revocable->is_owed = false;
 	if (revocable->revoked)
 		return;
+	trace_iommufd_revoke(revocable);
 	/* Only those are waited for who look into a page table right now. */
 	mutex_lock(&revocable->mutex);
 	revocable->revoked = true;
@@ -174,10 +176,16 @@ void iommufd_revoke(struct iommufd_revocable *revocable)
 static int revocable_fill(const struct iommufd_revocable *revocable,
 			  const struct revocable_mapping *mapping)
 {
-	return iommufd_domain_map_range(mapping->domain, mapping->iova,
-					mapping->last,
-					revocable->phys + mapping->offset,
-					mapping->prot, mapping->page_by_page);
+	int rc;
+
+	rc = iommufd_domain_map_range(mapping->domain, mapping->iova,
+				      mapping->last,
+				      revocable->phys + mapping->offset,
+				      mapping->prot, mapping->page_by_page);
+	if (!rc)
+		trace_iommufd_fill(mapping->domain, mapping->iova,
+				   mapping->last);
+	return rc;
 }
 
 /* Into all page tables, or none. Nobody looks at what is revoked. */
@@ -216,6 +224,7 @@ void iommufd_restore(struct iommufd_revocable *revocable, phys_addr_t phys)
 {
 	dma_resv_assert_held(revocable->resv);
 
+	trace_iommufd_return(revocable);
 	revocable->phys = phys;
 	revocable->is_owed = revocable->revoked;
 	if (revocable->revoked)
