@@ -30,7 +30,7 @@ help:
 	@echo "              (MUTANTS='pinned* 12-20' for some; see scripts/mutants --help)"
 	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, documents, uapi, scripts, Arm"
 	@echo "              build, build on the other kernel (CHECKS='checkpatch warnings"
-	@echo "              kernel-doc docs layers names uapi scripts mutants arm64 other-base' to choose)"
+	@echo "              kernel-doc docs layers names reasons uapi scripts mutants arm64 other-base' to choose)"
 	@echo "make bench    instructions counted: ours beside the stock iommufd and type1"
 	@echo "make bench-refresh   the same, into results/"
 	@echo "make matrix   which features each of QEMU's IOMMUs gives, tried in a VM each"
