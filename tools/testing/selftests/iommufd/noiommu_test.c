@@ -43,6 +43,8 @@ FIXTURE_SETUP(noiommu)
 		SKIP(return, "the edu device has an IOMMU");
 	if (file_write(PARAMETER, "1"))
 		SKIP(return, "the kernel does without no-IOMMU devices");
+	if (kernel_is_before(7, 3))
+		SKIP(return, "vfio has no cdev for such devices before 7.3");
 	FD = iommufd_open();
 	ASSERT_LE(0, FD);
 	ASSERT_EQ(0, ioas_alloc(FD, &IOAS));

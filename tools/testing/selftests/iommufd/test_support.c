@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 
 #include <linux/capability.h>
 
@@ -19,6 +20,18 @@
 #include "test_support.h"
 
 #define LATER_SLOWNESS 2
+
+bool kernel_is_before(unsigned int version, unsigned int patchlevel)
+{
+	unsigned int this_version, this_patchlevel;
+	struct utsname system;
+
+	if (uname(&system) || sscanf(system.release, "%u.%u", &this_version,
+				     &this_patchlevel) != 2)
+		return false;
+	return this_version != version ? this_version < version :
+					 this_patchlevel < patchlevel;
+}
 
 unsigned int patience(unsigned int limit)
 {

@@ -28,6 +28,9 @@ long pins_ever(void);
 /* How many more there are than @before, or a negative errno. */
 long pins_left(long before);
 
+/* Is it that of an earlier version, and so without what came with this one? */
+bool kernel_is_before(unsigned int version, unsigned int patchlevel);
+
 /* Takes one of CAP_* from this process for good. */
 int drop_capability(unsigned int capability);
 /* Another user, whose only privilege is to open root's files. */
