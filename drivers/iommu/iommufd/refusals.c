@@ -110,7 +110,7 @@ int iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc)
 	};
 
 	refusal.why = iommufd_why(rc, refusal.numbers);
-	trace_iommufd_refused(iommufd_reason(refusal.why)->name, refusal.why,
+	trace_iommufd_refused(iommufd_reason_of(refusal.why)->name, refusal.why,
 			      command, -error, refusal.numbers);
 	if (refusals)
 		refusals_keep(refusals, &refusal);
@@ -164,7 +164,7 @@ static u64 refusals_count(struct iommufd_refusals *refusals)
 static void refusal_show(struct seq_file *seq, u64 number,
 			 const struct kept_refusal *refusal)
 {
-	const struct iommufd_reason *reason = iommufd_reason(refusal->why);
+	const struct iommufd_reason *reason = iommufd_reason_of(refusal->why);
 	unsigned int i;
 
 	seq_printf(seq, "iommu-refused-%llu:\t%s why=%u errno=%d command=0x%x",

@@ -176,12 +176,12 @@ static_assert(REFUSAL_BASE + ARRAY_SIZE(reasons) <= MAX_ERRNO);
 static const struct iommufd_reason reason_elsewhere = { .name = "elsewhere" };
 
 /**
- * iommufd_reason - what is known of a reason
+ * iommufd_reason_of - what is known of a reason
  * @why: the reason
  *
  * Return: the reason, that of IOMMU_WHY_ELSEWHERE where there is none.
  */
-const struct iommufd_reason *iommufd_reason(enum iommu_why why)
+const struct iommufd_reason *iommufd_reason_of(enum iommu_why why)
 {
 	if (why < ARRAY_SIZE(reasons) && reasons[why].name)
 		return &reasons[why];
@@ -253,7 +253,7 @@ int iommufd_errno(int rc)
 {
 	enum iommu_why why = why_of_refusal(rc);
 
-	return why == IOMMU_WHY_ELSEWHERE ? rc : -iommufd_reason(why)->error;
+	return why == IOMMU_WHY_ELSEWHERE ? rc : -iommufd_reason_of(why)->error;
 }
 
 /* The reason that an errno of ours has wherever it is */

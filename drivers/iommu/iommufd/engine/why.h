@@ -50,7 +50,7 @@ struct iommufd_reason {
 	const char *numbers[IOMMU_REFUSAL_NUMBERS];
 };
 
-const struct iommufd_reason *iommufd_reason(enum iommu_why why);
+const struct iommufd_reason *iommufd_reason_of(enum iommu_why why);
 
 int __iommufd_refuse(enum iommu_why why, u64 first, u64 second, u64 third,
 		     u64 fourth) __cold;
