@@ -15,6 +15,20 @@ int checked_ioctl(int fd, unsigned long command, void *argument)
 	return rc < 0 ? -errno : rc;
 }
 
+ssize_t checked_read(int fd, void *data, size_t size)
+{
+	ssize_t rc = read(fd, data, size);
+
+	return rc < 0 ? -errno : rc;
+}
+
+ssize_t checked_write(int fd, const void *data, size_t size)
+{
+	ssize_t rc = write(fd, data, size);
+
+	return rc < 0 ? -errno : rc;
+}
+
 int file_read(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -5,7 +5,11 @@
 
 #include <stddef.h>
 
+#include <sys/types.h>
+
 int checked_ioctl(int fd, unsigned long command, void *argument);
+ssize_t checked_read(int fd, void *data, size_t size);
+ssize_t checked_write(int fd, const void *data, size_t size);
 
 /* Short files only; the text is cut off at the first newline. */
 int file_read(const char *path, char *text, size_t size);

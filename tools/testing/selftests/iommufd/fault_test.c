@@ -129,20 +129,6 @@ static int request(int iommufd, const struct mock_device *dev, __u32 group)
 /* Where there is no memory */
 static void *volatile nowhere = (void *)8;
 
-static ssize_t checked_read(int fd, void *buffer, size_t size)
-{
-	ssize_t rc = read(fd, buffer, size);
-
-	return rc < 0 ? -errno : rc;
-}
-
-static ssize_t checked_write(int fd, const void *buffer, size_t size)
-{
-	ssize_t rc = write(fd, buffer, size);
-
-	return rc < 0 ? -errno : rc;
-}
-
 static ssize_t respond(int fd, __u32 cookie, __u32 code)
 {
 	const struct iommu_hwpt_page_response response = {

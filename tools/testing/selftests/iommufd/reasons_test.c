@@ -124,20 +124,6 @@ FIXTURE_TEARDOWN(reasons)
 
 #define PLUG(flags) ASSERT_EQ(0, mock_rig_plug(&self->rig, flags))
 
-static int read_of(int fd, void *data, size_t size)
-{
-	ssize_t done = read(fd, data, size);
-
-	return done < 0 ? -errno : done;
-}
-
-static int write_of(int fd, const void *data, size_t size)
-{
-	ssize_t done = write(fd, data, size);
-
-	return done < 0 ? -errno : done;
-}
-
 static int mmap_of(int fd, int prot, int flags, off_t offset)
 {
 	void *va = mmap(NULL, SMALL_PAGE, prot, flags, fd, offset);
@@ -1009,18 +995,18 @@ TEST_F(reasons, of_files_of_page_requests)
 		   checked_ioctl(FD, IOMMU_FAULT_QUEUE_ALLOC, &cmd));
 	ASSERT_EQ(0, fault_queue_alloc(FD, &queue, &fd));
 	EXPECT_WHY(ESPIPE, QUEUE_RECORDS, FD,
-		   read_of(fd, &record, sizeof(record) - 1));
+		   checked_read(fd, &record, sizeof(record) - 1));
 	EXPECT_NUMBERS(sizeof(record) - 1, sizeof(record));
 	EXPECT_EQ(IOMMU_REFUSED_READ, told.command);
 	EXPECT_WHY(ESPIPE, QUEUE_RECORDS, FD,
-		   write_of(fd, &answer, sizeof(answer) - 1));
+		   checked_write(fd, &answer, sizeof(answer) - 1));
 	EXPECT_EQ(IOMMU_REFUSED_WRITE, told.command);
 	EXPECT_WHY(EINVAL, ANSWER_CODE, FD,
-		   write_of(fd, &answer, sizeof(answer)));
+		   checked_write(fd, &answer, sizeof(answer)));
 	EXPECT_NUMBERS(7);
 	answer.code = IOMMUFD_PAGE_RESP_SUCCESS;
 	EXPECT_WHY(EINVAL, ANSWER_COOKIE, FD,
-		   write_of(fd, &answer, sizeof(answer)));
+		   checked_write(fd, &answer, sizeof(answer)));
 	EXPECT_NUMBERS(3);
 	close(fd);
 }
@@ -1233,7 +1219,7 @@ TEST_F(viommu_reasons, of_event_queues)
 	EXPECT_WHY(EEXIST, EVENT_QUEUE_TWICE, FD,
 		   veventq_alloc_ioctl(FD, &cmd));
 	EXPECT_NUMBERS(IOMMU_VEVENTQ_TYPE_SELFTEST);
-	EXPECT_WHY(EINVAL, QUEUE_ROOM, FD, read_of(fd, room, 4));
+	EXPECT_WHY(EINVAL, QUEUE_ROOM, FD, checked_read(fd, room, 4));
 	EXPECT_EQ(4, told.numbers[0]);
 	close(fd);
 }

@@ -70,14 +70,6 @@ static int raise_events(int iommufd, __u32 idev, int count)
 
 #define RAISE(count) ASSERT_EQ(0, raise_events(FD, DEV.idev, count))
 
-/* Negative on an error */
-static ssize_t read_queue(int file, void *data, size_t size)
-{
-	ssize_t rc = read(file, data, size);
-
-	return rc < 0 ? -errno : rc;
-}
-
 static bool is_readable(int file)
 {
 	struct pollfd poll_file = { .fd = file, .events = POLLIN | POLLOUT };
@@ -90,7 +82,7 @@ static bool reads_event(int file, __u32 sequence)
 	struct event event;
 
 	return is_readable(file) &&
-	       read_queue(file, &event, EVENT) == EVENT &&
+	       checked_read(file, &event, EVENT) == EVENT &&
 	       !event.header.flags && event.header.sequence == sequence &&
 	       event.data.virt_id == VIRT_ID;
 }
@@ -101,7 +93,7 @@ static bool reads_loss(int file, __u32 sequence)
 	struct event event;
 
 	return is_readable(file) &&
-	       read_queue(file, &event, EVENT) == HEADER &&
+	       checked_read(file, &event, EVENT) == HEADER &&
 	       event.header.flags == IOMMU_VEVENTQ_FLAG_LOST_EVENTS &&
 	       event.header.sequence == sequence;
 }
@@ -110,7 +102,7 @@ static bool reads_nothing(int file)
 {
 	struct event event;
 
-	return !is_readable(file) && !read_queue(file, &event, EVENT);
+	return !is_readable(file) && !checked_read(file, &event, EVENT);
 }
 
 /*
@@ -284,8 +276,8 @@ TEST_F(veventq, events_come_in_order)
 	EXPECT_TRUE(reads_nothing(FILE_OF_QUEUE));
 
 	RAISE(DEPTH);
-	ASSERT_EQ(sizeof(events), read_queue(FILE_OF_QUEUE, events,
-					     sizeof(events)));
+	ASSERT_EQ(sizeof(events), checked_read(FILE_OF_QUEUE, events,
+					       sizeof(events)));
 	for (i = 0; i != DEPTH; i++) {
 		EXPECT_EQ(0, events[i].header.flags);
 		EXPECT_EQ(i + 1, events[i].header.sequence);
@@ -303,16 +295,16 @@ TEST_F(veventq, events_are_read_whole)
 	EXPECT_EQ(-1, pread(FILE_OF_QUEUE, events, EVENT, EVENT));
 	EXPECT_EQ(ESPIPE, errno);
 	for (size = 0; size != EVENT; size++)
-		EXPECT_EQ(-EINVAL, read_queue(FILE_OF_QUEUE, events, size));
+		EXPECT_EQ(-EINVAL, checked_read(FILE_OF_QUEUE, events, size));
 	/* the second does not fit */
-	EXPECT_EQ(EVENT, read_queue(FILE_OF_QUEUE, events, 2 * EVENT - 1));
+	EXPECT_EQ(EVENT, checked_read(FILE_OF_QUEUE, events, 2 * EVENT - 1));
 	EXPECT_EQ(0, events[0].header.sequence);
 	EXPECT_TRUE(reads_event(FILE_OF_QUEUE, 1));
 	EXPECT_TRUE(reads_event(FILE_OF_QUEUE, 2));
 
 	for (size = 0; size != HEADER; size++)
-		EXPECT_EQ(-EINVAL, read_queue(FILE_OF_QUEUE, events, size));
-	EXPECT_EQ(0, read_queue(FILE_OF_QUEUE, events, HEADER));
+		EXPECT_EQ(-EINVAL, checked_read(FILE_OF_QUEUE, events, size));
+	EXPECT_EQ(0, checked_read(FILE_OF_QUEUE, events, HEADER));
 }
 
 TEST_F(veventq, events_stay_until_they_could_be_copied)
@@ -324,10 +316,10 @@ TEST_F(veventq, events_stay_until_they_could_be_copied)
 	ASSERT_NE(MAP_FAILED, va);
 	ASSERT_EQ(0, munmap(end, SMALL_PAGE));
 	RAISE(2);
-	EXPECT_EQ(-EFAULT, read_queue(FILE_OF_QUEUE, end, EVENT));
-	EXPECT_EQ(-EFAULT, read_queue(FILE_OF_QUEUE, end - HEADER, EVENT));
+	EXPECT_EQ(-EFAULT, checked_read(FILE_OF_QUEUE, end, EVENT));
+	EXPECT_EQ(-EFAULT, checked_read(FILE_OF_QUEUE, end - HEADER, EVENT));
 	/* what is good is told */
-	EXPECT_EQ(EVENT, read_queue(FILE_OF_QUEUE, end - EVENT, 2 * EVENT));
+	EXPECT_EQ(EVENT, checked_read(FILE_OF_QUEUE, end - EVENT, 2 * EVENT));
 	EXPECT_TRUE(reads_event(FILE_OF_QUEUE, 1));
 	/* nor is it forgotten that some were lost */
 	RAISE(DEPTH + 1);
@@ -335,7 +327,7 @@ TEST_F(veventq, events_stay_until_they_could_be_copied)
 	EXPECT_TRUE(reads_event(FILE_OF_QUEUE, 3));
 	EXPECT_TRUE(reads_event(FILE_OF_QUEUE, 4));
 	EXPECT_TRUE(reads_event(FILE_OF_QUEUE, 5));
-	EXPECT_EQ(-EFAULT, read_queue(FILE_OF_QUEUE, end, EVENT));
+	EXPECT_EQ(-EFAULT, checked_read(FILE_OF_QUEUE, end, EVENT));
 	EXPECT_TRUE(reads_loss(FILE_OF_QUEUE, 6));
 }
 
@@ -353,7 +345,7 @@ TEST_F(veventq, what_is_lost_is_told_at_the_end)
 	/* in one read */
 	RAISE(DEPTH + 1);
 	EXPECT_EQ(DEPTH * EVENT + HEADER,
-		  read_queue(FILE_OF_QUEUE, events, sizeof(events)));
+		  checked_read(FILE_OF_QUEUE, events, sizeof(events)));
 	EXPECT_EQ(DEPTH + 3, events[0].header.sequence);
 	EXPECT_EQ(IOMMU_VEVENTQ_FLAG_LOST_EVENTS, events[DEPTH].header.flags);
 	EXPECT_EQ(2 * DEPTH + 3, events[DEPTH].header.sequence);
@@ -381,7 +373,7 @@ TEST_F(veventq, events_are_lost_without_memory)
 	__u32 lost = 0, raised = 0, nr = 0;
 
 	WITH_EACH_FAILURE(mock_trigger_vevent(FD, DEV.idev), true, 0);
-	while (read_queue(FILE_OF_QUEUE, &event, EVENT) > 0) {
+	while (checked_read(FILE_OF_QUEUE, &event, EVENT) > 0) {
 		nr++;
 		raised = event.header.sequence + 1;
 		lost += !!event.header.flags;
@@ -466,7 +458,7 @@ TEST_F(veventq, events_are_counted_while_they_are_read)
 	ASSERT_EQ(0, crowd_add(&raiser.crowd, raise_until_over, &raiser));
 	ASSERT_EQ(0, crowd_add(&raiser.crowd, raise_until_over, &raiser));
 	while (nr != 20 * ROUNDS) {
-		size = read_queue(FILE_OF_QUEUE, &event, EVENT);
+		size = checked_read(FILE_OF_QUEUE, &event, EVENT);
 		if (!size)
 			continue;
 		ASSERT_EQ(event.header.flags ? HEADER : EVENT, size);
@@ -495,7 +487,8 @@ TEST_F(veventq, queues_come_and_go_while_events_are_raised)
 		ASSERT_EQ(0, veventq_alloc(FD, VIOMMU, TYPE, DEPTH, &QUEUE,
 					   &FILE_OF_QUEUE));
 		if (i % 2)
-			EXPECT_LE(0, read_queue(FILE_OF_QUEUE, &event, EVENT));
+			EXPECT_LE(0, checked_read(FILE_OF_QUEUE, &event,
+						  EVENT));
 		close(FILE_OF_QUEUE);
 		ASSERT_EQ(0, iommufd_destroy(FD, QUEUE));
 	}
