@@ -383,7 +383,11 @@ static void call_dirty(int fd, __u32 hwpt)
 
 	CALL(fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &set);
 	memset((void *)RESULTS, 0, PAGE);
-	*(unsigned char *)RESULTS = 0x21;
+	/*
+	 * All pages. Those that lie together in physical memory may share an
+	 * entry, and its dirty bit, in one of the programs only.
+	 */
+	memset((void *)RESULTS, 0xff, MEMORY_SIZE / PAGE / 8);
 	call_mock(fd, (struct iommu_test_cmd){
 		.op = IOMMU_TEST_OP_DIRTY,
 		.id = hwpt,
