@@ -23,8 +23,21 @@ FIXTURE(failing)
 {
 	struct mock_rig rig;
 	struct memory_rig mem;	/* LENGTH */
+	__u32 second;		/* another page table of the IOAS, or 0 */
 	int fail_nth;
 };
+
+/*
+ * What fails in the second page table is in the first one already, and what
+ * fails there has a second one to be undone in, too.
+ */
+FIXTURE_VARIANT(failing)
+{
+	bool two_tables;
+};
+
+FIXTURE_VARIANT_ADD(failing, one_page_table) { .two_tables = false };
+FIXTURE_VARIANT_ADD(failing, two_page_tables) { .two_tables = true };
 
 #define FAILING FIXTURE_DATA(failing)
 #define FD (self->rig.iommufd)
@@ -37,6 +50,8 @@ FIXTURE_SETUP(failing)
 	MAKE(mock_rig_make(&self->rig));
 	MAKE(mock_rig_plug(&self->rig, 0));
 	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, LENGTH));
+	if (variant->two_tables)
+		ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &self->second));
 	self->fail_nth = fail_nth_open();
 	if (self->fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
@@ -58,7 +73,39 @@ struct state {
 	__u32 nr_ranges;
 	__u64 first;
 	__u64 alignment;
+	long nr_translated;
 };
+
+static bool is_in(FAILING *self, __u32 hwpt, __u64 iova)
+{
+	return !mock_check_map(FD, hwpt, iova, LENGTH, VA);
+}
+
+static bool is_in_all(FAILING *self, __u64 iova)
+{
+	return is_in(self, DEV.hwpt, iova) &&
+	       (!self->second || is_in(self, self->second, iova));
+}
+
+/* Of so many pages, in a row or @apart, how many are where the map would be? */
+static int count_in(FAILING *self, __u32 hwpt, __u64 iova, size_t apart)
+{
+	size_t at;
+	int nr = 0;
+
+	for (at = 0; at < LENGTH; at += apart)
+		if (!mock_check_map(FD, hwpt, iova + at, SMALL_PAGE, VA + at))
+			nr++;
+	return nr;
+}
+
+/* Not even a part of it */
+static bool is_nothing_in_any(FAILING *self, __u64 iova)
+{
+	return !count_in(self, DEV.hwpt, iova, SMALL_PAGE) &&
+	       (!self->second ||
+		!count_in(self, self->second, iova, SMALL_PAGE));
+}
 
 static struct state current_state(FAILING *self)
 {
@@ -73,6 +120,11 @@ static struct state current_state(FAILING *self)
 	state.nr_devices = mock_devices();
 	state.next_fd = next_fd();
 	state.next_id = next_id(FD);
+	/* some of each step */
+	state.nr_translated = count_in(self, DEV.hwpt, IOVA, LENGTH / 8);
+	if (self->second)
+		state.nr_translated += count_in(self, self->second, IOVA,
+						LENGTH / 8);
 	return state;
 }
 
@@ -84,6 +136,7 @@ struct call {
 	int error;		/* must be among its failures, if not 0 */
 };
 
+static __u32 filled_ioas;	/* at IOVA, without page tables */
 static __u32 new_id;
 static int new_fd;
 static struct mock_device new_dev;
@@ -110,7 +163,7 @@ static int run_map(FAILING *self)
 
 static int undo_map(FAILING *self)
 {
-	if (mock_check_map(FD, DEV.hwpt, IOVA, LENGTH, VA))
+	if (!is_in_all(self, IOVA))
 		return -EINVAL;
 	return ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL);
 }
@@ -126,6 +179,14 @@ static int undo_map_with_little_memory(FAILING *self)
 {
 	mock_memory_limit(FD, 0);
 	return undo_map(self);
+}
+
+static int run_copy(FAILING *self)
+{
+	__u64 iova = IOVA;
+
+	return ioas_copy(FD, MAP_RW | MAP_AT, IOAS, filled_ioas, IOVA, LENGTH,
+			 &iova);
 }
 
 static int run_iova_ranges(FAILING *self)
@@ -192,8 +253,6 @@ static int undo_device(FAILING *self)
 	return mock_destroy(FD, &new_dev);
 }
 
-static __u32 filled_ioas;
-
 /* A page table of its own is made and filled. */
 static int run_mock_domain_of_new_pt(FAILING *self)
 {
@@ -205,6 +264,11 @@ static int run_replace(FAILING *self)
 	__u32 pt = IOAS;
 
 	return mock_domain_replace(FD, DEV.stdev, &pt);
+}
+
+static int run_hwpt_alloc(FAILING *self)
+{
+	return hwpt_alloc(FD, DEV.idev, filled_ioas, 0, &new_id);
 }
 
 static int run_check_map(FAILING *self)
@@ -249,6 +313,7 @@ static const struct call calls[] = {
 	{ "IOAS_MAP", run_map, undo_map, -ENOENT },
 	{ "IOAS_MAP, little memory", run_map_with_little_memory,
 	  undo_map_with_little_memory, -ENOENT },
+	{ "IOAS_COPY", run_copy, undo_map, -ENOMEM },
 	{ "IOAS_IOVA_RANGES", run_iova_ranges, nothing_to_undo, -ENOENT },
 	{ "IOAS_ALLOW_IOVAS", run_allow, undo_allow, -ENOENT },
 	{ "OPTION get", run_option_get, nothing_to_undo, -ENOENT },
@@ -260,6 +325,7 @@ static const struct call calls[] = {
 	{ "MOCK_DOMAIN, a new page table", run_mock_domain_of_new_pt,
 	  undo_device, -ENOMEM },
 	{ "MOCK_DOMAIN_REPLACE", run_replace, nothing_to_undo, -ENOENT },
+	{ "HWPT_ALLOC", run_hwpt_alloc, undo_id, -ENOMEM },
 	{ "MD_CHECK_MAP", run_check_map, nothing_to_undo, -ENOENT },
 	{ "MD_CHECK_REFS", run_check_refs, nothing_to_undo, 0 },
 	{ "DEV_CHECK_CACHE", run_check_cache, nothing_to_undo, -ENOENT },
@@ -313,31 +379,12 @@ TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 	}
 }
 
-static bool is_in(FAILING *self, __u32 hwpt, __u64 iova)
-{
-	return !mock_check_map(FD, hwpt, iova, LENGTH, VA);
-}
-
-/* Not even a part of it */
-static bool is_nothing_in(FAILING *self, __u32 hwpt, __u64 iova)
-{
-	size_t at;
-
-	for (at = 0; at < LENGTH; at += SMALL_PAGE)
-		if (!mock_check_map(FD, hwpt, iova + at, SMALL_PAGE, VA + at))
-			return false;
-	return true;
-}
-
-/* The second page table refuses what the first has already. */
 TEST_F_TIMEOUT(failing, map_is_in_all_page_tables_or_in_none, TIMEOUT)
 {
 	__u64 iova = IOVA;
 	int rc, nth, nr_failures = 0;
 	bool failed = true;
-	__u32 second;
 
-	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &second));
 	/* each time where no page table has a table yet */
 	for (nth = 1; failed && nth < MAX_TRIES; nth++, iova += HUGE_PAGE) {
 		ASSERT_GT(MOCK_APERTURE_LAST, iova + LENGTH);
@@ -349,14 +396,11 @@ TEST_F_TIMEOUT(failing, map_is_in_all_page_tables_or_in_none, TIMEOUT)
 				TH_LOG("%d: %d", nth, rc);
 			nr_failures++;
 			EXPECT_EQ(0, vm_pinned());
-			EXPECT_TRUE(is_nothing_in(self, DEV.hwpt, iova))
-				TH_LOG("%d: %d", nth, rc);
-			EXPECT_TRUE(is_nothing_in(self, second, iova))
+			EXPECT_TRUE(is_nothing_in_any(self, iova))
 				TH_LOG("%d: %d", nth, rc);
 			continue;
 		}
-		EXPECT_TRUE(is_in(self, DEV.hwpt, iova));
-		EXPECT_TRUE(is_in(self, second, iova));
+		EXPECT_TRUE(is_in_all(self, iova));
 		ASSERT_EQ(0, ioas_unmap(FD, IOAS, iova, LENGTH, NULL));
 	}
 	EXPECT_FALSE(failed);
@@ -377,6 +421,9 @@ TEST_F_TIMEOUT(failing, unmap_is_done_or_not_begun, TIMEOUT)
 		failed = fail_nth_happened(self->fail_nth);
 		EXPECT_TRUE(!rc || (failed && (rc == -EFAULT ||
 					       rc == -ENOENT)))
+			TH_LOG("%d: %d", nth, rc);
+		EXPECT_TRUE(rc ? is_in_all(self, IOVA) :
+				 is_nothing_in_any(self, IOVA))
 			TH_LOG("%d: %d", nth, rc);
 		EXPECT_EQ(rc ? 0 : -ENOENT,
 			  ioas_unmap(FD, IOAS, IOVA, LENGTH,
