@@ -178,6 +178,48 @@ TEST_F_TIMEOUT(limit, refuses_objects, TIMEOUT)
 	TH_LOG("%u objects", last - id + 1);
 }
 
+/* What is refused is not charged: not even a page of each try. */
+#define NR_TRIES 16
+#define RCU_SECONDS 1		/* until what is freed later is free */
+
+static long charge_now(void)
+{
+	long bytes;
+
+	sleep(patience(RCU_SECONDS));
+	return memory_group_charge(&bytes) ?: bytes;
+}
+
+/*
+ * With a page table for all of them, in which tables stay that are used in part
+ * Return: how many were not refused as they should be, or a negative errno
+ */
+static int refuse_maps(LIMIT *self, int nr)
+{
+	int i, rc, nr_others = 0;
+
+	rc = mock_domain(FD, IOAS, &DEV);
+	for (i = 0; !rc && i != nr; i++) {
+		rc = memory_group_limit(SLACK);
+		if (!rc && map_all(self, IOAS) != -ENOMEM)
+			nr_others++;
+		rc = rc ?: memory_group_unlimit();
+	}
+	return rc ?: mock_destroy(FD, &DEV) ?: nr_others;
+}
+
+TEST_F_TIMEOUT(limit, is_used_up_by_nothing_that_it_refuses, TIMEOUT)
+{
+	long before;
+
+	/* what there is once: a stack that is set up, what was refused */
+	ASSERT_EQ(0, refuse_maps(self, 1));
+	before = charge_now();
+	ASSERT_LT(0, before);
+	ASSERT_EQ(0, refuse_maps(self, NR_TRIES));
+	EXPECT_GT(before + NR_TRIES * (long)SMALL_PAGE / 2, charge_now());
+}
+
 /*
  * Memory of the process's own, which is there only when it is pinned
  */
