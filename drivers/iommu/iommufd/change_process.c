@@ -53,8 +53,7 @@ int iommufd_ioas_change_process_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 
 	/* What is mapped after that makes iommufd_accounts_move() fail. */
 	rc = change_process_check(ctx);

@@ -370,8 +370,7 @@ int iommufd_hwpt_get_dirty_bitmap_ioctl(struct iommufd_call *call)
 	if (cmd->flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR)
 		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 	hwpt = iommufd_hwpt_paging_get(call->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);

@@ -103,8 +103,7 @@ static int hw_info_check(const struct iommu_hw_info *cmd)
 	if (cmd->flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE)
 		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	if (memchr_inv(cmd->__reserved, 0, sizeof(cmd->__reserved)))
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved[0]);
+		return iommufd_refuse_reserved(cmd->__reserved[0]);
 	return 0;
 }
 

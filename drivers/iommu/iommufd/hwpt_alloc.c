@@ -23,8 +23,8 @@
 static int hwpt_check_alloc(const struct iommu_hwpt_alloc *cmd)
 {
 	if (cmd->__reserved || cmd->__reserved2)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved ?: cmd->__reserved2);
+		return iommufd_refuse_reserved(cmd->__reserved ?:
+					       cmd->__reserved2);
 	if (!cmd->data_type != !cmd->data_len)
 		return iommufd_refuse(IOMMU_WHY_DATA_TYPE, cmd->data_type,
 				      cmd->data_len);

@@ -28,8 +28,7 @@
 static int invalidate_check(const struct iommu_hwpt_invalidate *cmd)
 {
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 	/* Without requests it only asks whether the type is known. */
 	if (!cmd->entry_num)
 		return 0;

@@ -155,8 +155,7 @@ int iommufd_ioas_iova_ranges_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
@@ -215,8 +214,7 @@ int iommufd_ioas_allow_iovas_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 
 	ioas = iommufd_ioas_get(call->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
@@ -248,7 +246,7 @@ static int ioas_check_map_flags(u32 flags, u32 reserved)
 	if (flags & ~(IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS))
 		return iommufd_refuse(IOMMU_WHY_FLAGS, flags);
 	if (reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD, reserved);
+		return iommufd_refuse_reserved(reserved);
 	return 0;
 }
 

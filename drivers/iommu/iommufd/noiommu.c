@@ -96,8 +96,7 @@ int iommufd_ioas_noiommu_get_pa_ioctl(struct iommufd_call *call)
 	if (cmd->flags)
 		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 	if (!cmd->length)
 		return iommufd_refuse(IOMMU_WHY_EMPTY_RANGE, cmd->iova);
 	if (cmd->iova >= ULONG_MAX)

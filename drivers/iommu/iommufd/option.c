@@ -116,8 +116,7 @@ int iommufd_option_ioctl(struct iommufd_call *call)
 	int rc;
 
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 
 	/*
 	 * SET writes nothing new into the structure, so that it is written back

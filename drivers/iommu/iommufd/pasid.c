@@ -163,8 +163,7 @@ int iommufd_pasid_alloc_ioctl(struct iommufd_call *call)
 	if (cmd->flags)
 		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 	if (cmd->first_pasid > last)
 		return iommufd_refuse(IOMMU_WHY_PASID_RANGE, cmd->first_pasid,
 				      last);

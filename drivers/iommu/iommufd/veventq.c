@@ -283,8 +283,7 @@ static int veventq_check(const struct iommu_veventq_alloc *cmd)
 	if (cmd->flags)
 		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 	if (cmd->type == IOMMU_VEVENTQ_TYPE_DEFAULT)
 		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->type);
 	if (!cmd->veventq_depth || cmd->veventq_depth > DEPTH_MAX)

@@ -67,8 +67,7 @@ int iommufd_vfio_ioas_ioctl(struct iommufd_call *call)
 	struct iommu_vfio_ioas *cmd = call->arg;
 
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 
 	switch (cmd->op) {
 	case IOMMU_VFIO_IOAS_GET:

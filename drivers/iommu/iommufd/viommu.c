@@ -151,8 +151,7 @@ int iommufd_viommu_alloc_ioctl(struct iommufd_call *call)
 	if (cmd->flags)
 		return iommufd_refuse(IOMMU_WHY_FLAGS, cmd->flags);
 	if (cmd->__reserved)
-		return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD,
-				      cmd->__reserved);
+		return iommufd_refuse_reserved(cmd->__reserved);
 	if (cmd->type == IOMMU_VIOMMU_TYPE_DEFAULT)
 		return iommufd_refuse(IOMMU_WHY_OPERATION, cmd->type);
 	idev = iommufd_device_get(call->ctx, cmd->dev_id);

@@ -70,6 +70,17 @@ int __iommufd_refuse(enum iommu_why why, u64 first, u64 second, u64 third,
 /* The same for what returns a pointer */
 #define iommufd_refuse_ptr(...) ERR_PTR(iommufd_refuse(__VA_ARGS__))
 
+/**
+ * iommufd_refuse_reserved - refuse a field that is to be 0 and is not
+ * @value: what it is
+ *
+ * Return: a refusal.
+ */
+static inline int iommufd_refuse_reserved(u64 value)
+{
+	return iommufd_refuse(IOMMU_WHY_RESERVED_FIELD, value);
+}
+
 int iommufd_errno(int rc);
 enum iommu_why iommufd_why(int rc, u64 numbers[IOMMU_REFUSAL_NUMBERS]);
 
