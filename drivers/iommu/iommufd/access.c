@@ -98,11 +98,6 @@ iommufd_access_create(struct iommufd_ctx *ctx,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_create, "IOMMUFD");
 
-static int access_refused(struct iommufd_access *access, u32 command, int rc)
-{
-	return rc ? iommufd_refused(access->ctx, command, rc) : 0;
-}
-
 static void access_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {
 	struct iommufd_access *access = to_access(obj);
@@ -247,7 +242,7 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	else
 		rc = access_change_ioas_id(access, ioas_id);
 	mutex_unlock(&access->lock);
-	return access_refused(access, IOMMU_REFUSED_ACCESS_ATTACH, rc);
+	return iommufd_refused(access->ctx, IOMMU_REFUSED_ACCESS_ATTACH, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, "IOMMUFD");
 
@@ -277,7 +272,7 @@ int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
 	else
 		rc = iommufd_refuse(IOMMU_WHY_ACCESS_NOT_ATTACHED);
 	mutex_unlock(&access->lock);
-	return access_refused(access, IOMMU_REFUSED_ACCESS_ATTACH, rc);
+	return iommufd_refused(access->ctx, IOMMU_REFUSED_ACCESS_ATTACH, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_replace, "IOMMUFD");
 
@@ -394,7 +389,7 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	if (WARN_ON(!access->ops->needs_pin_pages))
 		return -EINVAL;
 	rc = access_pin_pages(access, iova, length, out_pages, flags);
-	return access_refused(access, IOMMU_REFUSED_ACCESS, rc);
+	return iommufd_refused(access->ctx, IOMMU_REFUSED_ACCESS, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
 
@@ -478,6 +473,6 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	int rc;
 
 	rc = access_rw(access, iova, data, length, flags);
-	return access_refused(access, IOMMU_REFUSED_ACCESS, rc);
+	return iommufd_refused(access->ctx, IOMMU_REFUSED_ACCESS, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

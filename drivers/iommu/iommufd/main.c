@@ -301,10 +301,8 @@ static long iommufd_fops_ioctl(struct file *file, unsigned int request,
 			       unsigned long user)
 {
 	struct iommufd_ctx *ctx = file->private_data;
-	int rc;
 
-	rc = ioctl_run(ctx, request, user);
-	return rc < 0 ? iommufd_refused(ctx, request, rc) : rc;
+	return iommufd_refused(ctx, request, ioctl_run(ctx, request, user));
 }
 
 /*

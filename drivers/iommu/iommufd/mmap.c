@@ -107,8 +107,6 @@ static int mmap_area(struct iommufd_ctx *ctx, struct vm_area_struct *vma)
 int iommufd_fops_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct iommufd_ctx *ctx = file->private_data;
-	int rc;
 
-	rc = mmap_area(ctx, vma);
-	return rc ? iommufd_refused(ctx, IOMMU_REFUSED_MMAP, rc) : 0;
+	return iommufd_refused(ctx, IOMMU_REFUSED_MMAP, mmap_area(ctx, vma));
 }

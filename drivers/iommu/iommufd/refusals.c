@@ -88,17 +88,8 @@ static void refusals_keep(struct iommufd_refusals *refusals,
 	spin_unlock(&refusals->lock);
 }
 
-/**
- * iommufd_refused - end a call that has failed
- * @ctx: the context
- * @command: what was asked for: the number of an ioctl, or an enum
- *           iommu_refused_command
- * @rc: a refusal, or an errno
- *
- * Context: process context, may sleep.
- * Return: what the caller is told, an errno.
- */
-int iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc)
+/* The part of iommufd_refused() for calls that have failed */
+int __iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc)
 {
 	struct iommufd_refusals *refusals = refusals_of(ctx);
 	int error = iommufd_errno(rc);

@@ -14,9 +14,24 @@ struct iommufd_call;
 struct iommufd_ctx;
 struct seq_file;
 
-int iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc) __cold;
+int __iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc) __cold;
 void iommufd_refusals_free(struct iommufd_ctx *ctx);
 void iommufd_refusals_show(struct seq_file *seq, struct iommufd_ctx *ctx);
+
+/**
+ * iommufd_refused - end a call that may have failed
+ * @ctx: the context
+ * @command: what was asked for: the number of an ioctl, or an enum
+ *           iommu_refused_command
+ * @rc: a refusal, an errno, or 0 or more, which is no failure
+ *
+ * Context: process context, may sleep.
+ * Return: what the caller is told: an errno, or @rc if it is none.
+ */
+static inline int iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc)
+{
+	return rc < 0 ? __iommufd_refused(ctx, command, rc) : rc;
+}
 
 /**
  * iommufd_refused_ptr - end a call that has failed, and returns a pointer

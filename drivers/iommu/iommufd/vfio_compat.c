@@ -36,7 +36,7 @@ int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ctx)
 		iommufd_object_abort(ctx, &ioas->obj);
 	if (rc == -EEXIST)
 		return 0;
-	return rc ? iommufd_refused(ctx, IOMMU_REFUSED_CONTAINER, rc) : 0;
+	return iommufd_refused(ctx, IOMMU_REFUSED_CONTAINER, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_create, "IOMMUFD_VFIO");
 
