@@ -317,15 +317,16 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
 /*
  * Counts an operation that is about to use *@ioas, for which whoever leaves
  * that IOAS waits.
- * Return: the IOAS, NULL if the access is not attached.
+ * Return: the IOAS, or an ERR_PTR if the access is not attached.
  */
 static struct iommufd_ioas *access_begin_op(struct iommufd_access *access,
 					    struct iommufd_ioas **ioas,
 					    unsigned int *count)
 {
 	guard(spinlock)(&access->ops_lock);
-	if (*ioas)
-		++*count;
+	if (!*ioas)
+		return iommufd_refuse_ptr(IOMMU_WHY_ACCESS_NOT_ATTACHED);
+	++*count;
 	return *ioas;
 }
 
@@ -352,8 +353,8 @@ static int access_pin_pages(struct iommufd_access *access, unsigned long iova,
 		return rc;
 
 	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
-	if (!ioas)
-		return iommufd_refuse(IOMMU_WHY_ACCESS_NOT_ATTACHED);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
 	rc = iommufd_address_space_pin(&ioas->as, access->accessor, iova, last,
 				       flags & IOMMUFD_ACCESS_RW_WRITE,
 				       out_pages);
@@ -412,7 +413,7 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 		return;
 
 	ioas = access_begin_op(access, &access->ioas_unpin, &access->nr_unpins);
-	if (WARN_ON(!ioas))
+	if (WARN_ON(IS_ERR(ioas)))
 		return;
 	iommufd_address_space_unpin(&ioas->as, access->accessor, iova, last);
 	access_end_op(access, &access->nr_unpins);
@@ -442,8 +443,8 @@ static int access_rw(struct iommufd_access *access, unsigned long iova,
 		return rc;
 
 	ioas = access_begin_op(access, &access->ioas, &access->nr_ops);
-	if (!ioas)
-		return iommufd_refuse(IOMMU_WHY_ACCESS_NOT_ATTACHED);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
 	rc = iommufd_address_space_copy(&ioas->as, iova, last, data,
 					flags & IOMMUFD_ACCESS_RW_WRITE,
 					access_copy_flags(flags));
