@@ -44,7 +44,7 @@ static int vfio_ioas_get(struct iommufd_call *call, struct iommu_vfio_ioas *cmd)
 {
 	int rc;
 
-	rc = iommufd_vfio_compat_ioas_get_id(call->ctx, &cmd->ioas_id);
+	rc = iommufd_vfio_ioas_get_id(call->ctx, &cmd->ioas_id);
 	if (rc)
 		return rc;
 	return iommufd_call_reply(call);

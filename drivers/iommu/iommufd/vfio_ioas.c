@@ -30,26 +30,37 @@ static struct iommufd_object *vfio_ioas_find(struct iommufd_ctx *ctx)
 }
 
 /**
- * iommufd_vfio_compat_ioas_get_id - the IOAS for VFIO groups
+ * iommufd_vfio_ioas_get_id - the ID of the IOAS for VFIO groups
  * @ctx: the context
- * @out_ioas_id: receives its ID
+ * @id: receives it
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENODEV if there is none.
+ */
+int iommufd_vfio_ioas_get_id(struct iommufd_ctx *ctx, u32 *id)
+{
+	struct iommufd_object *ioas;
+
+	guard(mutex)(&ctx->vfio_lock);
+	ioas = vfio_ioas_find(ctx);
+	if (!ioas)
+		return iommufd_refuse(IOMMU_WHY_NO_VFIO_IOAS);
+	*id = ioas->id;
+	return 0;
+}
+
+/**
+ * iommufd_vfio_compat_ioas_get_id - the same for VFIO
+ * @ctx: the context
+ * @out_ioas_id: receives the ID
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENODEV if there is none.
  */
 int iommufd_vfio_compat_ioas_get_id(struct iommufd_ctx *ctx, u32 *out_ioas_id)
 {
-	struct iommufd_object *ioas;
-
-	mutex_lock(&ctx->vfio_lock);
-	ioas = vfio_ioas_find(ctx);
-	if (ioas)
-		*out_ioas_id = ioas->id;
-	mutex_unlock(&ctx->vfio_lock);
-	if (ioas)
-		return 0;
 	return iommufd_refused(ctx, IOMMU_REFUSED_CONTAINER,
-			       iommufd_refuse(IOMMU_WHY_NO_VFIO_IOAS));
+			       iommufd_vfio_ioas_get_id(ctx, out_ioas_id));
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_get_id, "IOMMUFD_VFIO");
 

@@ -11,6 +11,7 @@ struct iommufd_ctx;
 struct iommufd_ioas;
 struct iommufd_object;
 
+int iommufd_vfio_ioas_get_id(struct iommufd_ctx *ctx, u32 *id);
 struct iommufd_ioas *iommufd_vfio_ioas_get(struct iommufd_ctx *ctx);
 bool iommufd_vfio_ioas_is(struct iommufd_ctx *ctx,
 			  const struct iommufd_object *ioas);
