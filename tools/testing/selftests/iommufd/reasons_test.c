@@ -34,14 +34,6 @@
 #define KEPT 32
 #define NONE (~0U)
 
-/* The test ioctl fails with what has failed before, and adds no reason. */
-static bool is_of_test_ioctl(const struct iommu_refusal *refusal)
-{
-	return refusal->command == IOMMU_TEST_CMD &&
-	       refusal[-1].command != IOMMU_TEST_CMD &&
-	       refusal[-1].error == refusal->error;
-}
-
 /* The last call that failed, from number @first on. */
 static int last_refusal(int iommufd, __u64 first, struct iommu_refusal *last)
 {
@@ -54,8 +46,6 @@ static int last_refusal(int iommufd, __u64 first, struct iommu_refusal *last)
 		return rc;
 	if (!nr)
 		return -ENOENT;
-	if (nr > 1 && is_of_test_ioctl(&entries[nr - 1]))
-		nr--;
 	*last = entries[nr - 1];
 	return 0;
 }
@@ -79,7 +69,7 @@ static unsigned int why_since(int iommufd, __u64 number)
 	return last_refusal(iommufd, number + 1, &told) ? NONE : told.why;
 }
 
-/* @call fails with @error, and the file @iommufd says @why_. */
+/* @call fails with @error, and the file @iommufd says @why_, once. */
 #define EXPECT_WHY(error_, why_, iommufd_, call_) do {			\
 	const int file_ = (iommufd_), wanted_ = (error_);		\
 	const __u64 before_ = nr_refusals(file_);			\
@@ -87,6 +77,7 @@ static unsigned int why_since(int iommufd, __u64 number)
 	EXPECT_EQ(-wanted_, (call_));					\
 	EXPECT_EQ(IOMMU_WHY_##why_, why_since(file_, before_));		\
 	EXPECT_EQ(wanted_, told.error);					\
+	EXPECT_EQ(before_ + 1, told.number);				\
 } while (0)
 
 /* The numbers of the last one */
@@ -1045,6 +1036,9 @@ TEST_F(reasons, of_containers)
 	};
 	__u32 id = IOAS;
 
+	EXPECT_WHY(ENODEV, NO_VFIO_IOAS, FD,
+		   vfio_ioas(FD, IOMMU_VFIO_IOAS_GET, &id));
+	EXPECT_EQ(IOMMU_VFIO_IOAS, told.command);
 	EXPECT_WHY(ENODEV, NO_VFIO_IOAS, FD,
 		   checked_ioctl(FD, VFIO_SET_IOMMU,
 				 (void *)VFIO_TYPE1v2_IOMMU));
