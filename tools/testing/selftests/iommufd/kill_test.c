@@ -6,6 +6,8 @@
  */
 #include <signal.h>
 
+#include <linux/vfio.h>
+
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -14,6 +16,7 @@
 #include "mock_rig.h"
 #include "test_support.h"
 #include "threads.h"
+#include "vfio_container.h"
 
 #define IOVA ((__u64)MOCK_APERTURE_START + MIB)
 #define LENGTH (16 * SMALL_PAGE)
@@ -170,16 +173,113 @@ static int map_neighbour_too(struct scene *scene)
 }
 
 /* Who unmaps and has to wait closes all of the range to drivers. */
-static int is_closed(struct scene *scene)
+static int is_closed_at(struct scene *scene, __u64 iova)
 {
 	char byte;
 	int rc;
 
 	do {
-		rc = mock_access_rw(scene->iommufd, scene->neighbour, 0,
-				    NEIGHBOUR_IOVA, 1, &byte);
+		rc = mock_access_rw(scene->iommufd, scene->neighbour, 0, iova,
+				    1, &byte);
 	} while (!rc);
 	return rc == -EINVAL ? 0 : rc;
+}
+
+static int is_closed(struct scene *scene)
+{
+	return is_closed_at(scene, NEIGHBOUR_IOVA);
+}
+
+/* Who cuts a map closes all of it. */
+static int is_closed_to_be_cut(struct scene *scene)
+{
+	return is_closed_at(scene, IOVA);
+}
+
+/*
+ * Calls of a container, which the file is, too
+ */
+
+static struct vfio_container container_of(const struct scene *scene)
+{
+	return (struct vfio_container){ .fd = scene->iommufd };
+}
+
+static int container_is_ioas(struct scene *scene)
+{
+	return vfio_ioas(scene->iommufd, IOMMU_VFIO_IOAS_SET, &scene->ioas);
+}
+
+static int container_map_idle(struct scene *scene)
+{
+	const struct vfio_container container = container_of(scene);
+
+	return vfio_ioas(scene->iommufd, IOMMU_VFIO_IOAS_SET, &scene->idle) ?:
+	       container_map(&container, scene->va, scene->length, IOVA);
+}
+
+static int container_map_neighbour_too(struct scene *scene)
+{
+	const struct vfio_container container = container_of(scene);
+
+	return container_map_idle(scene) ?:
+	       container_map(&container, scene->va, SMALL_PAGE,
+			     NEIGHBOUR_IOVA);
+}
+
+/* Of the old type, which unmaps parts of a map */
+static int container_map_to_be_cut(struct scene *scene)
+{
+	const struct vfio_container container = container_of(scene);
+
+	return container_map_idle(scene) ?:
+	       container_set_iommu(&container, VFIO_TYPE1_IOMMU);
+}
+
+static int call_container_map(void *data)
+{
+	struct scene *scene = data;
+	const struct vfio_container container = container_of(scene);
+
+	return container_map(&container, scene->va, scene->length, IOVA);
+}
+
+static int call_container_unmap(void *data)
+{
+	struct scene *scene = data;
+	const struct vfio_container container = container_of(scene);
+
+	return container_unmap(&container, NEIGHBOUR_IOVA,
+			       SMALL_PAGE + scene->length);
+}
+
+static int call_container_cut(void *data)
+{
+	struct scene *scene = data;
+	const struct vfio_container container = container_of(scene);
+
+	return container_unmap(&container, IOVA + SMALL_PAGE, SMALL_PAGE);
+}
+
+static int call_set_iommu(void *data)
+{
+	struct scene *scene = data;
+	const struct vfio_container container = container_of(scene);
+
+	return container_set_iommu(&container, VFIO_TYPE1_IOMMU);
+}
+
+/* Waits until all see the option that stands for this type. */
+static int has_old_type(struct scene *scene)
+{
+	__u64 huge_pages;
+	int rc;
+
+	do {
+		rc = iommufd_option_get(scene->iommufd, IOMMU_OPTION_HUGE_PAGES,
+					scene->ioas, &huge_pages);
+	} while (!rc && huge_pages);
+	return rc;
 }
 
 /*
@@ -225,9 +325,9 @@ FIXTURE_VARIANT(killed)
 {
 	int (*prepare)(struct scene *scene);
 	int (*call)(void *scene);
-	/* a call that begins while the other waits, and when it waits, too */
+	/* a call that begins while the other waits, and how far it has to come */
 	int (*also)(void *scene);
-	int (*also_waits)(struct scene *scene);
+	int (*also_has_come)(struct scene *scene);
 	bool is_empty;			/* the memory, which is large */
 };
 
@@ -251,7 +351,37 @@ FIXTURE_VARIANT_ADD(killed, in_unmap_that_waits_for_a_pin)
 	.prepare = map_neighbour_too,
 	.call = call_pin,
 	.also = call_unmap,
-	.also_waits = is_closed,
+	.also_has_come = is_closed,
+};
+
+FIXTURE_VARIANT_ADD(killed, in_container_map)
+{
+	.prepare = container_is_ioas,
+	.call = call_container_map,
+};
+
+FIXTURE_VARIANT_ADD(killed, in_container_map_while_the_type_is_set)
+{
+	.prepare = container_is_ioas,
+	.call = call_container_map,
+	.also = call_set_iommu,
+	.also_has_come = has_old_type,
+};
+
+FIXTURE_VARIANT_ADD(killed, in_container_unmap_that_waits_for_a_pin)
+{
+	.prepare = container_map_neighbour_too,
+	.call = call_pin,
+	.also = call_container_unmap,
+	.also_has_come = is_closed,
+};
+
+FIXTURE_VARIANT_ADD(killed, in_container_unmap_of_a_part_that_waits_for_a_pin)
+{
+	.prepare = container_map_to_be_cut,
+	.call = call_pin,
+	.also = call_container_cut,
+	.also_has_come = is_closed_to_be_cut,
 };
 
 FIXTURE_SETUP(killed)
@@ -300,7 +430,7 @@ static void run_until_killed(struct scene *scene, const VARIANT *variant,
 		_exit(4);
 	if (variant->also && thread_call_start(&also, variant->also, scene))
 		_exit(5);
-	if (variant->also_waits && variant->also_waits(scene))
+	if (variant->also_has_come && variant->also_has_come(scene))
 		_exit(6);
 	if (write(waits, "", 1) != 1)
 		_exit(7);
