@@ -88,7 +88,8 @@ static int resv_add_device(struct iommufd_device *idev,
 	rc = resv_check_msi(idev->group, &msi);
 	if (!rc)
 		rc = iommufd_iova_space_reserve_regions(&ioas->as.space,
-							&regions, idev);
+							&regions, idev,
+							idev->obj.id);
 	iommu_put_resv_regions(idev->dev, &regions);
 
 	if (!rc && msi.nr_sw)

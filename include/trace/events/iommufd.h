@@ -237,7 +237,8 @@ TRACE_EVENT(iommufd_refused,
 			     __field(u64, first)
 			     __field(u64, second)
 			     __field(u64, third)
-			     __field(u64, fourth)),
+			     __field(u64, fourth)
+			     __field(u64, fifth)),
 	    TP_fast_assign(__assign_str(reason);
 			   __entry->why = why;
 			   __entry->command = command;
@@ -245,11 +246,12 @@ TRACE_EVENT(iommufd_refused,
 			   __entry->first = numbers[0];
 			   __entry->second = numbers[1];
 			   __entry->third = numbers[2];
-			   __entry->fourth = numbers[3];),
-	    TP_printk("%s why=%u errno=%d command=0x%x numbers=0x%llx,0x%llx,0x%llx,0x%llx",
+			   __entry->fourth = numbers[3];
+			   __entry->fifth = numbers[4];),
+	    TP_printk("%s why=%u errno=%d command=0x%x numbers=0x%llx,0x%llx,0x%llx,0x%llx,0x%llx",
 		      __get_str(reason), __entry->why, __entry->error,
 		      __entry->command, __entry->first, __entry->second,
-		      __entry->third, __entry->fourth));
+		      __entry->third, __entry->fourth, __entry->fifth));
 
 #endif
 

@@ -1374,7 +1374,7 @@ struct iommu_hw_queue_alloc {
 
 /* Refusals */
 
-#define IOMMU_REFUSAL_NUMBERS 4
+#define IOMMU_REFUSAL_NUMBERS 5
 
 /**
  * enum iommu_why - Why a call has failed
@@ -1416,7 +1416,8 @@ struct iommu_hw_queue_alloc {
  * @IOMMU_WHY_OFFSET_ALIGNMENT: EINVAL. The memory is not aligned in its page
  *     as the page tables need it (offset, alignment)
  * @IOMMU_WHY_IOVA_RESERVED: EINVAL. The IOVA is one that a device or its page
- *     table cannot have (iova, last, first-reserved, last-reserved)
+ *     table cannot have (iova, last, first-reserved, last-reserved, device,
+ *     which is 0 if none has reserved it)
  * @IOMMU_WHY_IOVA_TAKEN: EEXIST. Something is mapped there (iova, last, first-
  *     taken, last-taken)
  * @IOMMU_WHY_IOVA_LENGTH: EOVERFLOW. There is no IOVA for so much (length)
@@ -1476,7 +1477,8 @@ struct iommu_hw_queue_alloc {
  *     addresses, or too high ones (first, last)
  * @IOMMU_WHY_ALLOWED_TWICE: EINVAL. Allowed ranges overlap (first, last)
  * @IOMMU_WHY_ALLOWED_RESERVED: EADDRINUSE. A device or its page table cannot
- *     have what is to be allowed (first, last, first-reserved, last-reserved)
+ *     have what is to be allowed (first, last, first-reserved, last-reserved,
+ *     device, which is 0 if none has reserved it)
  * @IOMMU_WHY_OPTION_VALUE: EINVAL. The option cannot have that value (option,
  *     value)
  * @IOMMU_WHY_OPTION_OBJECT: EOPNOTSUPP. The option is one of the file, and not

@@ -17,11 +17,19 @@
  * struct iommufd_reservation - a range that must not be mapped
  * @range: in the space's reserved ranges, which may overlap
  * @owner: the device, page table, ... because of which it is reserved
+ * @device: by what number user space knows @owner; 0 if that is no device
  */
 struct iommufd_reservation {
 	struct interval_tree_node range;
 	const void *owner;
+	u32 device;
 };
+
+static struct iommufd_reservation *
+to_reservation(struct interval_tree_node *node)
+{
+	return container_of(node, struct iommufd_reservation, range);
+}
 
 /**
  * iommufd_iova_is_reserved - is any of a range reserved?
@@ -48,8 +56,47 @@ void iommufd_iova_free_reserved(struct rb_root_cached *reserved)
 
 	while ((node = interval_tree_iter_first(reserved, 0, ULONG_MAX))) {
 		interval_tree_remove(node, reserved);
-		kfree(container_of(node, struct iommufd_reservation, range));
+		kfree(to_reservation(node));
 	}
+}
+
+/*
+ * One of those that meet a range, of which there is one: that of a device if
+ * there is any, as user space knows devices and can ask for their regions.
+ */
+static const struct iommufd_reservation *
+ranges_find_reserved(struct iommufd_iova_space *space, unsigned long first,
+		     unsigned long last)
+{
+	struct interval_tree_node *lowest, *node;
+
+	lowest = interval_tree_iter_first(&space->reserved, first, last);
+	for (node = lowest; node;
+	     node = interval_tree_iter_next(node, first, last)) {
+		if (to_reservation(node)->device)
+			return to_reservation(node);
+	}
+	return to_reservation(lowest);
+}
+
+/**
+ * iommufd_iova_refuse_reserved - refuse a map where something is reserved
+ * @space: the space
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Context: caller holds the space's lock.
+ * Return: a refusal.
+ */
+int iommufd_iova_refuse_reserved(struct iommufd_iova_space *space,
+				 unsigned long first, unsigned long last)
+{
+	const struct iommufd_reservation *reservation =
+		ranges_find_reserved(space, first, last);
+
+	return iommufd_refuse(IOMMU_WHY_IOVA_RESERVED, first, last,
+			      reservation->range.start,
+			      reservation->range.last, reservation->device);
 }
 
 static int ranges_check_unused(struct iommufd_iova_space *space,
@@ -63,6 +110,29 @@ static int ranges_check_unused(struct iommufd_iova_space *space,
 	if (interval_tree_iter_first(&space->allowed, first, last))
 		return iommufd_refuse(IOMMU_WHY_DEVICE_RANGE_ALLOWED, first,
 				      last);
+	return 0;
+}
+
+static int ranges_reserve(struct iommufd_iova_space *space, unsigned long first,
+			  unsigned long last, const void *owner, u32 device)
+{
+	struct iommufd_reservation *reservation;
+	int rc;
+
+	lockdep_assert_held_write(&space->lock);
+
+	rc = ranges_check_unused(space, first, last);
+	if (rc)
+		return rc;
+
+	reservation = kzalloc_obj(*reservation, GFP_KERNEL_ACCOUNT);
+	if (!reservation)
+		return -ENOMEM;
+	reservation->range.start = first;
+	reservation->range.last = last;
+	reservation->owner = owner;
+	reservation->device = device;
+	interval_tree_insert(&reservation->range, &space->reserved);
 	return 0;
 }
 
@@ -81,23 +151,7 @@ static int ranges_check_unused(struct iommufd_iova_space *space,
 int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
 			 unsigned long last, const void *owner)
 {
-	struct iommufd_reservation *reservation;
-	int rc;
-
-	lockdep_assert_held_write(&space->lock);
-
-	rc = ranges_check_unused(space, first, last);
-	if (rc)
-		return rc;
-
-	reservation = kzalloc_obj(*reservation, GFP_KERNEL_ACCOUNT);
-	if (!reservation)
-		return -ENOMEM;
-	reservation->range.start = first;
-	reservation->range.last = last;
-	reservation->owner = owner;
-	interval_tree_insert(&reservation->range, &space->reserved);
-	return 0;
+	return ranges_reserve(space, first, last, owner, 0);
 }
 
 /**
@@ -121,8 +175,7 @@ bool iommufd_iova_is_reserved_by(struct iommufd_iova_space *space,
 	for (node = interval_tree_iter_first(&space->reserved, first, last);
 	     node; node = interval_tree_iter_next(node, first, last)) {
 		if (node->start == first && node->last == last &&
-		    container_of(node, struct iommufd_reservation,
-				 range)->owner == owner)
+		    to_reservation(node)->owner == owner)
 			return true;
 	}
 	return false;
@@ -146,8 +199,7 @@ void iommufd_iova_hand_over(struct iommufd_iova_space *space, const void *from,
 
 	for (node = interval_tree_iter_first(&space->reserved, 0, ULONG_MAX);
 	     node; node = next) {
-		struct iommufd_reservation *reservation =
-			container_of(node, struct iommufd_reservation, range);
+		struct iommufd_reservation *reservation = to_reservation(node);
 
 		next = interval_tree_iter_next(node, 0, ULONG_MAX);
 		if (reservation->owner != from)
@@ -230,6 +282,17 @@ int iommufd_iova_allow(struct rb_root_cached *allowed, unsigned long first,
 	return 0;
 }
 
+static int ranges_refuse_allowed(struct iommufd_iova_space *space,
+				 unsigned long first, unsigned long last)
+{
+	const struct iommufd_reservation *reservation =
+		ranges_find_reserved(space, first, last);
+
+	return iommufd_refuse(IOMMU_WHY_ALLOWED_RESERVED, first, last,
+			      reservation->range.start,
+			      reservation->range.last, reservation->device);
+}
+
 /**
  * iommufd_iova_set_allowed - replace the list of allowed ranges
  * @space: the space
@@ -241,18 +304,15 @@ int iommufd_iova_allow(struct rb_root_cached *allowed, unsigned long first,
 int iommufd_iova_set_allowed(struct iommufd_iova_space *space,
 			     struct rb_root_cached *allowed)
 {
-	struct interval_tree_node *node, *reserved;
+	struct interval_tree_node *node;
 
 	lockdep_assert_held_write(&space->lock);
 
 	for (node = interval_tree_iter_first(allowed, 0, ULONG_MAX); node;
 	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		reserved = interval_tree_iter_first(&space->reserved,
-						    node->start, node->last);
-		if (reserved)
-			return iommufd_refuse(IOMMU_WHY_ALLOWED_RESERVED,
-					      node->start, node->last,
-					      reserved->start, reserved->last);
+		if (iommufd_iova_is_reserved(space, node->start, node->last))
+			return ranges_refuse_allowed(space, node->start,
+						     node->last);
 		cond_resched();
 	}
 	swap(space->allowed, *allowed);
@@ -292,7 +352,7 @@ int iommufd_iova_space_reserve(struct iommufd_iova_space *space,
 
 static int iova_reserve_regions(struct iommufd_iova_space *space,
 				const struct list_head *regions,
-				const void *owner)
+				const void *owner, u32 device)
 {
 	const struct iommu_resv_region *region;
 	int rc;
@@ -300,9 +360,9 @@ static int iova_reserve_regions(struct iommufd_iova_space *space,
 	list_for_each_entry(region, regions, list) {
 		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
 			continue;
-		rc = iommufd_iova_reserve(space, region->start,
-					  region->start + region->length - 1,
-					  owner);
+		rc = ranges_reserve(space, region->start,
+				    region->start + region->length - 1, owner,
+				    device);
 		if (rc)
 			return rc;
 	}
@@ -314,18 +374,19 @@ static int iova_reserve_regions(struct iommufd_iova_space *space,
  * @space: the space
  * @regions: struct iommu_resv_region
  * @owner: for whom, who has nothing reserved yet
+ * @device: by what number user space knows the device
  *
  * Context: process context, may sleep.
  * Return: as iommufd_iova_reserve(); on an error nothing is reserved.
  */
 int iommufd_iova_space_reserve_regions(struct iommufd_iova_space *space,
 				       const struct list_head *regions,
-				       const void *owner)
+				       const void *owner, u32 device)
 {
 	int rc;
 
 	guard(rwsem_write)(&space->lock);
-	rc = iova_reserve_regions(space, regions, owner);
+	rc = iova_reserve_regions(space, regions, owner, device);
 	if (rc)
 		iommufd_iova_unreserve(space, owner);
 	return rc;

@@ -226,16 +226,6 @@ void iommufd_iova_remove_all(struct iommufd_iova_space *space)
 	space->recent = NULL;
 }
 
-static int iova_refuse_reserved(struct iommufd_iova_space *space,
-				unsigned long iova, unsigned long last)
-{
-	struct interval_tree_node *node =
-		interval_tree_iter_first(&space->reserved, iova, last);
-
-	return iommufd_refuse(IOMMU_WHY_IOVA_RESERVED, iova, last, node->start,
-			      node->last);
-}
-
 /**
  * iommufd_iova_check - may user space have this IOVA?
  * @space: the space
@@ -261,7 +251,7 @@ int iommufd_iova_check(struct iommufd_iova_space *space, unsigned long iova,
 	if (check_add_overflow(iova, length - 1, &last))
 		return iommufd_refuse(IOMMU_WHY_RANGE_END, iova, length);
 	if (iommufd_iova_is_reserved(space, iova, last))
-		return iova_refuse_reserved(space, iova, last);
+		return iommufd_iova_refuse_reserved(space, iova, last);
 	area = iommufd_area_first(space, iova, last);
 	if (area)
 		return iommufd_refuse(IOMMU_WHY_IOVA_TAKEN, iova, last,

@@ -106,6 +106,9 @@ static inline struct iommufd_area *iommufd_area_next(struct iommufd_area *area,
 
 bool iommufd_iova_is_reserved(struct iommufd_iova_space *space,
 			      unsigned long first, unsigned long last);
+int iommufd_iova_refuse_reserved(struct iommufd_iova_space *space,
+				 unsigned long first, unsigned long last)
+	__cold;
 void iommufd_iova_free_reserved(struct rb_root_cached *reserved);
 int iommufd_iova_reserve(struct iommufd_iova_space *space, unsigned long first,
 			 unsigned long last, const void *owner);
@@ -148,7 +151,7 @@ int iommufd_iova_space_reserve(struct iommufd_iova_space *space,
 			       const void *owner);
 int iommufd_iova_space_reserve_regions(struct iommufd_iova_space *space,
 				       const struct list_head *regions,
-				       const void *owner);
+				       const void *owner, u32 device);
 void iommufd_iova_space_hand_over(struct iommufd_iova_space *space,
 				  const void *from, const void *to);
 void iommufd_iova_space_unreserve(struct iommufd_iova_space *space,

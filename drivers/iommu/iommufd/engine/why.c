@@ -48,7 +48,7 @@ static const struct iommufd_reason reasons[] = {
 	REASON(OFFSET_ALIGNMENT, EINVAL, "offset-alignment",
 	       "offset", "alignment"),
 	REASON(IOVA_RESERVED, EINVAL, "iova-reserved",
-	       "iova", "last", "first-reserved", "last-reserved"),
+	       "iova", "last", "first-reserved", "last-reserved", "device"),
 	REASON(IOVA_TAKEN, EEXIST, "iova-taken",
 	       "iova", "last", "first-taken", "last-taken"),
 	REASON(IOVA_LENGTH, EOVERFLOW, "iova-length", "length"),
@@ -88,7 +88,7 @@ static const struct iommufd_reason reasons[] = {
 	REASON(ALLOWED_RANGE, EINVAL, "allowed-range", "first", "last"),
 	REASON(ALLOWED_TWICE, EINVAL, "allowed-twice", "first", "last"),
 	REASON(ALLOWED_RESERVED, EADDRINUSE, "allowed-reserved",
-	       "first", "last", "first-reserved", "last-reserved"),
+	       "first", "last", "first-reserved", "last-reserved", "device"),
 	REASON(OPTION_VALUE, EINVAL, "option-value", "option", "value"),
 	REASON(OPTION_OBJECT, EOPNOTSUPP, "option-object", "option", "id"),
 	REASON(HAS_OBJECTS, EBUSY, "has-objects"),
@@ -220,7 +220,7 @@ static struct why_note *why_note_of(const struct task_struct *task)
 }
 
 int __iommufd_refuse(enum iommu_why why, u64 first, u64 second, u64 third,
-		     u64 fourth)
+		     u64 fourth, u64 fifth)
 {
 	struct why_note *note = why_note_of(current);
 
@@ -231,6 +231,7 @@ int __iommufd_refuse(enum iommu_why why, u64 first, u64 second, u64 third,
 		note->numbers[1] = second;
 		note->numbers[2] = third;
 		note->numbers[3] = fourth;
+		note->numbers[4] = fifth;
 	}
 	return -(REFUSAL_BASE + (int)why);
 }

@@ -53,19 +53,19 @@ struct iommufd_reason {
 const struct iommufd_reason *iommufd_reason_of(enum iommu_why why);
 
 int __iommufd_refuse(enum iommu_why why, u64 first, u64 second, u64 third,
-		     u64 fourth) __cold;
+		     u64 fourth, u64 fifth) __cold;
 
-#define IOMMUFD_REFUSE(_why, _first, _second, _third, _fourth, ...) \
-	__iommufd_refuse(_why, _first, _second, _third, _fourth)
+#define IOMMUFD_REFUSE(_why, _first, _second, _third, _fourth, _fifth, ...) \
+	__iommufd_refuse(_why, _first, _second, _third, _fourth, _fifth)
 
 /**
  * iommufd_refuse - refuse something
- * @...: the reason, and at most four numbers that the table in why.c names
+ * @...: the reason, and at most five numbers that the table in why.c names
  *
  * Context: any but hard interrupts.
  * Return: a refusal.
  */
-#define iommufd_refuse(...) IOMMUFD_REFUSE(__VA_ARGS__, 0, 0, 0, 0, 0)
+#define iommufd_refuse(...) IOMMUFD_REFUSE(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 
 /* The same for what returns a pointer */
 #define iommufd_refuse_ptr(...) ERR_PTR(iommufd_refuse(__VA_ARGS__))

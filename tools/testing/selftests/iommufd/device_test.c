@@ -508,6 +508,19 @@ TEST_F(device, raises_the_alignment_to_its_smallest_page)
 	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 }
 
+/* Which device has reserved what the last map was to have? 0 is none. */
+static long last_reserved_by(int iommufd)
+{
+	struct iommu_refusal refusals[32];
+	__u32 nr = 32;
+
+	if (refusals_get(iommufd, 0, refusals, &nr) || !nr)
+		return -ENOENT;
+	if (refusals[nr - 1].why != IOMMU_WHY_IOVA_RESERVED)
+		return -EINVAL;
+	return refusals[nr - 1].numbers[4];
+}
+
 TEST_F(device, refuses_maps_that_touch_reserved_iovas)
 {
 	struct iommu_iova_range ranges[8];
@@ -520,11 +533,13 @@ TEST_F(device, refuses_maps_that_touch_reserved_iovas)
 	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, ranges, &count, NULL));
 	end = ranges[count - 1].last + 1;
 	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE, msi.start));
+	EXPECT_EQ(self->rig.edu.id, last_reserved_by(FD));
 	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE,
 			       msi.last + 1 - SMALL_PAGE));
 	EXPECT_EQ(-EINVAL, MAP(PAGE, 2 * SMALL_PAGE,
 			       msi.start - SMALL_PAGE));
 	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE, end));
+	EXPECT_EQ(0, last_reserved_by(FD));
 	EXPECT_EQ(-EINVAL, MAP(PAGE, 2 * SMALL_PAGE, end - SMALL_PAGE));
 	EXPECT_EQ(-EINVAL, MAP(PAGE, SMALL_PAGE,
 			       UINT64_MAX - SMALL_PAGE + 1));
