@@ -8,7 +8,7 @@ export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES REQUIRE
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run demo-accel demo-dpdk demo-qemu check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh clean distclean
+.PHONY: help deps tree kernel run demo-accel demo-dpdk demo-qemu check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh install-tools clean distclean
 .NOTPARALLEL:
 
 help:
@@ -35,6 +35,8 @@ help:
 	@echo "make bench-refresh   the same, into results/"
 	@echo "make matrix   which features each of QEMU's IOMMUs gives, tried in a VM each"
 	@echo "make matrix-refresh  the same, into results/"
+	@echo "make install-tools   iommufd-why, iommufdtop and libiommufd, with manual pages,"
+	@echo "              (DESTDIR=folder PREFIX=/usr/local)"
 	@echo "make tree     a kernel source tree with this repository on it, ready to build"
 	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64,"
 	@echo "              coverage, kcsan)"
@@ -112,6 +114,12 @@ bench:
 bench-refresh:
 	@scripts/install-deps --for build,vm,bench
 	@scripts/bench --output results --page results/bench.rst
+
+TOOLS := $(CACHE)/build-tools
+install-tools:
+	@scripts/install-deps --for tools
+	@mkdir -p $(TOOLS)
+	@$(MAKE) -C tools/iommufd OUTPUT=$(TOOLS) install
 
 clean:
 	rm -rf $(CACHE)/build-* $(CACHE)/tree-* $(CACHE)/plain-* $(CACHE)/results $(CACHE)/staging.*

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef EXPLAIN_H
+#define EXPLAIN_H
+
+#include <stdio.h>
+
+#include <json-c/json.h>
+
+#include "fdinfo.h"
+
+/* One refusal, in plain words: what, why, and what can be done about it */
+void explain(FILE *out, const struct iommu_file *file,
+	     const struct iommu_refused *refused);
+/* The same for programs. Return: NULL if there is no memory. */
+struct json_object *explain_json(const struct iommu_file *file,
+				 const struct iommu_refused *refused);
+
+#endif
