@@ -185,7 +185,7 @@ int iommufd_fault_answer(int fd, uint32_t cookie, bool good);
  * Reasons: why calls have failed. Not every kernel tells (ENOTTY).
  */
 
-#define IOMMUFD_WHY_NUMBERS 4
+#define IOMMUFD_WHY_NUMBERS 5
 
 struct iommufd_refusal {
 	uint64_t number;	/* counts all of the file, from 1 */
