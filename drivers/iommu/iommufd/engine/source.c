@@ -87,7 +87,11 @@ static __always_inline void source_unpin_run(struct iommufd_run run, bool dirty)
 {
 	struct page *page = pfn_to_page(iommufd_run_pfn(run));
 	unsigned long npages = iommufd_run_npages(run);
-	struct folio *folio = page_folio(page);
+	/*
+	 * In the first page of a folio, what says that it is the first is a link
+	 * of a list, which reclaim may write to meanwhile.
+	 */
+	struct folio *folio = data_race(page_folio(page));
 
 	/* Most runs are of one folio, which is dirty if it is written to. */
 	if (source_is_within_folio(folio, page, npages) &&
