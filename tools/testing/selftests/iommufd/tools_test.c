@@ -19,7 +19,6 @@
 
 #define OUTPUT 32768
 #define IOVA (16 * MIB)
-#define MIB (1ull << 20)
 
 FIXTURE(tools)
 {
