@@ -1,33 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 
 #include "checked_io.h"
 #include "iommufd_lib.h"
-
-int iommufd_open(void)
-{
-	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-int iommufd_destroy(int iommufd, __u32 id)
-{
-	struct iommu_destroy cmd = { .size = sizeof(cmd), .id = id };
-
-	return checked_ioctl(iommufd, IOMMU_DESTROY, &cmd);
-}
+#include "libiommufd.h"
 
 int ioas_alloc(int iommufd, __u32 *ioas)
 {
-	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
-	int rc = checked_ioctl(iommufd, IOMMU_IOAS_ALLOC, &cmd);
-
-	if (!rc)
-		*ioas = cmd.out_ioas_id;
-	return rc;
+	return iommufd_ioas_alloc(iommufd, ioas);
 }
 
 int ioas_map(int iommufd, __u32 ioas, const void *va, __u64 length,
@@ -202,14 +182,7 @@ int hw_info_ioctl(int iommufd, struct iommu_hw_info *cmd)
 
 int fault_queue_alloc(int iommufd, __u32 *fault_id, int *fd)
 {
-	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
-	int rc = checked_ioctl(iommufd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
-
-	if (rc)
-		return rc;
-	*fault_id = cmd.out_fault_id;
-	*fd = cmd.out_fault_fd;
-	return 0;
+	return iommufd_fault_queue_alloc(iommufd, fault_id, fd);
 }
 
 int hwpt_invalidate_ioctl(int iommufd, struct iommu_hwpt_invalidate *cmd)
@@ -282,14 +255,7 @@ int pasid_alloc_ioctl(int iommufd, struct iommu_pasid_alloc *cmd)
 
 int pasid_alloc(int iommufd, __u32 dev_id, __u32 *pasid, __u32 *id)
 {
-	struct iommu_pasid_alloc cmd = { .dev_id = dev_id };
-	int rc = pasid_alloc_ioctl(iommufd, &cmd);
-
-	if (!rc) {
-		*pasid = cmd.out_pasid;
-		*id = cmd.out_pasid_id;
-	}
-	return rc;
+	return iommufd_pasid_alloc(iommufd, dev_id, pasid, id);
 }
 
 int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,

@@ -24,6 +24,7 @@
 #define MAP_RO IOMMU_IOAS_MAP_READABLE
 #define MAP_AT IOMMU_IOAS_MAP_FIXED_IOVA
 
+/* libiommufd's, as are the rest where they do the same */
 int iommufd_open(void);
 int iommufd_destroy(int iommufd, __u32 id);
 
