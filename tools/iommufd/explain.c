@@ -203,13 +203,12 @@ void explain(FILE *out, const struct iommu_file *file,
  * For programs
  */
 
-static void add_text(struct json_object *to, const char *key, const char *text)
+void json_add_text(struct json_object *to, const char *key, const char *text)
 {
 	json_object_object_add(to, key, json_object_new_string(text));
 }
 
-static void add_number(struct json_object *to, const char *key,
-		       uint64_t number)
+void json_add_number(struct json_object *to, const char *key, uint64_t number)
 {
 	json_object_object_add(to, key, json_object_new_uint64(number));
 }
@@ -223,27 +222,28 @@ struct json_object *explain_json(const struct iommu_file *file,
 	char text[TEXT];
 	int i;
 
-	add_number(json, "number", what->number);
-	add_number(json, "time", what->time);
-	add_number(json, "thread", what->thread);
-	add_text(json, "command", text_command(text, sizeof(text),
-					       what->command));
-	add_text(json, "errno", text_errno(text, sizeof(text), what->error));
-	add_number(json, "why", what->why);
-	add_text(json, "reason", text_escape(text, sizeof(text),
-					     refused->name));
+	json_add_number(json, "number", what->number);
+	json_add_number(json, "time", what->time);
+	json_add_number(json, "thread", what->thread);
+	json_add_text(json, "command",
+		      text_command(text, sizeof(text), what->command));
+	json_add_text(json, "errno",
+		      text_errno(text, sizeof(text), what->error));
+	json_add_number(json, "why", what->why);
+	json_add_text(json, "reason",
+		      text_escape(text, sizeof(text), refused->name));
 	for (i = 0; i < IOMMUFD_WHY_NUMBERS && refused->numbers[i][0]; i++)
-		add_number(numbers,
-			   text_escape(text, sizeof(text),
-				       refused->numbers[i]),
-			   what->numbers[i]);
+		json_add_number(numbers,
+				text_escape(text, sizeof(text),
+					    refused->numbers[i]),
+				what->numbers[i]);
 	json_object_object_add(json, "numbers", numbers);
 	why_text(refused, text, sizeof(text));
-	add_text(json, "text", text);
+	json_add_text(json, "text", text);
 	if (look_around(file, what, text, sizeof(text)))
-		add_text(json, "around", text);
+		json_add_text(json, "around", text);
 	iommufd_why_advice(what, text, sizeof(text));
 	if (text[0])
-		add_text(json, "advice", text);
+		json_add_text(json, "advice", text);
 	return json;
 }

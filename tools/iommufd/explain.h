@@ -8,6 +8,10 @@
 
 #include "fdinfo.h"
 
+/* A text or a number of a JSON object */
+void json_add_text(struct json_object *to, const char *key, const char *text);
+void json_add_number(struct json_object *to, const char *key, uint64_t number);
+
 /* One refusal, in plain words: what, why, and what can be done about it */
 void explain(FILE *out, const struct iommu_file *file,
 	     const struct iommu_refused *refused);

@@ -44,12 +44,8 @@ static void parse_object_word(struct iommu_object *object, const char *word)
 	uint64_t number = value ? strtoull(value + 1, NULL, 0) : 0;
 
 #define IS(name) (length == sizeof(name) - 1 && !memcmp(word, name, length))
-	if (!value && IS("changing"))
-		object->changing = true;
-	else if (!value && IS("automatic"))
-		object->automatic = true;
-	else if (!value && !strcmp(object->type, "device") &&
-		 !object->device[0])
+	/* The name comes first of what has no value. */
+	if (!value && !strcmp(object->type, "device") && !object->device[0])
 		copy_word(object->device, sizeof(object->device), word);
 	else if (IS("ioas"))
 		object->ioas = number;

@@ -22,8 +22,6 @@ struct iommu_object {
 	uint32_t id;
 	char type[24];		/* "ioas", "device", ... */
 	char device[OBJECT_DEVICES]; /* of a device: its name */
-	bool changing;		/* of a device: being attached just now */
-	bool automatic;		/* of a page table */
 	uint32_t ioas;		/* 0: none, as for all IDs */
 	uint32_t hwpt;		/* what it is attached to, or made from */
 	uint64_t areas;		/* of an IOAS, as the rest */

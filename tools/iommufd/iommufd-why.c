@@ -84,10 +84,10 @@ static void tell_json(struct why *why, const struct iommu_file *file,
 	struct json_object *json = explain_json(file, refused);
 	char name[4 * sizeof(file->command)];
 
-	json_object_object_add(json, "pid", json_object_new_int(file->pid));
-	json_object_object_add(json, "fd", json_object_new_int(file->fd));
-	text_escape(name, sizeof(name), file->command);
-	json_object_object_add(json, "process", json_object_new_string(name));
+	json_add_number(json, "pid", file->pid);
+	json_add_number(json, "fd", file->fd);
+	json_add_text(json, "process",
+		      text_escape(name, sizeof(name), file->command));
 	fprintf(why->out, "%s\n",
 		json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 	json_object_put(json);
@@ -127,10 +127,18 @@ static int tell_one(struct why *why, pid_t pid, int fd)
 	return why->nr ? 1 : 0;
 }
 
+static void tell_files(struct why *why, struct iommu_files *files)
+{
+	size_t i;
+
+	for (i = 0; i < files->nr; i++)
+		tell_file(why, &files->files[i]);
+	fdinfo_free_all(files);
+}
+
 static int tell_process(struct why *why, pid_t pid)
 {
 	struct iommu_files files;
-	size_t i;
 	int rc;
 
 	rc = fdinfo_scan(pid, &files);
@@ -139,9 +147,7 @@ static int tell_process(struct why *why, pid_t pid)
 		     "there is none" : strerror(-rc));
 	if (!files.nr)
 		errx(2, "process %d has no file of iommufd", pid);
-	for (i = 0; i < files.nr; i++)
-		tell_file(why, &files.files[i]);
-	fdinfo_free_all(&files);
+	tell_files(why, &files);
 	if (!why->nr && !why->json)
 		fprintf(why->out, "nothing was refused\n");
 	return why->nr ? 1 : 0;
@@ -149,15 +155,10 @@ static int tell_process(struct why *why, pid_t pid)
 
 static void look(pid_t pid, void *data)
 {
-	struct why *why = data;
 	struct iommu_files files;
-	size_t i;
 
-	if (fdinfo_scan(pid, &files))
-		return;
-	for (i = 0; i < files.nr; i++)
-		tell_file(why, &files.files[i]);
-	fdinfo_free_all(&files);
+	if (!fdinfo_scan(pid, &files))
+		tell_files(data, &files);
 }
 
 static int tell_command(struct why *why, char **argv)

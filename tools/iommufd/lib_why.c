@@ -3,6 +3,7 @@
  * Why calls have failed: reasons as text, and what can be done about them
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,19 +153,28 @@ static void text_add(struct why_text *text, const char *more, size_t length)
 	*text->at = '\0';
 }
 
+static void text_add_printed(struct why_text *text, const char *format, ...)
+{
+	char printed[40];
+	va_list args;
+
+	va_start(args, format);
+	text_add(text, printed,
+		 vsnprintf(printed, sizeof(printed), format, args));
+	va_end(args);
+}
+
 static void text_add_bytes(struct why_text *text, uint64_t bytes)
 {
 	static const char units[][4] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	unsigned int unit = 0;
-	char number[40];
 
 	/* Only what is a whole number of it: this is no place to round. */
 	while (unit + 1 < NR_OF(units) && bytes >= 1024 && !(bytes % 1024)) {
 		bytes /= 1024;
 		unit++;
 	}
-	text_add(text, number, snprintf(number, sizeof(number),
-					"%" PRIu64 " %s", bytes, units[unit]));
+	text_add_printed(text, "%" PRIu64 " %s", bytes, units[unit]);
 }
 
 static void text_add_pages(struct why_text *text, uint64_t pages)
@@ -174,21 +184,15 @@ static void text_add_pages(struct why_text *text, uint64_t pages)
 
 static void text_add_capability(struct why_text *text, uint64_t capability)
 {
-	char number[40];
-
 	if (capability < NR_OF(capabilities) && capabilities[capability])
 		text_add(text, capabilities[capability],
 			 strlen(capabilities[capability]));
 	else
-		text_add(text, number,
-			 snprintf(number, sizeof(number),
-				  "capability %" PRIu64, capability));
+		text_add_printed(text, "capability %" PRIu64, capability);
 }
 
 static void text_add_number(struct why_text *text, uint64_t number, char form)
 {
-	char digits[40];
-
 	switch (form) {
 	case 'b':
 		text_add_bytes(text, number);
@@ -207,12 +211,10 @@ static void text_add_number(struct why_text *text, uint64_t number, char form)
 		text_add_capability(text, number);
 		break;
 	case 'd':
-		text_add(text, digits, snprintf(digits, sizeof(digits),
-						"%" PRIu64, number));
+		text_add_printed(text, "%" PRIu64, number);
 		break;
 	default:
-		text_add(text, digits, snprintf(digits, sizeof(digits),
-						"0x%" PRIx64, number));
+		text_add_printed(text, "0x%" PRIx64, number);
 	}
 }
 

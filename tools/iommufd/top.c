@@ -26,20 +26,26 @@ const char *const top_key_names[NR_TOP_KEYS] = {
  * Samples
  */
 
-int top_sample(struct top *top)
+double top_age(const struct top *top)
 {
 	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - top->when.tv_sec +
+	       (now.tv_nsec - top->when.tv_nsec) / 1e9;
+}
+
+int top_sample(struct top *top)
+{
+	bool first = !top->when.tv_sec && !top->when.tv_nsec;
 
 	fdinfo_free_all(&top->before);
 	top->before = top->now;
 	top->now = (struct iommu_files){};
 	/* Rows are of what is gone if this fails. */
 	top->nr_rows = 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	top->passed = top->when.tv_sec || top->when.tv_nsec ?
-			      now.tv_sec - top->when.tv_sec +
-			      (now.tv_nsec - top->when.tv_nsec) / 1e9 : 0;
-	top->when = now;
+	top->passed = first ? 0 : top_age(top);
+	clock_gettime(CLOCK_MONOTONIC, &top->when);
 	return fdinfo_scan(0, &top->now) ? : top_arrange(top);
 }
 
@@ -295,17 +301,6 @@ void top_write_rows(const struct top *top,
  * JSON
  */
 
-static void add_number(struct json_object *to, const char *key,
-		       uint64_t number)
-{
-	json_object_object_add(to, key, json_object_new_uint64(number));
-}
-
-static void add_text(struct json_object *to, const char *key, const char *text)
-{
-	json_object_object_add(to, key, json_object_new_string(text));
-}
-
 static struct json_object *json_of_object(const struct iommu_file *file,
 					  const struct iommu_object *object)
 {
@@ -313,23 +308,24 @@ static struct json_object *json_of_object(const struct iommu_file *file,
 	char text[4 * OBJECT_DEVICES];
 	uint32_t ioas = fdinfo_ioas_of(file, object);
 
-	add_number(json, "id", object->id);
-	add_text(json, "type", text_escape(text, sizeof(text), object->type));
+	json_add_number(json, "id", object->id);
+	json_add_text(json, "type",
+		      text_escape(text, sizeof(text), object->type));
 	if (!strcmp(object->type, "ioas")) {
-		add_number(json, "areas", object->areas);
-		add_number(json, "mapped", object->mapped);
-		add_number(json, "pinned", object->pinned);
+		json_add_number(json, "areas", object->areas);
+		json_add_number(json, "mapped", object->mapped);
+		json_add_number(json, "pinned", object->pinned);
 		return json;
 	}
 	if (object->device[0])
-		add_text(json, "device",
-			 text_escape(text, sizeof(text), object->device));
+		json_add_text(json, "device",
+			      text_escape(text, sizeof(text), object->device));
 	if (object->hwpt)
-		add_number(json, "hwpt", object->hwpt);
+		json_add_number(json, "hwpt", object->hwpt);
 	if (ioas)
-		add_number(json, "ioas", ioas);
+		json_add_number(json, "ioas", ioas);
 	if (object->waiting)
-		add_number(json, "waiting", object->waiting);
+		json_add_number(json, "waiting", object->waiting);
 	return json;
 }
 
@@ -343,31 +339,32 @@ static struct json_object *json_of_row(const struct top *top,
 	char text[4 * 64];
 	size_t i;
 
-	json_object_object_add(json, "pid", json_object_new_int(file->pid));
-	json_object_object_add(json, "fd", json_object_new_int(file->fd));
-	add_number(json, "uid", file->uid);
-	add_text(json, "user", row->user);
-	add_text(json, "command", row->command);
-	add_text(json, "path", text_escape(text, sizeof(text), file->path));
+	json_add_number(json, "pid", file->pid);
+	json_add_number(json, "fd", file->fd);
+	json_add_number(json, "uid", file->uid);
+	json_add_text(json, "user", row->user);
+	json_add_text(json, "command", row->command);
+	json_add_text(json, "path",
+		      text_escape(text, sizeof(text), file->path));
 	json_object_object_add(json, "iommufd",
 			       json_object_new_boolean(file->told));
 	if (!file->told)
 		return json;
 	json_object_object_add(json, "shared",
 			       json_object_new_boolean(file->shared));
-	add_text(json, "charged", file->charged);
-	add_number(json, "areas", row->sum.areas);
-	add_number(json, "mapped", row->sum.mapped);
-	add_number(json, "pinned", row->sum.pinned);
+	json_add_text(json, "charged", file->charged);
+	json_add_number(json, "areas", row->sum.areas);
+	json_add_number(json, "mapped", row->sum.mapped);
+	json_add_number(json, "pinned", row->sum.pinned);
 	if (top->passed)
 		json_object_object_add(json, "areas_per_second",
 				       json_object_new_double(row->rate));
-	add_number(json, "nr_objects", file->nr_objects);
+	json_add_number(json, "nr_objects", file->nr_objects);
 	for (i = 0; i < file->nr_listed; i++)
 		json_object_array_add(objects,
 				      json_of_object(file, &file->objects[i]));
 	json_object_object_add(json, "objects", objects);
-	add_number(json, "refused", file->nr_refused);
+	json_add_number(json, "refused", file->nr_refused);
 	if (file->nr_kept)
 		last = explain_json(file, &file->refused[file->nr_kept - 1]);
 	if (last)
@@ -383,8 +380,7 @@ void top_write_json(const struct top *top)
 
 	for (i = 0; i < top->nr_rows; i++)
 		json_object_array_add(files, json_of_row(top, &top->rows[i]));
-	json_object_object_add(json, "unreadable",
-			       json_object_new_int(top->now.unreadable));
+	json_add_number(json, "unreadable", top->now.unreadable);
 	json_object_object_add(json, "files", files);
 	puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY));
 	json_object_put(json);

@@ -45,6 +45,8 @@ struct top {
 
 extern const char *const top_key_names[NR_TOP_KEYS];
 
+/* Seconds since the last sample */
+double top_age(const struct top *top);
 /* A new sample. Return: 0 or a negative errno */
 int top_sample(struct top *top);
 /* Filters and sorts again what there is */

@@ -130,15 +130,6 @@ static bool do_key(struct screen *screen, int key)
 	return true;
 }
 
-static long milliseconds_since(const struct timespec *then)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - then->tv_sec) * 1000 +
-	       (now.tv_nsec - then->tv_nsec) / 1000000;
-}
-
 /* Keys until it is time for another sample */
 static int serve_keys(struct screen *screen, double delay, bool *go_on)
 {
@@ -147,7 +138,7 @@ static int serve_keys(struct screen *screen, double delay, bool *go_on)
 
 	while (!rc && *go_on) {
 		draw(screen);
-		left = delay * 1000 - milliseconds_since(&screen->top->when);
+		left = 1000 * (delay - top_age(screen->top));
 		if (left <= 0)
 			break;
 		timeout(left);
