@@ -20,21 +20,27 @@
 #define OUTPUT 32768
 #define IOVA (16 * MIB)
 
+/* Where the programs are; NULL: nowhere */
+static const char *find_tools(void)
+{
+	const char *folder = getenv("TOOLS") ? : "/tests/tools";
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/iommufdtop", folder);
+	return access(path, X_OK) ? NULL : folder;
+}
+
 FIXTURE(tools)
 {
 	const char *folder;
 	char output[OUTPUT];
-	int status;
 };
 
 FIXTURE_SETUP(tools)
 {
-	char path[256];
-
-	self->folder = getenv("TOOLS") ? : "/tests/tools";
-	snprintf(path, sizeof(path), "%s/iommufdtop", self->folder);
-	if (access(path, X_OK))
-		SKIP(return, "no %s", path);
+	self->folder = find_tools();
+	if (!self->folder)
+		SKIP(return, "no iommufdtop");
 }
 
 FIXTURE_TEARDOWN(tools)
@@ -150,12 +156,9 @@ FIXTURE(holder)
 
 FIXTURE_SETUP(holder)
 {
-	char path[256];
-
-	self->folder = getenv("TOOLS") ? : "/tests/tools";
-	snprintf(path, sizeof(path), "%s/iommufdtop", self->folder);
-	if (access(path, X_OK))
-		SKIP(return, "no %s", path);
+	self->folder = find_tools();
+	if (!self->folder)
+		SKIP(return, "no iommufdtop");
 	self->fd = iommufd_open();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_alloc(self->fd, &self->ioas));
