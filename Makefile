@@ -84,6 +84,7 @@ demo-see:
 check: deps
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" clients "|" trinity ")* ]] || scripts/install-deps --for root
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" arm64 "|" matrix ")* ]] || scripts/install-deps --for armvm
+	@[[ -n "$(SUITES)" && " $(SUITES) " != *" iommufd "* ]] || scripts/install-deps --for tools
 	@scripts/check $(SUITES)
 
 check-refresh: deps
