@@ -76,6 +76,7 @@ static int make_memory(struct smmu_rig *rig)
 
 int smmu_rig_listen(struct smmu_rig *rig)
 {
+	rig->next_event = 0;
 	return veventq_alloc(rig->edu.iommufd, rig->viommu,
 			     IOMMU_VEVENTQ_TYPE_ARM_SMMUV3, SMMU_EVENTS_KEPT,
 			     &rig->veventq, &rig->events);
@@ -202,10 +203,12 @@ int smmu_rig_event(struct smmu_rig *rig, struct smmu_event *event)
 	got = read(rig->events, &data, sizeof(data));
 	if (got < 0)
 		return -errno;
-	if (data.header.flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS)
+	if (data.header.flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS ||
+	    data.header.sequence != rig->next_event)
 		return -EOVERFLOW;
 	if (got != sizeof(data))
 		return -EIO;
+	rig->next_event++;
 	*event = smmu_event(&data.record);
 	return 0;
 }

@@ -27,6 +27,7 @@ struct smmu_rig {
 	__u32 nested;		/* what edu is attached to, or 0 */
 	__u32 veventq;
 	int events;		/* its file */
+	__u32 next_event;	/* the number of what is read next */
 };
 
 /*
