@@ -84,14 +84,13 @@ static struct iommufd_area *iova_search_area(struct iommufd_iova_space *space,
 	return found;
 }
 
-/* The lowest area that ends at or above @iova */
-static struct iommufd_area *iova_find_area(struct iommufd_iova_space *space,
-					   unsigned long iova)
+/* The recent area or a neighbour of it, mostly */
+static noinline struct iommufd_area *
+iova_find_near(struct iommufd_iova_space *space, struct iommufd_area *recent,
+	       unsigned long iova)
 {
-	struct iommufd_area *recent = space->recent, *next;
+	struct iommufd_area *next;
 
-	if (!recent)
-		return iova_search_area(space, iova);
 	if (recent->last >= iova) {
 		if (iova_is_lowest(recent, iova_area_below(recent), iova))
 			return recent;
@@ -101,6 +100,19 @@ static struct iommufd_area *iova_find_area(struct iommufd_iova_space *space,
 			return next;
 	}
 	return iova_search_area(space, iova);
+}
+
+/* The lowest area that ends at or above @iova */
+static struct iommufd_area *iova_find_area(struct iommufd_iova_space *space,
+					   unsigned long iova)
+{
+	struct iommufd_area *recent = space->recent;
+
+	if (!recent)
+		return NULL;
+	if (recent->iova <= iova && recent->last >= iova)
+		return recent;
+	return iova_find_near(space, recent, iova);
 }
 
 /**

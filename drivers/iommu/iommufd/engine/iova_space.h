@@ -55,8 +55,8 @@ static inline int iommufd_iova_last(u64 iova, u64 length, unsigned long *last)
  * @lock: guards all of the below; not held while memory is pinned
  * @areas: what is mapped
  * @nr_areas: how many that are
- * @recent: the area where the last change was, NULL if unknown: the next one is
- *          often close
+ * @recent: the area where the last change was, NULL if there is none: the next
+ *          one is often close
  * @reserved: struct iommufd_reservation
  * @allowed: struct interval_tree_node, without overlap; empty: all is allowed
  * @alignment: see above
