@@ -649,9 +649,9 @@ static void segments_drop_pin(struct iommufd_pinned *pinned,
 		segments_join(pinned, segment_prev(head), head);
 }
 
-/* The usual end of a pin: it is the only one, and covers all that is pinned. */
-static bool pinned_is_only_pin(const struct iommufd_pinned *pinned,
-			       unsigned long first, unsigned long last)
+/* The usual end of a pin: it covers all that is pinned, and there is no cut. */
+static bool pinned_has_no_cut(const struct iommufd_pinned *pinned,
+			      unsigned long first, unsigned long last)
 {
 	const struct iommufd_pin_segment *segment = &pinned->first_segment;
 	const struct rb_node *node = &segment->node;
@@ -660,7 +660,19 @@ static bool pinned_is_only_pin(const struct iommufd_pinned *pinned,
 
 	return pinned->segments.rb_node == node && !node->rb_left &&
 	       !node->rb_right && segment->first == first &&
-	       segment->last == last && segment->nr_pins == 1;
+	       segment->last == last;
+}
+
+static __always_inline void
+pinned_drop_pin_of_all(struct iommufd_pinned *pinned)
+{
+	struct iommufd_pin_segment *segment = &pinned->first_segment;
+
+	segment->starts--;
+	if (!--segment->nr_pins) {
+		pinned->segments = RB_ROOT;
+		segment_unpin(pinned, segment);
+	}
 }
 
 /**
@@ -679,12 +691,9 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last)
 {
 	mutex_lock(&pinned->mutex);
-	if (pinned_is_only_pin(pinned, first, last)) {
-		pinned->segments = RB_ROOT;
-		segment_unpin(pinned, &pinned->first_segment);
-		pinned->first_segment.nr_pins = 0;
-	} else {
+	if (pinned_has_no_cut(pinned, first, last))
+		pinned_drop_pin_of_all(pinned);
+	else
 		segments_drop_pin(pinned, first, last);
-	}
 	mutex_unlock(&pinned->mutex);
 }
