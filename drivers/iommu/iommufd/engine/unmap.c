@@ -161,9 +161,9 @@ static noinline_for_stack int unmap_in_use(struct iommufd_address_space *as,
  * asked to unpin.
  *
  * Return: 0; -ENOENT if an area is only partly in the range; -EBUSY if another
- * thread maps or unmaps one, or one is locked; -EDEADLOCK if a driver does not unpin; -EINTR on a
- * fatal signal, only if there is somebody to wait for. On an error nothing has
- * changed.
+ * thread maps or unmaps one, or one is locked; -EDEADLOCK if a driver does not
+ * unpin; -EINTR on a fatal signal, only if there is somebody to wait for. On an
+ * error nothing has changed.
  */
 int iommufd_address_space_unmap(struct iommufd_address_space *as,
 				unsigned long iova, unsigned long last,
