@@ -43,6 +43,9 @@ WHY_ROW(ADDRESS, "address",
 WHY_ROW(EMPTY_RANGE, "empty-range", "the range at {0} is empty", "")
 WHY_ROW(RANGE_END, "range-end",
 	"{1} bytes from {0} end behind the last address", "")
+WHY_ROW(RECORDER_LENGTH, "recorder-length",
+	"{0d} records are to be kept, and a file keeps at most {1d}",
+	"ask for fewer")
 
 WHY_ROW(NO_ACCESS, "no-access", "neither reading nor writing is to be allowed",
 	"set IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE or both")

@@ -25,6 +25,7 @@
 #include "ioas.h"
 #include "noiommu.h"
 #include "pasid.h"
+#include "recorder.h"
 #include "refusals.h"
 #include "resv.h"
 #include "sw_msi.h"
@@ -548,6 +549,18 @@ static int attach_by_id(struct attach_change *change, u32 *pt_id)
 	return rc;
 }
 
+static void attach_record(struct iommufd_device *idev, ioasid_t pasid,
+			  enum iommu_recorded what, u32 pt_id, int rc)
+{
+	const struct iommufd_device_record record = {
+		.device = idev->obj.id,
+		.pasid = pasid,
+		.object = pt_id,
+	};
+
+	iommufd_record_device(&idev->ctx->recorder, what, &record, rc);
+}
+
 /*
  * The in-kernel API
  */
@@ -582,6 +595,7 @@ int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	rc = attach_by_id(&change, pt_id);
+	attach_record(idev, pasid, IOMMU_RECORDED_ATTACH, *pt_id, rc);
 	if (rc)
 		return iommufd_refused(idev->ctx, IOMMU_REFUSED_ATTACH, rc);
 	trace_iommufd_attach(idev->dev, idev->obj.id, pasid, *pt_id);
@@ -618,6 +632,7 @@ int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	rc = attach_by_id(&change, pt_id);
+	attach_record(idev, pasid, IOMMU_RECORDED_REPLACE, *pt_id, rc);
 	if (rc)
 		return iommufd_refused(idev->ctx, IOMMU_REFUSED_REPLACE, rc);
 	trace_iommufd_replace(idev->dev, idev->obj.id, pasid, *pt_id);
@@ -645,6 +660,7 @@ static struct iommufd_hw_pagetable *attach_leave(struct iommufd_device *idev,
 
 	hwpt = attachment->hwpt;
 	trace_iommufd_detach(idev->dev, idev->obj.id, pasid, hwpt->obj.id);
+	attach_record(idev, pasid, IOMMU_RECORDED_DETACH, hwpt->obj.id, 0);
 	xa_erase(&attachment->devices, idev->obj.id);
 	if (!xa_empty(&attachment->devices)) {
 		iommufd_fault_end(attachment, idev);

@@ -29,6 +29,7 @@
 #include <linux/xarray.h>
 
 #include "engine/account.h"
+#include "recorder.h"
 
 struct device;
 struct file;
@@ -37,6 +38,7 @@ struct iommufd_refusals;
 
 /**
  * struct iommufd_ctx - one open file
+ * @recorder: what has happened last; in front, as each map and unmap needs it
  * @file: the file, whose references are those of the context
  * @objects: all objects by ID; see object.h
  * @recent_object: what was looked up last, or NULL; guarded by the lock of
@@ -61,6 +63,7 @@ struct iommufd_refusals;
  * @refusals: what was refused, NULL as long as nothing was
  */
 struct iommufd_ctx {
+	struct iommufd_recorder recorder;
 	struct file *file;
 	struct xarray objects;
 	struct iommufd_object *recent_object;

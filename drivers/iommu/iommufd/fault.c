@@ -34,11 +34,13 @@
 
 #include "attachment.h"
 #include "call.h"
+#include "ctx.h"
 #include "device.h"
 #include "engine/why.h"
 #include "fault.h"
 #include "group.h"
 #include "hw_pagetable.h"
+#include "recorder.h"
 
 /*
  * Groups that a queue takes. A PCI function has at most 512 requests that wait
@@ -120,15 +122,24 @@ static int fault_enqueue(struct iommufd_fault_queue *queue,
 	return 0;
 }
 
-static void fault_trace(const struct iommufd_fault_queue *queue,
-			const struct iopf_group *group, int rc)
+static void fault_tell(const struct iommufd_fault_queue *queue,
+		       const struct iopf_group *group, int rc)
 {
 	const struct iommu_fault_page_request *request =
 		&group->last_fault.fault.prm;
+	const struct iommufd_device_record record = {
+		.device = fault_device_id(group),
+		.pasid = request->pasid,
+		.object = queue->common.obj.id,
+		.iova = request->addr,
+		.detail = request->perm,
+	};
 
 	trace_iommufd_fault(fault_device(group), queue->common.obj.id,
 			    request->pasid, request->grpid, request->addr,
 			    request->perm, rc);
+	iommufd_record_event(&queue->common.ctx->recorder,
+			     IOMMU_RECORDED_PAGE_REQUEST, &record, rc);
 }
 
 static void fault_answer(struct iopf_group *group,
@@ -159,7 +170,7 @@ static int fault_handle_group(struct iopf_group *group)
 	xa_lock(&queue->groups);
 	rc = fault_enqueue(queue, group);
 	/* Under the lock: then it may be answered, and free. */
-	fault_trace(queue, group, rc);
+	fault_tell(queue, group, rc);
 	xa_unlock(&queue->groups);
 	if (!rc)
 		iommufd_queue_wake(&queue->common);

@@ -86,4 +86,5 @@ void iommufd_fops_show_fdinfo(struct seq_file *seq, struct file *file)
 	}
 	fdinfo_show_numbers(seq, nr, nr_objects);
 	iommufd_refusals_show(seq, ctx);
+	iommufd_recorder_show(seq, &ctx->recorder);
 }

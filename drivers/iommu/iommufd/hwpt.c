@@ -12,11 +12,13 @@
 
 #include "ctx.h"
 #include "device.h"
+#include "engine/revocable.h"
 #include "engine/why.h"
 #include "fault.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "noiommu.h"
+#include "recorder.h"
 #include "vfio_dirty.h"
 
 static void hwpt_paging_destroy(struct iommufd_ctx *ctx,
@@ -57,6 +59,23 @@ const struct iommufd_object_ops iommufd_hwpt_paging_object_ops = {
 	.destroy = hwpt_paging_destroy,
 	.show = hwpt_paging_show,
 };
+
+/**
+ * iommufd_domain_revoked - memory is about to be taken back
+ * @domain: a page table that it is in
+ * @iova: first IOVA
+ * @last: last IOVA
+ *
+ * Context: the memory's owner holds its lock.
+ */
+void iommufd_domain_revoked(struct iommu_domain *domain, unsigned long iova,
+			    unsigned long last)
+{
+	struct iommufd_hw_pagetable *hwpt = domain->iommufd_hwpt;
+
+	iommufd_record_revoke(&hwpt->ctx->recorder,
+			      to_hwpt_paging(hwpt)->ioas->obj.id, iova, last);
+}
 
 static struct iommu_domain *hwpt_ask_driver(struct iommufd_device *idev,
 					    u32 flags,

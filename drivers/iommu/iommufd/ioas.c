@@ -19,6 +19,7 @@
 #include "engine/pinned.h"
 #include "engine/source.h"
 #include "engine/why.h"
+#include "recorder.h"
 #include "test_hooks.h"
 #include "vfio_ioas.h"
 
@@ -284,6 +285,18 @@ static __always_inline int ioas_check_user_range(unsigned long va,
 	return 0;
 }
 
+static noinline int ioas_undo_map(struct iommufd_ctx *ctx,
+				  struct iommufd_ioas *ioas, unsigned long iova,
+				  unsigned long last)
+{
+	unsigned long unmapped;
+	int rc;
+
+	rc = iommufd_address_space_unmap(&ioas->as, iova, last, &unmapped);
+	return iommufd_record_failed(&ctx->recorder, IOMMU_RECORDED_UNMAP,
+				     ioas->obj.id, iova, last, rc);
+}
+
 /*
  * A map cannot always be undone, as a driver may have pinned something of it.
  * So before it, the IOVA is written back as it is: if that fails nothing has
@@ -298,7 +311,7 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 			      __u64 *iova)
 {
 	bool fixed = flags & IOMMU_IOAS_MAP_FIXED_IOVA;
-	unsigned long start = *iova, unmapped;
+	unsigned long start = *iova;
 	int rc;
 
 	if (IS_ERR(areas))
@@ -308,8 +321,10 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 		goto err_free;
 	rc = iommufd_address_space_map(&ioas->as, areas, fixed, &start);
 	if (rc)
-		goto err_free;
+		goto err_record;
 	trace_iommufd_map(ioas->obj.id, start, length, flags);
+	iommufd_record(&call->ctx->recorder, IOMMU_RECORDED_MAP, ioas->obj.id,
+		       start, start + length - 1);
 	if (fixed)
 		return 0;
 
@@ -317,9 +332,11 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 	rc = iommufd_call_reply_u64(call, iova);
 	if (!rc)
 		return 0;
-	return iommufd_address_space_unmap(&ioas->as, start, start + length - 1,
-					   &unmapped) ?: rc;
+	return ioas_undo_map(call->ctx, ioas, start, start + length - 1) ?: rc;
 
+err_record:
+	iommufd_record_failed(&call->ctx->recorder, IOMMU_RECORDED_MAP,
+			      ioas->obj.id, start, start + length - 1, rc);
 err_free:
 	iommufd_areas_free(areas);
 	return rc;
@@ -396,11 +413,16 @@ int iommufd_ioas_map_for_process(struct iommufd_ctx *ctx,
 	if (IS_ERR(area))
 		return PTR_ERR(area);
 	rc = iommufd_address_space_map(&ioas->as, area, true, &iova);
-	if (rc)
+	if (rc) {
 		iommufd_areas_free(area);
-	else
-		trace_iommufd_map(ioas->obj.id, iova, cmd->length, cmd->flags);
-	return rc;
+		return iommufd_record_failed(&ctx->recorder, IOMMU_RECORDED_MAP,
+					     ioas->obj.id, iova,
+					     iova + cmd->length - 1, rc);
+	}
+	trace_iommufd_map(ioas->obj.id, iova, cmd->length, cmd->flags);
+	iommufd_record(&ctx->recorder, IOMMU_RECORDED_MAP, ioas->obj.id, iova,
+		       iova + cmd->length - 1);
+	return 0;
 }
 
 static int ioas_check_map_file(const struct iommu_ioas_map_file *cmd)
@@ -501,6 +523,25 @@ static int ioas_check_copy(const struct iommu_ioas_copy *cmd)
 	return ioas_check_access(cmd->flags);
 }
 
+static struct iommufd_area *ioas_share_areas(struct iommufd_ctx *ctx,
+					     struct iommufd_ioas *ioas,
+					     unsigned long iova,
+					     unsigned long last, int access)
+{
+	struct iommufd_area *areas;
+
+	areas = iommufd_address_space_share(&ioas->as, iova, last, access);
+	if (IS_ERR(areas)) {
+		iommufd_record_failed(&ctx->recorder, IOMMU_RECORDED_COPY,
+				      ioas->obj.id, iova, last, PTR_ERR(areas));
+		return areas;
+	}
+	trace_iommufd_copy(ioas->obj.id, iova, last - iova + 1);
+	iommufd_record(&ctx->recorder, IOMMU_RECORDED_COPY, ioas->obj.id, iova,
+		       last);
+	return areas;
+}
+
 static struct iommufd_area *ioas_copied_areas(struct iommufd_ctx *ctx,
 					      const struct iommu_ioas_copy *cmd)
 {
@@ -518,10 +559,8 @@ static struct iommufd_area *ioas_copied_areas(struct iommufd_ctx *ctx,
 	if (rc)
 		areas = ERR_PTR(rc);
 	else
-		areas = iommufd_address_space_share(&ioas->as, cmd->src_iova,
-						    last, access);
-	if (!IS_ERR(areas))
-		trace_iommufd_copy(ioas->obj.id, cmd->src_iova, cmd->length);
+		areas = ioas_share_areas(ctx, ioas, cmd->src_iova, last,
+					 access);
 	iommufd_object_put(ctx, &ioas->obj);
 	return areas;
 }
@@ -588,9 +627,13 @@ static int ioas_unmap_and_reply(struct iommufd_call *call,
 		return rc;
 	rc = iommufd_address_space_unmap(&ioas->as, cmd->iova, last, &unmapped);
 	if (rc)
-		return rc;
+		return iommufd_record_failed(&call->ctx->recorder,
+					     IOMMU_RECORDED_UNMAP, ioas->obj.id,
+					     cmd->iova, last, rc);
 	trace_iommufd_unmap(ioas->obj.id, cmd->iova, last, unmapped);
-	if (cmd->length == unmapped)
+	iommufd_record(&call->ctx->recorder, IOMMU_RECORDED_UNMAP, ioas->obj.id,
+		       cmd->iova, last);
+	if (likely(cmd->length == unmapped))
 		return 0;
 	if (!unmapped && cmd->length != U64_MAX)
 		return iommufd_refuse(IOMMU_WHY_UNMAP_NOTHING, cmd->iova, last);

@@ -76,6 +76,7 @@ iommufd_object_types[IOMMUFD_NR_OBJ_TYPES] = {
 union iommufd_arg {
 	struct iommu_destroy destroy;
 	struct iommu_fault_alloc fault_alloc;
+	struct iommu_get_records get_records;
 	struct iommu_get_refusals get_refusals;
 	struct iommu_hw_info hw_info;
 	struct iommu_hw_queue_alloc hw_queue_alloc;
@@ -93,6 +94,7 @@ union iommufd_arg {
 	struct iommu_ioas_unmap unmap;
 	struct iommu_option option;
 	struct iommu_pasid_alloc pasid_alloc;
+	struct iommu_set_recorder set_recorder;
 	struct iommu_vdevice_alloc vdevice_alloc;
 	struct iommu_veventq_alloc veventq_alloc;
 	struct iommu_vfio_ioas vfio_ioas;
@@ -187,6 +189,10 @@ static const struct iommufd_command extensions[] = {
 		  iommufd_pasid_alloc_ioctl),
 	EXTENSION(GET_REFUSALS, struct iommu_get_refusals, entries,
 		  iommufd_get_refusals_ioctl),
+	EXTENSION(GET_RECORDS, struct iommu_get_records, __reserved,
+		  iommufd_get_records_ioctl),
+	EXTENSION(SET_RECORDER, struct iommu_set_recorder, __reserved,
+		  iommufd_set_recorder_ioctl),
 };
 
 /**
@@ -349,6 +355,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	mutex_init(&ctx->sw_msi_lock);
 	INIT_LIST_HEAD(&ctx->sw_msi_maps);
 	mt_init_flags(&ctx->mmap_ranges, MT_FLAGS_ALLOC_RANGE);
+	iommufd_recorder_init(&ctx->recorder);
 	file->private_data = ctx;
 	return 0;
 }
@@ -367,6 +374,7 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 	mutex_destroy(&ctx->sw_msi_lock);
 	mutex_destroy(&ctx->vfio_lock);
 	mutex_destroy(&ctx->groups_lock);
+	iommufd_recorder_destroy(&ctx->recorder);
 	iommufd_refusals_free(ctx);
 	kfree(ctx);
 	return 0;

@@ -14,6 +14,7 @@
 #include "ctx.h"
 #include "engine/why.h"
 #include "ioas.h"
+#include "recorder.h"
 #include "vfio_dirty.h"
 #include "vfio_ioas.h"
 #include "vfio_type1.h"
@@ -324,10 +325,15 @@ static int type1_unmap_and_reply(struct iommufd_ctx *ctx,
 	if (put_user(arg->size, &reply->size))
 		return -EFAULT;
 	rc = type1_unmap(ioas, arg->iova, last, &unmapped);
-	if (!rc)
-		trace_iommufd_unmap(ioas->obj.id, arg->iova, last, unmapped);
-	if (rc || unmapped == arg->size)
-		return rc;
+	if (rc)
+		return iommufd_record_failed(&ctx->recorder,
+					     IOMMU_RECORDED_UNMAP, ioas->obj.id,
+					     arg->iova, last, rc);
+	trace_iommufd_unmap(ioas->obj.id, arg->iova, last, unmapped);
+	iommufd_record(&ctx->recorder, IOMMU_RECORDED_UNMAP, ioas->obj.id,
+		       arg->iova, last);
+	if (unmapped == arg->size)
+		return 0;
 	return put_user((u64)unmapped, &reply->size);
 }
 

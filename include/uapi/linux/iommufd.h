@@ -101,6 +101,8 @@ enum {
 	IOMMUFD_CMD_EXTENSION_BASE = 0xd0,
 	IOMMUFD_CMD_PASID_ALLOC = IOMMUFD_CMD_EXTENSION_BASE,
 	IOMMUFD_CMD_GET_REFUSALS = 0xd1,
+	IOMMUFD_CMD_GET_RECORDS = 0xd2,
+	IOMMUFD_CMD_SET_RECORDER = 0xd3,
 };
 
 /* Objects and options */
@@ -1407,6 +1409,8 @@ struct iommu_hw_queue_alloc {
  * @IOMMU_WHY_EMPTY_RANGE: EINVAL. The range is empty (address)
  * @IOMMU_WHY_RANGE_END: EOVERFLOW. The range ends behind the last address
  *     (address, length)
+ * @IOMMU_WHY_RECORDER_LENGTH: EINVAL. A file does not keep so many records
+ *     (length, most)
  * @IOMMU_WHY_NO_ACCESS: EINVAL. Neither reading nor writing is to be allowed
  *     (flags)
  * @IOMMU_WHY_LENGTH: EINVAL. The length is 0, or so large that pages cannot be
@@ -1639,6 +1643,7 @@ enum iommu_why {
 	IOMMU_WHY_ADDRESS = 14,
 	IOMMU_WHY_EMPTY_RANGE = 15,
 	IOMMU_WHY_RANGE_END = 16,
+	IOMMU_WHY_RECORDER_LENGTH = 17,
 
 	/* Maps */
 	IOMMU_WHY_NO_ACCESS = 32,
@@ -1847,5 +1852,126 @@ struct iommu_get_refusals {
 };
 
 #define IOMMU_GET_REFUSALS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_REFUSALS)
+
+/* The recorder */
+
+/* The most records that a file keeps */
+#define IOMMU_RECORDER_MAX 256
+
+/**
+ * enum iommu_recorded - What has happened
+ * @IOMMU_RECORDED_MAP: Memory was mapped, by any of the ioctls
+ * @IOMMU_RECORDED_UNMAP: A range was unmapped
+ * @IOMMU_RECORDED_COPY: What the range has was copied; the map of the copy
+ *     follows
+ * @IOMMU_RECORDED_ATTACH: A device was attached
+ * @IOMMU_RECORDED_REPLACE: A device was moved to another page table
+ * @IOMMU_RECORDED_DETACH: A device was detached from a page table
+ * @IOMMU_RECORDED_PAGE_REQUEST: A device has asked for a page
+ * @IOMMU_RECORDED_REVOKE: The exporter of a dma-buf has taken its memory back
+ */
+enum iommu_recorded {
+	IOMMU_RECORDED_MAP = 1,
+	IOMMU_RECORDED_UNMAP = 2,
+	IOMMU_RECORDED_COPY = 3,
+	IOMMU_RECORDED_ATTACH = 4,
+	IOMMU_RECORDED_REPLACE = 5,
+	IOMMU_RECORDED_DETACH = 6,
+	IOMMU_RECORDED_PAGE_REQUEST = 7,
+	IOMMU_RECORDED_REVOKE = 8,
+};
+
+/**
+ * struct iommu_record - Something that has happened
+ * @number: How many records had been made by then, with this one, since the
+ *          file was opened
+ * @time: When, by CLOCK_MONOTONIC, in nanoseconds
+ * @iova: The first IOVA; the address of a page request; 0 if there is none
+ * @last: The last IOVA
+ * @operation: One of enum iommu_recorded. There may be some that the program
+ *             does not know.
+ * @detail: Of a page request enum iommu_hwpt_pgfault_perm; else 0
+ * @error: The errno, positive; 0 if it was done
+ * @object: The ID of the IOAS; of what is done to a device that of the page
+ *          table, or if it failed of what was asked for; of a page request that
+ *          of the queue
+ * @device: The ID of the device, 0 if it is about none
+ * @pasid: The PASID, 0 if there is none
+ * @thread: Who called, as gettid() tells; 0 if it was nobody, or is not to be
+ *          seen from here
+ * @__reserved: 0
+ * @comm: What the thread was called, any bytes, with zeroes behind; only zeroes
+ *        if @thread is 0, and of a map that was done
+ */
+struct iommu_record {
+	__aligned_u64 number;
+	__aligned_u64 time;
+	__aligned_u64 iova;
+	__aligned_u64 last;
+	__u32 operation;
+	__u32 detail;
+	__u32 error;
+	__u32 object;
+	__u32 device;
+	__u32 pasid;
+	__u32 thread;
+	__u32 __reserved;
+	__u8 comm[16];
+};
+
+/**
+ * struct iommu_get_records - ioctl(IOMMU_GET_RECORDS)
+ * @size: sizeof(struct iommu_get_records)
+ * @flags: Must be 0
+ * @first: In: the lowest @number that is wanted. Out: one higher than that of
+ *         the last entry, if there is one.
+ * @entry_size: sizeof(struct iommu_record), as the program knows it
+ * @nr: In: for how many entries there is room. Out: how many there are.
+ * @entries: Pointer to an array of struct iommu_record
+ * @length: Out: how many the file keeps; 0 also as long as there are none
+ * @__reserved: Must be 0
+ *
+ * What has happened last: the oldest first. If some are missing, as numbers
+ * show, they were forgotten, or lost for lack of memory.
+ *
+ * Errors beyond the common ones:
+ *
+ *  - EINVAL: @entry_size is less than that of the first version
+ */
+struct iommu_get_records {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 first;
+	__u32 entry_size;
+	__u32 nr;
+	__aligned_u64 entries;
+	__u32 length;
+	__u32 __reserved;
+};
+
+#define IOMMU_GET_RECORDS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_RECORDS)
+
+/**
+ * struct iommu_set_recorder - ioctl(IOMMU_SET_RECORDER)
+ * @size: sizeof(struct iommu_set_recorder)
+ * @flags: Must be 0
+ * @length: In: how many records the file is to keep, 0 for none. Out: how many
+ *          it keeps: the next power of two.
+ * @__reserved: Must be 0
+ *
+ * What was kept may be forgotten. Numbers go on.
+ *
+ * Errors beyond the common ones:
+ *
+ *  - EINVAL: @length is more than IOMMU_RECORDER_MAX
+ */
+struct iommu_set_recorder {
+	__u32 size;
+	__u32 flags;
+	__u32 length;
+	__u32 __reserved;
+};
+
+#define IOMMU_SET_RECORDER _IO(IOMMUFD_TYPE, IOMMUFD_CMD_SET_RECORDER)
 
 #endif

@@ -71,6 +71,7 @@
  *   why_note::lock                 leaf: the numbers of what is refused, wherever
  *                                  that is
  *   iommufd_refusals::lock         leaf: without any of the others
+ *   iommufd_recorder::lock         leaf: inside of the lock of a group, too
  *
  * Map and unmap hold the followers for reading while they change page tables, so
  * that two of them on different ranges run side by side. Who adds or removes a

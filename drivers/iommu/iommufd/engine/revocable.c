@@ -152,6 +152,18 @@ static void revocable_unmap_until(struct iommufd_revocable *revocable,
 		mapping = revocable_unmap_from_domain(mapping, end);
 }
 
+static void revocable_tell(const struct iommufd_revocable *revocable)
+{
+	struct revocable_mapping *mapping;
+
+	for (mapping = revocable_first_mapping(revocable); mapping;
+	     mapping = revocable_next_mapping(mapping)) {
+		iommufd_domain_revoked(mapping->domain, mapping->iova,
+				       mapping->last);
+		cond_resched();
+	}
+}
+
 /**
  * iommufd_revoke - the owner takes the memory back
  * @revocable: the memory, in no page table on return, until iommufd_restore()
@@ -166,6 +178,7 @@ void iommufd_revoke(struct iommufd_revocable *revocable)
 	if (revocable->revoked)
 		return;
 	trace_iommufd_revoke(revocable);
+	revocable_tell(revocable);
 	/* Only those are waited for who look into a page table right now. */
 	mutex_lock(&revocable->mutex);
 	revocable->revoked = true;

@@ -38,6 +38,10 @@ struct iommufd_revocable {
 	struct revocable_mapping *next;
 };
 
+/* The subsystem's, which knows whose page table it is */
+void iommufd_domain_revoked(struct iommu_domain *domain, unsigned long iova,
+			    unsigned long last);
+
 #ifdef CONFIG_DMA_SHARED_BUFFER
 void iommufd_revocable_init(struct iommufd_revocable *revocable,
 			    struct dma_resv *resv);

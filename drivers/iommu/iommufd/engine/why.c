@@ -41,6 +41,7 @@ static const struct iommufd_reason reasons[] = {
 	REASON(ADDRESS, EOVERFLOW, "address", "address", "length"),
 	REASON(EMPTY_RANGE, EINVAL, "empty-range", "address"),
 	REASON(RANGE_END, EOVERFLOW, "range-end", "address", "length"),
+	REASON(RECORDER_LENGTH, EINVAL, "recorder-length", "length", "most"),
 	REASON(NO_ACCESS, EINVAL, "no-access", "flags"),
 	REASON(LENGTH, EINVAL, "length", "length"),
 	REASON(IOVA_ALIGNMENT, EINVAL, "iova-alignment",
