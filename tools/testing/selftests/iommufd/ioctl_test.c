@@ -560,7 +560,7 @@ TEST_F(command_with_id, refuses_the_id_of_another_file)
 TEST(a_number_that_nobody_has_is_no_command)
 {
 	const unsigned int numbers[] = {
-		0, 1, 0x63, 0x7f, 0xcf, 0xd2, 0xdf, 0xf0, 0xff
+		0, 1, 0x63, 0x7f, 0xcf, 0xd4, 0xdf, 0xf0, 0xff
 	};
 	int iommufd = iommufd_open();
 	union arguments args = { .size = sizeof(args) };

@@ -316,3 +316,30 @@ int refusals_get(int iommufd, __u64 first, struct iommu_refusal *entries,
 		*nr = cmd.nr;
 	return rc;
 }
+
+int records_get(int iommufd, __u64 first, struct iommu_record *entries,
+		__u32 *nr)
+{
+	struct iommu_get_records cmd = {
+		.size = sizeof(cmd),
+		.first = first,
+		.entry_size = sizeof(*entries),
+		.nr = *nr,
+		.entries = (uintptr_t)entries,
+	};
+	int rc = checked_ioctl(iommufd, IOMMU_GET_RECORDS, &cmd);
+
+	if (!rc)
+		*nr = cmd.nr;
+	return rc;
+}
+
+int recorder_set_length(int iommufd, __u32 length)
+{
+	struct iommu_set_recorder cmd = {
+		.size = sizeof(cmd),
+		.length = length,
+	};
+
+	return checked_ioctl(iommufd, IOMMU_SET_RECORDER, &cmd);
+}

@@ -90,6 +90,10 @@ int veventq_alloc(int iommufd, __u32 viommu, __u32 type, __u32 depth,
  */
 int refusals_get(int iommufd, __u64 first, struct iommu_refusal *entries,
 		 __u32 *nr);
+/* The same of what the recorder keeps, whose length is another call's. */
+int records_get(int iommufd, __u64 first, struct iommu_record *entries,
+		__u32 *nr);
+int recorder_set_length(int iommufd, __u32 length);
 
 /* The ioctls themselves; these set the size, the kernel writes to *cmd. */
 int hwpt_alloc_ioctl(int iommufd, struct iommu_hwpt_alloc *cmd);

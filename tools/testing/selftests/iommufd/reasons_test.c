@@ -255,6 +255,40 @@ TEST_F(kept, are_for_programs_that_know_more_or_less)
 		   checked_ioctl(self->fd, IOMMU_GET_REFUSALS, &cmd));
 }
 
+TEST_F(kept, include_those_of_the_recorder)
+{
+	struct iommu_set_recorder set = {
+		.size = sizeof(set),
+		.length = IOMMU_RECORDER_MAX + 1,
+	};
+	struct iommu_get_records get = {
+		.size = sizeof(get),
+		.entry_size = sizeof(struct iommu_record) - 1,
+	};
+
+	EXPECT_WHY(EINVAL, RECORDER_LENGTH, self->fd,
+		   checked_ioctl(self->fd, IOMMU_SET_RECORDER, &set));
+	EXPECT_NUMBERS(IOMMU_RECORDER_MAX + 1, IOMMU_RECORDER_MAX);
+	set.length = 0;
+	set.flags = 1;
+	EXPECT_WHY(EOPNOTSUPP, FLAGS, self->fd,
+		   checked_ioctl(self->fd, IOMMU_SET_RECORDER, &set));
+	set.flags = 0;
+	set.__reserved = 1;
+	EXPECT_WHY(EOPNOTSUPP, RESERVED_FIELD, self->fd,
+		   checked_ioctl(self->fd, IOMMU_SET_RECORDER, &set));
+	EXPECT_WHY(EINVAL, SHORT_STRUCT, self->fd,
+		   checked_ioctl(self->fd, IOMMU_GET_RECORDS, &get));
+	get.entry_size++;
+	get.flags = 1;
+	EXPECT_WHY(EOPNOTSUPP, FLAGS, self->fd,
+		   checked_ioctl(self->fd, IOMMU_GET_RECORDS, &get));
+	get.flags = 0;
+	get.__reserved = 1;
+	EXPECT_WHY(EOPNOTSUPP, RESERVED_FIELD, self->fd,
+		   checked_ioctl(self->fd, IOMMU_GET_RECORDS, &get));
+}
+
 TEST_F(kept, are_of_one_file)
 {
 	struct iommu_refusal entry;
