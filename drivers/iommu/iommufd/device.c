@@ -15,6 +15,7 @@
 #include "attachment.h"
 #include "ctx.h"
 #include "device.h"
+#include "dma_fault.h"
 #include "group.h"
 #include "hw_pagetable.h"
 #include "refusals.h"
@@ -253,6 +254,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
 
 	*id = idev->obj.id;
 	iommufd_object_publish(ctx, &idev->obj);
+	iommufd_dma_fault_watch(idev);
 	return idev;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
@@ -268,6 +270,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
  */
 void iommufd_device_unbind(struct iommufd_device *idev)
 {
+	iommufd_dma_fault_unwatch(idev);
 	iommufd_vdevice_leave_device(idev);
 	iommufd_object_destroy_owned(idev->ctx, &idev->obj);
 }

@@ -6,6 +6,7 @@
 #define __IOMMUFD_DEVICE_H
 
 #include <linux/err.h>
+#include <linux/list.h>
 #include <linux/types.h>
 
 #include "object.h"
@@ -25,6 +26,7 @@ struct iommufd_vdevice;
  * @vdev: what a guest knows the device as, or NULL; guarded by the lock of the
  *        group
  * @leaving: nobody gives it a @vdev any more; guarded likewise
+ * @watched_node: in the list of dma_fault.c
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -34,6 +36,7 @@ struct iommufd_device {
 	bool enforce_cache_coherency;
 	struct iommufd_vdevice *vdev;
 	bool leaving;
+	struct list_head watched_node;
 };
 
 struct iommufd_device *iommufd_device_get(struct iommufd_ctx *ctx, u32 id);

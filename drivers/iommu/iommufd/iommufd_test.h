@@ -37,6 +37,7 @@ enum {
 	IOMMU_TEST_OP_PASID_CHECK_HWPT,
 	IOMMU_TEST_OP_DMABUF_GET,
 	IOMMU_TEST_OP_DMABUF_REVOKE,
+	IOMMU_TEST_OP_STOP_DMA = 64,
 };
 
 /* The mock IOMMU's page tables */
@@ -121,7 +122,8 @@ enum {
  * @dirty: DIRTY, @id is a HWPT: make those pages dirty whose bit is set in the
  *         bitmap at uptr
  * @check_iotlb: MD_CHECK_IOTLB, @id is a nested HWPT: is word id what iotlb is?
- * @trigger_iopf: TRIGGER_IOPF: let the device request a page
+ * @trigger_iopf: TRIGGER_IOPF: let the device request a page; STOP_DMA: report
+ *                that its DMA to or from there was stopped
  * @check_dev_cache: DEV_CHECK_CACHE, @id is a device: as @check_iotlb
  * @trigger_vevent: TRIGGER_VEVENT: let the device raise an event
  * @pasid_attach: PASID_ATTACH, @id as in @mock_domain_replace

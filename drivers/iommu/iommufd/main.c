@@ -24,6 +24,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "dirty.h"
+#include "dma_fault.h"
 #include "fault.h"
 #include "fdinfo.h"
 #include "hw_info.h"
@@ -499,9 +500,12 @@ static int __init iommufd_init(void)
 	rc = iommufd_populate_init();
 	if (rc)
 		goto err_user_memory;
-	rc = iommufd_test_init();
+	rc = iommufd_dma_fault_init();
 	if (rc)
 		goto err_populate;
+	rc = iommufd_test_init();
+	if (rc)
+		goto err_dma_fault;
 	rc = misc_register(&iommufd_misc);
 	if (rc)
 		goto err_test;
@@ -514,6 +518,8 @@ err_misc:
 	misc_deregister(&iommufd_misc);
 err_test:
 	iommufd_test_exit();
+err_dma_fault:
+	iommufd_dma_fault_exit();
 err_populate:
 	iommufd_populate_exit();
 err_user_memory:
@@ -528,6 +534,7 @@ static void __exit iommufd_exit(void)
 	main_deregister_vfio();
 	misc_deregister(&iommufd_misc);
 	iommufd_test_exit();
+	iommufd_dma_fault_exit();
 	iommufd_populate_exit();
 	iommufd_user_memory_exit();
 	iommufd_area_cache_exit();

@@ -352,6 +352,40 @@ static bool recorder_find(struct iommufd_recorder *recorder,
 	return false;
 }
 
+/**
+ * iommufd_recorder_find_last - find the last time that something was done
+ * @recorder: the recorder
+ * @what: what
+ * @ioas: the ID of the IOAS
+ * @iova: to this IOVA, and to others
+ * @past: receives when, and by whom
+ *
+ * Return: false if that is not kept.
+ */
+bool iommufd_recorder_find_last(struct iommufd_recorder *recorder,
+				enum iommu_recorded what, u32 ioas, u64 iova,
+				struct iommufd_past *past)
+{
+	/* Pairs with the release in recorder_set_length(). */
+	unsigned long mask = smp_load_acquire(&recorder->mask);
+	u64 nr = recorder_count(recorder);
+	u32 left = min(nr, recorder_length_of(mask));
+	struct iommufd_kept_record kept;
+
+	for (; left; left--, nr--) {
+		/* One that has failed has its errno there, too. */
+		if (!recorder_read(recorder, mask, nr, &kept) ||
+		    kept.what != what || kept.object != ioas ||
+		    iova < kept.iova || iova > kept.last)
+			continue;
+		past->time = recorder_time(recorder, kept.cycles);
+		past->thread = kept.thread;
+		strscpy(past->comm, kept.comm);
+		return true;
+	}
+	return false;
+}
+
 /* What the reader may know of the thread: 0 if it is not in the namespace */
 static pid_t record_thread(const struct iommufd_kept_record *kept)
 {
@@ -374,6 +408,7 @@ static bool record_is_about_device(const struct iommufd_kept_record *kept)
 	case IOMMU_RECORDED_REPLACE:
 	case IOMMU_RECORDED_DETACH:
 	case IOMMU_RECORDED_PAGE_REQUEST:
+	case IOMMU_RECORDED_STOPPED:
 		return true;
 	default:
 		return false;
@@ -414,6 +449,7 @@ static const char *const record_names[] = {
 	[IOMMU_RECORDED_DETACH] = "detach",
 	[IOMMU_RECORDED_PAGE_REQUEST] = "page-request",
 	[IOMMU_RECORDED_REVOKE] = "revoke",
+	[IOMMU_RECORDED_STOPPED] = "stopped",
 };
 
 static void record_show(struct seq_file *seq, const struct found_record *found)

@@ -105,10 +105,25 @@ struct iommufd_device_record {
 	u8 detail;
 };
 
+/**
+ * struct iommufd_past - when something was done, and by whom
+ * @time: when, by CLOCK_MONOTONIC
+ * @thread: the PID of the initial namespace, or 0
+ * @comm: what the thread was called, any bytes
+ */
+struct iommufd_past {
+	u64 time;
+	u32 thread;
+	char comm[TASK_COMM_LEN];
+};
+
 void iommufd_recorder_init(struct iommufd_recorder *recorder);
 void iommufd_recorder_destroy(struct iommufd_recorder *recorder);
 void iommufd_recorder_show(struct seq_file *seq,
 			   struct iommufd_recorder *recorder);
+bool iommufd_recorder_find_last(struct iommufd_recorder *recorder,
+				enum iommu_recorded what, u32 ioas, u64 iova,
+				struct iommufd_past *past);
 
 void iommufd_record_begin(struct iommufd_recorder *recorder,
 			  enum iommu_recorded what, u32 ioas, u64 iova,

@@ -199,6 +199,35 @@ TRACE_EVENT(iommufd_answer,
 	    TP_printk("%s pasid=%u group=%u code=%u", __get_str(name),
 		      __entry->pasid, __entry->group, __entry->code));
 
+/*
+ * DMA that an IOMMU has stopped, see enum iommu_stopped; and what has led to it
+ * by whom, if that is known
+ */
+TRACE_EVENT(iommufd_stopped,
+	    TP_PROTO(const struct device *dev, u32 pasid, u64 iova, bool write,
+		     u32 ioas, u32 cause, u32 thread, u64 since),
+	    TP_ARGS(dev, pasid, iova, write, ioas, cause, thread, since),
+	    TP_STRUCT__entry(__string(name, dev_name(dev))
+			     __field(u32, pasid)
+			     __field(u32, ioas)
+			     __field(u64, iova)
+			     __field(u32, cause)
+			     __field(u32, thread)
+			     __field(u64, since)
+			     __field(bool, write)),
+	    TP_fast_assign(__assign_str(name);
+			   __entry->pasid = pasid;
+			   __entry->ioas = ioas;
+			   __entry->iova = iova;
+			   __entry->cause = cause;
+			   __entry->thread = thread;
+			   __entry->since = since;
+			   __entry->write = write;),
+	    TP_printk("%s pasid=%u iova=0x%llx write=%d ioas=%u cause=%u thread=%u since=%llu",
+		      __get_str(name), __entry->pasid, __entry->iova,
+		      __entry->write, __entry->ioas, __entry->cause,
+		      __entry->thread, __entry->since));
+
 /* Events of a virtual IOMMU */
 
 DECLARE_EVENT_CLASS(iommufd_veventq,

@@ -1869,6 +1869,7 @@ struct iommu_get_refusals {
  * @IOMMU_RECORDED_DETACH: A device was detached from a page table
  * @IOMMU_RECORDED_PAGE_REQUEST: A device has asked for a page
  * @IOMMU_RECORDED_REVOKE: The exporter of a dma-buf has taken its memory back
+ * @IOMMU_RECORDED_STOPPED: The IOMMU has stopped DMA of a device
  */
 enum iommu_recorded {
 	IOMMU_RECORDED_MAP = 1,
@@ -1879,6 +1880,32 @@ enum iommu_recorded {
 	IOMMU_RECORDED_DETACH = 6,
 	IOMMU_RECORDED_PAGE_REQUEST = 7,
 	IOMMU_RECORDED_REVOKE = 8,
+	IOMMU_RECORDED_STOPPED = 9,
+};
+
+/**
+ * enum iommu_stopped - Why DMA was stopped, by what was at the IOVA then
+ * @IOMMU_STOPPED_NEVER_MAPPED: Nothing is mapped, nor was, as far as is recorded
+ * @IOMMU_STOPPED_UNMAPPED: An unmap is recorded, and nothing is mapped now
+ * @IOMMU_STOPPED_NO_PERMISSION: Something is mapped, but not to be read or, with
+ *     IOMMU_STOPPED_WRITE, written to
+ * @IOMMU_STOPPED_REVOKED: The exporter of what is mapped has taken it back
+ * @IOMMU_STOPPED_NOT_ATTACHED: The device, or its PASID, is not attached
+ * @IOMMU_STOPPED_BY_GUEST: It is attached to a page table that a guest fills
+ * @IOMMU_STOPPED_MAPPED: Something is mapped, perhaps since, that is no reason
+ * @IOMMU_STOPPED_CHANGING: It is being mapped, unmapped or attached
+ * @IOMMU_STOPPED_WRITE: Set beside the cause if it was a write
+ */
+enum iommu_stopped {
+	IOMMU_STOPPED_NEVER_MAPPED = 1,
+	IOMMU_STOPPED_UNMAPPED = 2,
+	IOMMU_STOPPED_NO_PERMISSION = 3,
+	IOMMU_STOPPED_REVOKED = 4,
+	IOMMU_STOPPED_NOT_ATTACHED = 5,
+	IOMMU_STOPPED_BY_GUEST = 6,
+	IOMMU_STOPPED_MAPPED = 7,
+	IOMMU_STOPPED_CHANGING = 8,
+	IOMMU_STOPPED_WRITE = 0x80,
 };
 
 /**
@@ -1886,15 +1913,17 @@ enum iommu_recorded {
  * @number: How many records had been made by then, with this one, since the
  *          file was opened
  * @time: When, by CLOCK_MONOTONIC, in nanoseconds
- * @iova: The first IOVA; the address of a page request; 0 if there is none
+ * @iova: The first IOVA; the address of a page request, or of what was stopped;
+ *        0 if there is none
  * @last: The last IOVA
  * @operation: One of enum iommu_recorded. There may be some that the program
  *             does not know.
- * @detail: Of a page request enum iommu_hwpt_pgfault_perm; else 0
+ * @detail: Of a page request enum iommu_hwpt_pgfault_perm; of what was stopped
+ *          enum iommu_stopped; else 0
  * @error: The errno, positive; 0 if it was done
  * @object: The ID of the IOAS; of what is done to a device that of the page
  *          table, or if it failed of what was asked for; of a page request that
- *          of the queue
+ *          of the queue; of what was stopped that of the IOAS, or 0
  * @device: The ID of the device, 0 if it is about none
  * @pasid: The PASID, 0 if there is none
  * @thread: Who called, as gettid() tells; 0 if it was nobody, or is not to be

@@ -31,6 +31,9 @@
  * Locks of the subsystem, in the order in which they are taken::
  *
  *   vfio_device_set::lock          vfio: binds, attaches and detaches
+ *   watched_lock                   devices whose DMA may be stopped, by
+ *                                  dma_fault.c; of those below only tried are
+ *                                  the locks of groups
  *   iommufd_queue::read_lock       who reads page requests or events, into memory
  *                                  that may have to come first
  *   iommufd_access::lock           which address space a driver reaches
@@ -268,6 +271,9 @@ int iommufd_address_space_find_phys(struct iommufd_address_space *as,
 				    unsigned long iova, unsigned long *length,
 				    phys_addr_t *phys);
 int iommufd_address_space_check_owners(struct iommufd_address_space *as);
+enum iommu_stopped
+iommufd_address_space_why_stopped(struct iommufd_address_space *as,
+				  unsigned long iova, bool write);
 
 int iommufd_address_space_add_follower(struct iommufd_address_space *as,
 				       struct iommufd_follower *follower);

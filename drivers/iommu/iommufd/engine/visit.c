@@ -2,9 +2,10 @@
 /*
  * Address space: looking at what is mapped
  *
- * Owns nothing. Called for dirty state, and when another process takes a context
- * over.
+ * Owns nothing. Called for dirty state, when another process takes a context
+ * over, and when DMA was stopped.
  */
+#include <linux/iommu.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
@@ -373,4 +374,42 @@ int iommufd_address_space_check_owners(struct iommufd_address_space *as)
 		cond_resched();
 	} while (iova);
 	return 0;
+}
+
+static bool visit_is_revoked(const struct iommufd_area *area)
+{
+	const struct iommufd_revocable *revocable = area->pinned->revocable;
+
+	/* Whether its owner takes it back just now does not matter. */
+	return revocable && data_race(revocable->revoked);
+}
+
+/**
+ * iommufd_address_space_why_stopped - why DMA was stopped
+ * @as: the address space that the device is attached to
+ * @iova: where
+ * @write: to memory
+ *
+ * What is mapped and unmapped meanwhile makes the answer wrong.
+ *
+ * Context: process context, may sleep.
+ * Return: the cause; NEVER_MAPPED stands for all that is not mapped.
+ */
+enum iommu_stopped
+iommufd_address_space_why_stopped(struct iommufd_address_space *as,
+				  unsigned long iova, bool write)
+{
+	struct iommufd_area *area;
+
+	guard(rwsem_read)(&as->space.lock);
+	area = iommufd_area_first(&as->space, iova, iova);
+	if (!area)
+		return IOMMU_STOPPED_NEVER_MAPPED;
+	if (!iommufd_area_is_live(area))
+		return IOMMU_STOPPED_CHANGING;
+	if (!(area->prot & (write ? IOMMU_WRITE : IOMMU_READ)))
+		return IOMMU_STOPPED_NO_PERMISSION;
+	if (visit_is_revoked(area))
+		return IOMMU_STOPPED_REVOKED;
+	return IOMMU_STOPPED_MAPPED;
 }

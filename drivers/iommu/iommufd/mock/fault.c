@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The test device: pages that it asks for, and the answers
+ * The test device: pages that it asks for, and the answers; DMA that is stopped
  *
  * Owns how often devices were given each answer, which is all that they do with
  * it, and how many requests an operation makes a group of; debugfs has both.
@@ -10,9 +10,11 @@
 #include <linux/debugfs.h>
 #include <linux/iommu.h>
 #include <linux/mutex.h>
+#include <linux/timekeeping.h>
 
 #include "../call.h"
 #include "../device.h"
+#include "../dma_fault.h"
 #include "../object.h"
 #include "../test_hooks.h"
 #include "mock.h"
@@ -92,6 +94,26 @@ int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	}
 	iommufd_object_put(call->ctx, &idev->obj);
 	return rc;
+}
+
+/* The page table is not asked: what is reported may not be so. */
+int mock_op_stop_dma(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	struct iommufd_stopped_dma dma = {
+		.pasid = cmd->trigger_iopf.pasid,
+		.write = cmd->trigger_iopf.perm & IOMMU_FAULT_PERM_WRITE,
+		.iova = cmd->trigger_iopf.addr,
+		.time = ktime_get_ns(),
+	};
+	struct iommufd_device *idev;
+
+	idev = iommufd_device_get(call->ctx, cmd->trigger_iopf.dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	dma.dev = idev->dev;
+	iommufd_dma_fault_tell(&dma);
+	iommufd_object_put(call->ctx, &idev->obj);
+	return 0;
 }
 
 void mock_fault_init(void)

@@ -54,6 +54,7 @@ static mock_op *const ops[] = {
 	[IOMMU_TEST_OP_PASID_CHECK_HWPT] = mock_op_pasid_check_hwpt,
 	[IOMMU_TEST_OP_DMABUF_GET] = mock_op_dmabuf_get,
 	[IOMMU_TEST_OP_DMABUF_REVOKE] = mock_op_dmabuf_revoke,
+	[IOMMU_TEST_OP_STOP_DMA] = mock_op_stop_dma,
 };
 
 int iommufd_test_ioctl(struct iommufd_call *call)

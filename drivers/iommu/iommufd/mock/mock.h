@@ -143,6 +143,7 @@ int mock_op_pasid_check_hwpt(struct iommufd_call *call,
 void mock_page_response(struct device *dev, struct iopf_fault *fault,
 			struct iommu_page_response *response);
 int mock_op_trigger_iopf(struct iommufd_call *call, struct iommu_test_cmd *cmd);
+int mock_op_stop_dma(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 void mock_fault_init(void);
 
 /* event.c */
