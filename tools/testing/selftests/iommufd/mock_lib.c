@@ -378,6 +378,21 @@ int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 	return mock_ioctl(iommufd, &cmd);
 }
 
+int mock_stop_dma(int iommufd, __u32 idev, __u32 pasid, __u32 perm, __u64 addr)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_STOP_DMA,
+		.trigger_iopf = {
+			.dev_id = idev,
+			.pasid = pasid,
+			.perm = perm,
+			.addr = addr,
+		},
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
 #define DEVICES "/sys/kernel/debug/iommufd_mock_devices/"
 
 int mock_group_size(unsigned int size)

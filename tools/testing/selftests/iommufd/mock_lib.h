@@ -138,6 +138,8 @@ int mock_trigger_iopf(int iommufd, __u32 idev, __u32 pasid, __u32 group,
 		      __u32 perm, __u64 addr);
 /* The operation above makes a group of so many requests, a page apart. */
 int mock_group_size(unsigned int size);
+/* Reports that DMA was stopped, whether it would have been or not. */
+int mock_stop_dma(int iommufd, __u32 idev, __u32 pasid, __u32 perm, __u64 addr);
 /* How often devices were given which answer; needs debugfs. */
 int mock_answers(struct mock_answers *answers);
 

@@ -216,6 +216,22 @@ TEST_F(trace, tells_of_page_requests)
 	close(fd);
 }
 
+TEST_F(trace, tells_of_dma_that_is_stopped)
+{
+	ASSERT_EQ(0, mock_stop_dma(FD, DEV.idev, 0, IOMMU_PGFAULT_PERM_WRITE,
+				   IOVA));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, self->mem.length, NULL));
+	ASSERT_EQ(0, mock_stop_dma(FD, DEV.idev, 0, 0, IOVA));
+	ASSERT_EQ(0, trace_read(&self->trace));
+	EXPECT_NE(NULL, strstr(self->trace.text, "iommufd_stopped: "));
+	EXPECT_NE(NULL, strstr(self->trace.text,
+			       " iova=0x1000000 write=1 ioas="));
+	EXPECT_NE(NULL, strstr(self->trace.text, " cause=1 thread=0 since=0"));
+	EXPECT_NE(NULL, strstr(self->trace.text, " cause=2 thread="))
+		TH_LOG("%s", self->trace.text);
+}
+
 TEST_F(trace, tells_of_events)
 {
 	__u32 queue;
