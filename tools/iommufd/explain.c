@@ -168,7 +168,7 @@ static void why_text(const struct iommu_refused *refused, char *text,
 	}
 }
 
-static double seconds_ago(uint64_t time)
+double seconds_ago(uint64_t time)
 {
 	struct timespec now;
 

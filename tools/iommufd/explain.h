@@ -12,6 +12,9 @@
 void json_add_text(struct json_object *to, const char *key, const char *text);
 void json_add_number(struct json_object *to, const char *key, uint64_t number);
 
+/* How long ago that was, by CLOCK_MONOTONIC, in seconds */
+double seconds_ago(uint64_t time);
+
 /* One refusal, in plain words: what, why, and what can be done about it */
 void explain(FILE *out, const struct iommu_file *file,
 	     const struct iommu_refused *refused);

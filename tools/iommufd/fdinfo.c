@@ -129,6 +129,58 @@ static int parse_refusal(struct iommu_file *file, uint64_t number, char *words)
 	return 0;
 }
 
+static void parse_record_word(struct iommu_kept_record *record,
+			      const char *word)
+{
+	const char *value = strchr(word, '=');
+	size_t length = value ? (size_t)(value - word) : 0;
+	uint64_t number = value ? strtoull(value + 1, NULL, 0) : 0;
+
+#define IS(name) (length == sizeof(name) - 1 && !memcmp(word, name, length))
+	if (!value)
+		return;
+	if (IS("errno"))
+		record->error = number;
+	else if (IS("thread"))
+		record->thread = number;
+	else if (IS("time"))
+		record->time = number;
+	else if (IS("object"))
+		record->object = number;
+	else if (IS("device"))
+		record->device = number;
+	else if (IS("pasid"))
+		record->pasid = number;
+	else if (IS("iova"))
+		record->iova = number;
+	else if (IS("last"))
+		record->last = number;
+	else if (IS("detail"))
+		record->detail = number;
+	else if (IS("comm"))
+		copy_word(record->comm, sizeof(record->comm), value + 1);
+#undef IS
+}
+
+static int parse_record(struct iommu_file *file, uint64_t number, char *words)
+{
+	struct iommu_kept_record *record;
+	char *word, *rest;
+
+	record = array_grow(file->records, file->nr_records, sizeof(*record));
+	if (!record)
+		return -ENOMEM;
+	file->records = record;
+	record += file->nr_records++;
+	*record = (struct iommu_kept_record){ .number = number };
+	word = strtok_r(words, " ", &rest);
+	if (word)
+		copy_word(record->what, sizeof(record->what), word);
+	while (word && (word = strtok_r(NULL, " ", &rest)))
+		parse_record_word(record, word);
+	return 0;
+}
+
 /* What follows @prefix in @key; NULL if that is not in front. */
 static const char *behind(const char *key, const char *prefix)
 {
@@ -153,6 +205,9 @@ static int parse_line(struct iommu_file *file, char *line)
 	number = behind(line, "iommu-refused-");
 	if (number)
 		return parse_refusal(file, strtoull(number, NULL, 10), words);
+	number = behind(line, "iommu-record-");
+	if (number)
+		return parse_record(file, strtoull(number, NULL, 10), words);
 	if (!strcmp(line, "iommu-charged")) {
 		copy_word(file->charged, sizeof(file->charged), words);
 	} else if (!strcmp(line, "iommu-objects")) {
@@ -160,6 +215,8 @@ static int parse_line(struct iommu_file *file, char *line)
 		file->told = true;
 	} else if (!strcmp(line, "iommu-refused")) {
 		file->nr_refused = strtoull(words, NULL, 10);
+	} else if (!strcmp(line, "iommu-recorded")) {
+		file->nr_recorded = strtoull(words, NULL, 10);
 	}
 	return 0;
 }
@@ -257,8 +314,10 @@ void fdinfo_free(struct iommu_file *file)
 {
 	free(file->objects);
 	free(file->refused);
+	free(file->records);
 	file->objects = NULL;
 	file->refused = NULL;
+	file->records = NULL;
 }
 
 void fdinfo_free_all(struct iommu_files *files)

@@ -36,6 +36,21 @@ struct iommu_refused {
 	char numbers[IOMMUFD_WHY_NUMBERS][24]; /* their names */
 };
 
+struct iommu_kept_record {
+	uint64_t number;
+	uint64_t time;		/* by CLOCK_MONOTONIC */
+	uint64_t iova;
+	uint64_t last;
+	uint32_t error;		/* an errno, or 0 */
+	uint32_t thread;
+	uint32_t object;
+	uint32_t device;	/* 0: it is about a range */
+	uint32_t pasid;
+	uint32_t detail;
+	char what[16];		/* "map", "unmap", ... */
+	char comm[4 * 16 + 1];	/* escaped by the kernel */
+};
+
 struct iommu_file {
 	pid_t pid;
 	int fd;
@@ -51,6 +66,9 @@ struct iommu_file {
 	uint64_t nr_refused;
 	struct iommu_refused *refused; /* the last ones, the oldest first */
 	size_t nr_kept;
+	uint64_t nr_recorded;
+	struct iommu_kept_record *records; /* likewise */
+	size_t nr_records;
 };
 
 struct iommu_files {

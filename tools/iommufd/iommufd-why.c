@@ -16,6 +16,7 @@
 
 #include "explain.h"
 #include "follow.h"
+#include "records.h"
 #include "text.h"
 
 static const char usage_text[] =
@@ -25,10 +26,11 @@ static const char usage_text[] =
 	"\n"
 	"Tell what /dev/iommu has refused to a process, why, and what can be done:\n"
 	"the last refusals of one that runs, of one file of it, of a file that was\n"
-	"inherited, or all those of a command, which is run.\n"
+	"inherited, or all those of a command, which is run. Or what has happened last.\n"
 	"\n"
 	"  -f, --fd=FD       of a file descriptor that iommufd-why itself has\n"
 	"  -l, --last        the last refusal of each file only\n"
+	"  -r, --records     what has happened last, in place of what was refused\n"
 	"  -j, --json        for programs, one object a line\n"
 	"  -o, --output=FILE where to write; of a command the default is stderr\n"
 	"  -h, --help        this text\n"
@@ -40,6 +42,7 @@ static const char usage_text[] =
 static const struct option options[] = {
 	{ "fd", required_argument, NULL, 'f' },
 	{ "last", no_argument, NULL, 'l' },
+	{ "records", no_argument, NULL, 'r' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' },
@@ -60,6 +63,7 @@ struct why {
 	FILE *out;
 	bool json;
 	bool last;
+	bool records;
 	unsigned long nr;
 	struct told told[NR_TOLD];
 	unsigned int next_told;
@@ -97,6 +101,10 @@ static void tell_file(struct why *why, const struct iommu_file *file)
 {
 	size_t i = 0;
 
+	if (why->records) {
+		records_print(why->out, file, why->json);
+		return;
+	}
 	if (why->last && file->nr_kept)
 		i = file->nr_kept - 1;
 	for (; i < file->nr_kept; i++) {
@@ -148,7 +156,7 @@ static int tell_process(struct why *why, pid_t pid)
 	if (!files.nr)
 		errx(2, "process %d has no file of iommufd", pid);
 	tell_files(why, &files);
-	if (!why->nr && !why->json)
+	if (!why->nr && !why->json && !why->records)
 		fprintf(why->out, "nothing was refused\n");
 	return why->nr ? 1 : 0;
 }
@@ -186,7 +194,7 @@ int main(int argc, char **argv)
 	int option, pid, fd = -1;
 	char end;
 
-	while ((option = getopt_long(argc, argv, "+f:ljo:hV", options,
+	while ((option = getopt_long(argc, argv, "+f:ljro:hV", options,
 				     NULL)) >= 0) {
 		switch (option) {
 		case 'f':
@@ -199,6 +207,9 @@ int main(int argc, char **argv)
 			break;
 		case 'j':
 			why.json = true;
+			break;
+		case 'r':
+			why.records = true;
 			break;
 		case 'o':
 			output = optarg;
@@ -232,6 +243,8 @@ int main(int argc, char **argv)
 	if (argc == 1 &&
 	    sscanf(argv[0], "/proc/%d/fd/%d%c", &pid, &fd, &end) == 2)
 		return tell_one(&why, pid, fd);
+	if (why.records)
+		errx(2, "--records is for what runs: a PID, or /proc/PID/fd/FD");
 	if (!output)
 		why.out = stderr;
 	return tell_command(&why, argv);

@@ -6,20 +6,30 @@
 #include "libiommufd.h"
 #include "text.h"
 
-char *text_escape(char *to, size_t size, const char *from)
+static char *escape(char *to, size_t size, const char *from, char also)
 {
 	char *at = to, *end = to + size;
 
 	for (; *from && end - at > 4; from++) {
 		unsigned char byte = *from;
 
-		if (byte >= ' ' && byte < 0x7f && byte != '\\')
+		if (byte >= ' ' && byte < 0x7f && byte != also)
 			*at++ = byte;
 		else
 			at += sprintf(at, "\\x%02x", byte);
 	}
 	*at = '\0';
 	return to;
+}
+
+char *text_escape(char *to, size_t size, const char *from)
+{
+	return escape(to, size, from, '\\');
+}
+
+char *text_printable(char *to, size_t size, const char *from)
+{
+	return escape(to, size, from, '\0');
 }
 
 char *text_size(char *to, size_t size, uint64_t bytes)

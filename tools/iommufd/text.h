@@ -10,6 +10,8 @@
  * backslash, become \xNN. Return: @to
  */
 char *text_escape(char *to, size_t size, const char *from);
+/* The same of what is escaped already: backslashes stay. */
+char *text_printable(char *to, size_t size, const char *from);
 /* "1.5 GiB"; of at most 9 characters. Return: @to */
 char *text_size(char *to, size_t size, uint64_t bytes);
 /* The name of an errno, "ENOMEM". Return: @to */

@@ -223,6 +223,31 @@ TEST_F(holder, why_tells_of_a_process_and_of_a_file)
 	EXPECT_EQ(2, RUN("iommufd-why 1"));
 }
 
+TEST_F(holder, why_tells_what_has_happened)
+{
+	char wanted[96];
+
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "\033[2J a"));
+	ASSERT_EQ(-ENOENT, ioas_unmap(self->fd, self->ioas, self->iova, 4096,
+				      NULL));
+	ASSERT_EQ(0, ioas_unmap(self->fd, self->ioas, self->iova, MIB, NULL));
+	EXPECT_EQ(0, RUN("iommufd-why --records %d", getpid()));
+	EXPECT_SAYS(": 4 of 4 records\n");
+	snprintf(wanted, sizeof(wanted), "%#llx-%#llx of IOAS %u, by thread %d",
+		 self->iova, self->iova + MIB - 1, self->ioas, getpid());
+	EXPECT_SAYS(wanted);
+	EXPECT_SAYS(" s ago  map ");
+	EXPECT_SAYS(" (\\x1b[2J\\x20a): ENOENT\n");
+	EXPECT_SAYS(" (\\x1b[2J\\x20a)\n");
+	EXPECT_SILENT_ON("\033");
+	EXPECT_EQ(0, RUN("iommufd-why --records --json /proc/%d/fd/%d",
+			 getpid(), self->fd));
+	EXPECT_SAYS("\"number\":4,");
+	EXPECT_SAYS("\"what\":\"unmap\",");
+	EXPECT_SILENT_ON("\033");
+	EXPECT_EQ(2, RUN("iommufd-why --records true"));
+}
+
 /* A name may try to clear the terminal, or begin a new line. */
 TEST_F(holder, hostile_names_do_not_reach_a_terminal)
 {
