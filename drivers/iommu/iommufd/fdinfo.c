@@ -37,7 +37,8 @@ static void fdinfo_show_object(struct seq_file *seq, struct iommufd_object *obj)
 	const struct iommufd_object_ops *ops = iommufd_object_types[obj->type];
 
 	seq_printf(seq, "iommu-object-%u:\t%s", obj->id, ops->name);
-	if (ops->show)
+	/* If there is no room all is shown anew: measure what is mapped once. */
+	if (ops->show && !seq_has_overflowed(seq))
 		ops->show(seq, obj);
 	seq_putc(seq, '\n');
 }
@@ -73,6 +74,9 @@ void iommufd_fops_show_fdinfo(struct seq_file *seq, struct file *file)
 
 	seq_printf(seq, "iommu-charged:\t%s\n",
 		   fdinfo_account_mode(READ_ONCE(ctx->account_mode)));
+	/* What takes most room and costs least is first. */
+	iommufd_refusals_show(seq, ctx);
+	iommufd_recorder_show(seq, &ctx->recorder);
 	while (iommufd_object_next_id(ctx, &id) &&
 	       !fatal_signal_pending(current)) {
 		obj = iommufd_object_get(ctx, id, IOMMUFD_OBJ_ANY);
@@ -85,6 +89,4 @@ void iommufd_fops_show_fdinfo(struct seq_file *seq, struct file *file)
 		cond_resched();
 	}
 	fdinfo_show_numbers(seq, nr, nr_objects);
-	iommufd_refusals_show(seq, ctx);
-	iommufd_recorder_show(seq, &ctx->recorder);
 }
