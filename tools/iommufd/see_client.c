@@ -30,11 +30,13 @@ static const char usage_text[] =
 	"  -n, --name=NAME   be called that\n"
 	"  -H, --hold        say \"ready\", then wait for the end of the input\n"
 	"\n"
-	"What is refused: memlock, taken, hole, address, msi, object\n";
+	"What is refused: memlock, taken, hole, address, msi, object. And stray, which\n"
+	"is not, but QEMU's edu device then writes to memory that was unmapped.\n";
 
 struct client {
 	int iommufd;
 	uint32_t ioas;
+	struct iommufd_device *device;
 	char *memory;
 };
 
@@ -91,8 +93,33 @@ static int ask_memlock(struct client *client)
 	return map_at(client, memory, MIB, 1024 * MIB);
 }
 
+/* A page of the device's own memory is to go where the first map was. */
+static int ask_stray(struct client *client)
+{
+	volatile uint64_t *regs;
+	size_t size;
+	void *bar;
+
+	if (!client->device)
+		errx(2, "stray: no device");
+	need(iommufd_device_map_bar(client->device, 0, &bar, &size), "BAR 0");
+	need(iommufd_device_enable(client->device), "enable");
+	need(iommufd_unmap(client->iommufd, client->ioas, IOVA, MIB, NULL),
+	     "unmap");
+	regs = bar;
+	regs[0x80 / 8] = 0x40000;
+	regs[0x88 / 8] = IOVA;
+	regs[0x90 / 8] = PAGE;
+	regs[0x98 / 8] = 3;
+	while (regs[0x98 / 8] & 1)
+		usleep(1000);
+	return 0;
+}
+
 static int ask(struct client *client, const char *what)
 {
+	if (!strcmp(what, "stray"))
+		return ask_stray(client);
 	if (!strcmp(what, "memlock"))
 		return ask_memlock(client);
 	if (!strcmp(what, "taken"))
@@ -119,9 +146,8 @@ static const struct option options[] = {
 
 int main(int argc, char **argv)
 {
-	struct iommufd_device *device = NULL;
+	struct client client = {};
 	const char *bdf = NULL;
-	struct client client;
 	int option, failed = 0;
 	bool hold = false;
 	char nothing;
@@ -150,8 +176,9 @@ int main(int argc, char **argv)
 	need(client.iommufd, "/dev/iommu");
 	need(iommufd_ioas_alloc(client.iommufd, &client.ioas), "IOAS");
 	if (bdf) {
-		need(iommufd_device_open(client.iommufd, bdf, &device), bdf);
-		need(iommufd_device_attach(device, client.ioas, NULL),
+		need(iommufd_device_open(client.iommufd, bdf, &client.device),
+		     bdf);
+		need(iommufd_device_attach(client.device, client.ioas, NULL),
 		     "attach");
 	}
 	map_some(&client);
@@ -163,6 +190,6 @@ int main(int argc, char **argv)
 		while (read(STDIN_FILENO, &nothing, 1) > 0)
 			;
 	}
-	iommufd_device_close(device);
+	iommufd_device_close(client.device);
 	return failed;
 }
