@@ -24,6 +24,7 @@
 
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
@@ -60,6 +61,8 @@ struct iommufd_refusals;
  * @sw_msi_maps: struct sw_msi_map, MSI doorbells that have an IOVA
  * @mmap_ranges: struct iommufd_mmap_range by file offset; its lock is a leaf but
  *               for that of @objects
+ * @number: by what debugfs and fdinfo know it, 0 without debugfs; never changes
+ * @debug_node: in debugfs's contexts
  * @refusals: what was refused, NULL as long as nothing was
  */
 struct iommufd_ctx {
@@ -79,6 +82,8 @@ struct iommufd_ctx {
 	struct mutex sw_msi_lock;	/* sw_msi_maps */
 	struct list_head sw_msi_maps;
 	struct maple_tree mmap_ranges;
+	u64 number;
+	struct rb_node debug_node;
 	struct iommufd_refusals *refusals;
 };
 

@@ -74,6 +74,8 @@ void iommufd_fops_show_fdinfo(struct seq_file *seq, struct file *file)
 
 	seq_printf(seq, "iommu-charged:\t%s\n",
 		   fdinfo_account_mode(READ_ONCE(ctx->account_mode)));
+	if (ctx->number)
+		seq_printf(seq, "iommu-context:\t%llu\n", ctx->number);
 	/* What takes most room and costs least is first. */
 	iommufd_refusals_show(seq, ctx);
 	iommufd_recorder_show(seq, &ctx->recorder);

@@ -22,6 +22,7 @@
 #include "call.h"
 #include "change_process.h"
 #include "ctx.h"
+#include "debugfs.h"
 #include "device.h"
 #include "dirty.h"
 #include "dma_fault.h"
@@ -358,6 +359,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *file)
 	mt_init_flags(&ctx->mmap_ranges, MT_FLAGS_ALLOC_RANGE);
 	iommufd_recorder_init(&ctx->recorder);
 	file->private_data = ctx;
+	iommufd_debugfs_add(ctx);
 	return 0;
 }
 
@@ -365,6 +367,7 @@ static int iommufd_fops_release(struct inode *inode, struct file *file)
 {
 	struct iommufd_ctx *ctx = file->private_data;
 
+	iommufd_debugfs_remove(ctx);
 	iommufd_object_destroy_all(ctx);
 	WARN_ON(!xa_empty(&ctx->groups));
 	xa_destroy(&ctx->groups);
@@ -512,6 +515,7 @@ static int __init iommufd_init(void)
 	rc = main_register_vfio();
 	if (rc)
 		goto err_misc;
+	iommufd_debugfs_init();
 	return 0;
 
 err_misc:
@@ -531,6 +535,7 @@ err_area_cache:
 
 static void __exit iommufd_exit(void)
 {
+	iommufd_debugfs_exit();
 	main_deregister_vfio();
 	misc_deregister(&iommufd_misc);
 	iommufd_test_exit();

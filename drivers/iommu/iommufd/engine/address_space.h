@@ -70,6 +70,7 @@
  *   iommufd_veventq::lock          events; where sleeping is not allowed, too
  *   iommufd_ctx::mmap_ranges lock  what can be mapped from the file
  *   iommufd_crew::lock             which helper populates what
+ *   debug_lock                     leaf: contexts that there are, for debugfs
  *   iommufd_ctx::objects lock      never held across anything but that below
  *   why_note::lock                 leaf: the numbers of what is refused, wherever
  *                                  that is

@@ -461,3 +461,66 @@ unsigned long iommufd_iova_space_list_usable(struct iommufd_iova_space *space,
 	}
 	return space->alignment;
 }
+
+/**
+ * iommufd_iova_space_next_reserved - what is reserved at an IOVA, or next above?
+ * @space: the space
+ * @iova: the IOVA
+ * @reserved: receives it, from @iova on
+ *
+ * Context: process context, may sleep.
+ * Return: false if nothing is.
+ */
+bool iommufd_iova_space_next_reserved(struct iommufd_iova_space *space,
+				      unsigned long iova,
+				      struct iommufd_reserved *reserved)
+{
+	struct interval_tree_node *node;
+
+	guard(rwsem_read)(&space->lock);
+	node = interval_tree_iter_first(&space->reserved, iova, ULONG_MAX);
+	if (!node)
+		return false;
+	*reserved = (struct iommufd_reserved){
+		.first = max(iova, node->start),
+		.last = node->last,
+	};
+	/* Reservations come by their start and may overlap. */
+	for (; node && node->start <= reserved->last;
+	     node = interval_tree_iter_next(node, iova, ULONG_MAX)) {
+		if (node->start > reserved->first) {
+			reserved->last = node->start - 1;
+			break;
+		}
+		reserved->last = min(reserved->last, node->last);
+		reserved->nr++;
+		if (!reserved->device)
+			reserved->device = to_reservation(node)->device;
+	}
+	return true;
+}
+
+/**
+ * iommufd_iova_space_next_allowed - what is allowed at an IOVA, or next above?
+ * @space: the space
+ * @iova: the IOVA
+ * @first: receives the first IOVA of an allowed range
+ * @last: receives the last one
+ *
+ * Context: process context, may sleep.
+ * Return: false if there is no such range; without any, all is allowed.
+ */
+bool iommufd_iova_space_next_allowed(struct iommufd_iova_space *space,
+				     unsigned long iova, unsigned long *first,
+				     unsigned long *last)
+{
+	struct interval_tree_node *node;
+
+	guard(rwsem_read)(&space->lock);
+	node = interval_tree_iter_first(&space->allowed, iova, ULONG_MAX);
+	if (!node)
+		return false;
+	*first = node->start;
+	*last = node->last;
+	return true;
+}

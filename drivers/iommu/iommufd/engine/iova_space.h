@@ -161,6 +161,28 @@ int iommufd_iova_space_set_allowed(struct iommufd_iova_space *space,
 unsigned long iommufd_iova_space_list_usable(struct iommufd_iova_space *space,
 					     iommufd_usable_range_t add,
 					     void *data);
+
+/**
+ * struct iommufd_reserved - IOVA that the same reservations cover
+ * @first: first IOVA
+ * @last: last IOVA
+ * @device: by what number user space knows the device for which it is reserved, or
+ *          one of them; 0 if there is none
+ * @nr: how many reservations there are
+ */
+struct iommufd_reserved {
+	unsigned long first;
+	unsigned long last;
+	u32 device;
+	unsigned int nr;
+};
+
+bool iommufd_iova_space_next_reserved(struct iommufd_iova_space *space,
+				      unsigned long iova,
+				      struct iommufd_reserved *reserved);
+bool iommufd_iova_space_next_allowed(struct iommufd_iova_space *space,
+				     unsigned long iova, unsigned long *first,
+				     unsigned long *last);
 bool iommufd_iova_space_is_aligned(struct iommufd_iova_space *space,
 				   unsigned long iova, unsigned long length);
 bool iommufd_iova_space_nth_area(struct iommufd_iova_space *space,

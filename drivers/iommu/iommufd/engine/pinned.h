@@ -46,6 +46,7 @@ struct iommufd_revocable;
 
 /**
  * struct iommufd_source_ops - a kind of memory
+ * @name: what debugfs calls it
  * @pin: pin the pages first..last and append them to the runs, in order. On an
  *       error the caller unpins what has been appended.
  * @unpin: give the first @npages pages of a slice back. Cannot fail.
@@ -68,6 +69,7 @@ struct iommufd_revocable;
  * are @charge, @copy and @find_device; the others may be called with it.
  */
 struct iommufd_source_ops {
+	const char *name;
 	int (*pin)(struct iommufd_pinned *pinned, unsigned long first,
 		   unsigned long last, struct iommufd_run_builder *runs);
 	void (*unpin)(struct iommufd_pinned *pinned,

@@ -84,6 +84,7 @@ static void fake_release(struct iommufd_pinned *pinned)
 }
 
 static const struct iommufd_source_ops fake_ops = {
+	.name = "fake",
 	.pin = fake_pin,
 	.unpin = fake_unpin,
 	.charge = fake_charge,

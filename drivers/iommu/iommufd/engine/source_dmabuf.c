@@ -167,6 +167,7 @@ static void dma_buf_memory_release(struct iommufd_pinned *pinned)
 }
 
 static const struct iommufd_source_ops dma_buf_memory_ops = {
+	.name = "dma-buf",
 	.pin = dma_buf_memory_pin,
 	.unpin = dma_buf_memory_unpin,
 	.charge = dma_buf_memory_charge,
@@ -177,6 +178,7 @@ static const struct iommufd_source_ops dma_buf_memory_ops = {
 
 /* It is of the machine. */
 static const struct iommufd_source_ops dma_buf_memory_of_machine_ops = {
+	.name = "dma-buf",
 	.pin = dma_buf_memory_pin_ranges,
 	.unpin = dma_buf_memory_unpin,
 	.charge = dma_buf_memory_charge,
@@ -187,6 +189,7 @@ static const struct iommufd_source_ops dma_buf_memory_of_machine_ops = {
 
 /* It came by an address of a process. */
 static const struct iommufd_source_ops dma_buf_memory_of_process_ops = {
+	.name = "device",
 	.pin = dma_buf_memory_pin,
 	.unpin = dma_buf_memory_unpin,
 	.charge = dma_buf_memory_charge,

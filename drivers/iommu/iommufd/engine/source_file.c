@@ -342,6 +342,7 @@ static void file_memory_release(struct iommufd_pinned *pinned)
 }
 
 static const struct iommufd_source_ops file_memory_ops = {
+	.name = "file",
 	.pin = file_memory_pin,
 	.unpin = iommufd_source_unpin,
 	.charge = file_memory_charge,

@@ -426,6 +426,7 @@ user_memory_find_device(struct iommufd_pinned *pinned, unsigned long first,
 }
 
 static const struct iommufd_source_ops user_memory_ops = {
+	.name = "process",
 	.pin = user_memory_pin,
 	.unpin = iommufd_source_unpin,
 	.charge = user_memory_charge,
