@@ -37,7 +37,7 @@ help:
 	@echo "make bench-refresh   the same, into results/"
 	@echo "make matrix   which features each of QEMU's IOMMUs gives, tried in a VM each"
 	@echo "make matrix-refresh  the same, into results/"
-	@echo "make install-tools   iommufd-why, iommufdtop and libiommufd, with manual pages,"
+	@echo "make install-tools   iommufd-why, iommufd-map, iommufdtop and libiommufd, with manual pages,"
 	@echo "              (DESTDIR=folder PREFIX=/usr/local)"
 	@echo "make tree     a kernel source tree with this repository on it, ready to build"
 	@echo "make kernel   a kernel from that tree (FLAVOUR=fast, test, module, stock, arm64,"

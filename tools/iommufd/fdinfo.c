@@ -210,6 +210,8 @@ static int parse_line(struct iommu_file *file, char *line)
 		return parse_record(file, strtoull(number, NULL, 10), words);
 	if (!strcmp(line, "iommu-charged")) {
 		copy_word(file->charged, sizeof(file->charged), words);
+	} else if (!strcmp(line, "iommu-context")) {
+		file->context = strtoull(words, NULL, 10);
 	} else if (!strcmp(line, "iommu-objects")) {
 		file->nr_objects = strtoull(words, NULL, 10);
 		file->told = true;

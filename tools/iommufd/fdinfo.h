@@ -60,6 +60,7 @@ struct iommu_file {
 	bool told;		/* iommufd has it; else only the above is known */
 	bool shared;		/* an earlier one is the same file */
 	char charged[16];
+	uint64_t context;	/* its number in debugfs; 0: none */
 	uint64_t nr_objects;
 	struct iommu_object *objects; /* not all, if there are very many */
 	size_t nr_listed;

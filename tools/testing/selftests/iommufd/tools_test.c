@@ -51,7 +51,7 @@ FIXTURE_TEARDOWN(tools)
 static int run_of(const char *folder, char output[OUTPUT], const char *format,
 		  ...)
 {
-	char command[512];
+	char command[2048];
 	va_list args;
 	size_t length;
 	FILE *pipe;
@@ -279,6 +279,110 @@ TEST_F(holder, strangers_are_told_nothing)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(2, WEXITSTATUS(status));
+}
+
+TEST_F(holder, map_draws_what_is_mapped)
+{
+	char wanted[64];
+
+	EXPECT_EQ(0, RUN("iommufd-map %d", getpid()));
+	EXPECT_SAYS("IOAS 1, no device");
+	EXPECT_SAYS("2 areas, 2 MiB mapped, 0 B pinned\n");
+	snprintf(wanted, sizeof(wanted), "0x%llx-0x%llx  ooo", self->iova,
+		 self->iova + MIB - 1);
+	EXPECT_SAYS(wanted);
+	EXPECT_SAYS("1 MiB rw, not pinned; process at 0x");
+	EXPECT_SAYS("free");
+	EXPECT_SILENT_ON("\033");
+	EXPECT_EQ(0, RUN("iommufd-map --color=always /proc/%d/fd/%d", getpid(),
+			 self->fd));
+	EXPECT_SAYS("\033[36mooo\033[0m");
+	EXPECT_EQ(0, RUN("iommufd-map --utf8 %d", getpid()));
+	EXPECT_SAYS("\u2591\u2591\u2591");
+	EXPECT_EQ(0, RUN("iommufd-map --utf8 --ascii %d", getpid()));
+	EXPECT_SAYS("ooo");
+}
+
+TEST_F(holder, map_draws_what_is_allowed)
+{
+	const __u64 last = self->iova + MIB - 1;
+	struct iommu_iova_range range = {
+		self->iova & -GIB, self->iova | (GIB - 1)
+	};
+	char wanted[64];
+
+	ASSERT_EQ(0, ioas_allow_iovas(self->fd, self->ioas, &range, 1));
+	EXPECT_EQ(0, RUN("iommufd-map %d", getpid()));
+	EXPECT_SAYS("not allowed");
+	snprintf(wanted, sizeof(wanted), "0x%llx-0x%llx", last + 1,
+		 self->iova | (GIB - 1));
+	EXPECT_SAYS(wanted);
+	EXPECT_EQ(0, RUN("iommufd-map --rows=3 %d", getpid()));
+	EXPECT_SAYS("2 MiB in 2 areas");
+}
+
+TEST_F(holder, map_escapes_names_in_pictures)
+{
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "\033[2J</x>&\x9b"));
+	EXPECT_EQ(0, RUN("iommufd-map --svg=- %d", getpid()));
+	EXPECT_SAYS("\\x1b[2J&lt;/x&gt;&amp;\\x9b (");
+	EXPECT_SAYS("</svg>");
+	EXPECT_SILENT_ON("\033");
+	EXPECT_SILENT_ON("</x>");
+	EXPECT_EQ(0, RUN("iommufd-map %d", getpid()));
+	EXPECT_SAYS("\\x1b[2J</x>&\\x9b (");
+	EXPECT_SILENT_ON("\033");
+	EXPECT_SILENT_ON("\x9b");
+}
+
+TEST_F(holder, map_tells_sizes_without_debugfs)
+{
+	EXPECT_EQ(1, RUN("iommufd-map --debugfs=/nowhere %d", getpid()));
+	EXPECT_SAYS("2 areas, 2 MiB mapped, 0 B pinned");
+	EXPECT_SAYS("only root is told");
+	EXPECT_EQ(2, RUN("iommufd-map --debugfs=/nowhere --svg=- %d",
+			 getpid()));
+	EXPECT_EQ(2, RUN("iommufd-map --ioas=77 %d", getpid()));
+	EXPECT_EQ(2, RUN("iommufd-map 1"));
+}
+
+/* Tables that nobody has written like this */
+TEST_F(holder, map_bears_any_tables)
+{
+	char folder[] = "/tmp/tablesXXXXXX";
+
+	ASSERT_NE(NULL, mkdtemp(folder));
+	EXPECT_EQ(0, RUN("n=$(sed -n 's/iommu-context:.//p' /proc/%d/fdinfo/%d);"
+			 "printf \"context=$n ioas=1 iova=0x2000 last=0x1000\\n"
+			 "context=$n ioas=1\\ncontext=$n\\nnothing\\n"
+			 "context=$n ioas=1 iova=0x9000 last=0xffffffffffffffff source=\033[2Jaaaaaaaaaaaaaaaaaaaaaa runs=7\\n"
+			 "context=$n ioas=1 iova=0x0 last=0xfff\\n\" >%s/areas;"
+			 "cp %s/areas %s/reserved; : >%s/allowed;"
+			 "iommufd-map --debugfs=%s %d", getpid(), self->fd,
+			 folder, folder, folder, folder, folder, getpid()));
+	EXPECT_SAYS("0x9000-0xffffffffffffffff");
+	EXPECT_SILENT_ON("\033");
+	RUN("rm -r %s", folder);
+}
+
+TEST_F(tools, map_knows_devices)
+{
+	const char *bdf = getenv("EDU_BDF");
+	char wanted[128];
+
+	if (!bdf)
+		SKIP(return, "no edu device");
+	/* The client holds until the other end of its input is closed. */
+	EXPECT_EQ(0, RUN("rm -f /tmp/input; mkfifo /tmp/input;"
+			 "see_client --hold --device=%s </tmp/input | { exec 3>/tmp/input; read -r ready; iommufd-map; }",
+			 bdf));
+	snprintf(wanted, sizeof(wanted), "IOAS 1, on %s", bdf);
+	EXPECT_SAYS(wanted);
+	snprintf(wanted, sizeof(wanted), "1 MiB reserved for %s", bdf);
+	EXPECT_SAYS(wanted);
+	EXPECT_SAYS("0x1600000-0x19fffff");
+	EXPECT_SAYS("4 MiB rw, ");
+	EXPECT_SAYS("beyond a page table");
 }
 
 TEST_F(tools, the_example_does_dma)
