@@ -8,7 +8,7 @@ export KDIR BASE JOBS IOMMUFD_CACHE VFIO_MODES REQUIRE
 CACHE := $(or $(IOMMUFD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/iommufd)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tree kernel run demo-accel demo-dpdk demo-qemu demo-see check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh install-tools clean distclean
+.PHONY: help deps tree kernel run demo-accel demo-dpdk demo-qemu demo-see screenshots check check-refresh coverage mutants lint arm64 bench bench-refresh matrix matrix-refresh install-tools clean distclean
 .NOTPARALLEL:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "              through iommufd's container, and through VFIO's; takes minutes"
 	@echo "make demo-accel  QEMU gives a guest a disk behind the guest's own SMMUv3"
 	@echo "make demo-see    a refusal explained, and who has what, as a person sees it"
+	@echo "make screenshots iommufdtop tried on a terminal, and the pictures of it in the guide"
 	@echo "make check    what a change has to pass: our tests, KUnit, the base's VFIO selftests"
 	@echo "              (SUITES='iommufd kunit vfio module plain arm64 clients' to choose; by that"
 	@echo "              name only: stress, for minutes, kcsan, which looks for data races,"
@@ -81,6 +82,10 @@ demo-accel:
 demo-see:
 	@scripts/install-deps --for build,vm,tools
 	@scripts/demo-see
+
+screenshots:
+	@scripts/install-deps --for build,vm,tools,root
+	@scripts/screenshots
 
 check: deps
 	@[[ -n "$(SUITES)" && " $(SUITES) " != *@(" clients "|" trinity ")* ]] || scripts/install-deps --for root
