@@ -201,43 +201,6 @@ void iommufd_run_slice_split(struct iommufd_run_slice *left,
 	left->run = iommufd_run(iommufd_run_pfn(left->run), npages);
 }
 
-static bool run_has_room(struct iommufd_run run, unsigned long npages)
-{
-	return npages <= IOMMUFD_RUN_MAX_NPAGES - iommufd_run_npages(run);
-}
-
-/**
- * iommufd_run_slice_join - undo iommufd_run_slice_split()
- * @left: the slice that comes first; receives both
- * @npages: the pages of @left
- * @right: the slice that follows it; to be forgotten when it has been joined
- *
- * Slices can be joined when they are of the same vector, one behind the other,
- * or single runs of which the second continues the first.
- *
- * Context: any. Allocates nothing.
- * Return: false, with nothing changed, if these two cannot be one.
- */
-bool iommufd_run_slice_join(struct iommufd_run_slice *left,
-			    unsigned long npages,
-			    struct iommufd_run_slice *right)
-{
-	if (left->vec != right->vec)
-		return false;
-	if (left->vec) {
-		if (right->first_page != left->first_page + npages)
-			return false;
-		iommufd_run_slice_put(right);
-		return true;
-	}
-	if (iommufd_run_pfn(right->run) != iommufd_run_pfn(left->run) + npages ||
-	    !run_has_room(left->run, iommufd_run_npages(right->run)))
-		return false;
-	left->run = iommufd_run(iommufd_run_pfn(left->run),
-				npages + iommufd_run_npages(right->run));
-	return true;
-}
-
 void __iommufd_run_vec_put(struct iommufd_run_vec *vec)
 {
 	if (refcount_dec_and_test(&vec->refs))

@@ -252,9 +252,6 @@ static inline void iommufd_runs_finish(struct iommufd_run_builder *runs,
 void iommufd_run_slice_split(struct iommufd_run_slice *left,
 			     unsigned long npages,
 			     struct iommufd_run_slice *right);
-bool iommufd_run_slice_join(struct iommufd_run_slice *left,
-			    unsigned long npages,
-			    struct iommufd_run_slice *right);
 void __iommufd_run_vec_put(struct iommufd_run_vec *vec);
 
 /**
@@ -265,6 +262,45 @@ static inline void iommufd_run_slice_put(struct iommufd_run_slice *slice)
 {
 	if (slice->vec)
 		__iommufd_run_vec_put(slice->vec);
+}
+
+static inline bool iommufd_run_has_room(struct iommufd_run run,
+					unsigned long npages)
+{
+	return npages <= IOMMUFD_RUN_MAX_NPAGES - iommufd_run_npages(run);
+}
+
+/**
+ * iommufd_run_slice_join - undo iommufd_run_slice_split()
+ * @left: the slice that comes first; receives both
+ * @npages: the pages of @left
+ * @right: the slice that follows it; to be forgotten when it has been joined
+ *
+ * Slices can be joined when they are of the same vector, one behind the other,
+ * or single runs of which the second continues the first.
+ *
+ * Context: any. Allocates nothing.
+ * Return: false, with nothing changed, if these two cannot be one.
+ */
+static __always_inline bool
+iommufd_run_slice_join(struct iommufd_run_slice *left, unsigned long npages,
+		       struct iommufd_run_slice *right)
+{
+	if (left->vec != right->vec)
+		return false;
+	if (left->vec) {
+		if (right->first_page != left->first_page + npages)
+			return false;
+		iommufd_run_slice_put(right);
+		return true;
+	}
+	if (iommufd_run_pfn(right->run) !=
+		    iommufd_run_pfn(left->run) + npages ||
+	    !iommufd_run_has_room(left->run, iommufd_run_npages(right->run)))
+		return false;
+	left->run = iommufd_run(iommufd_run_pfn(left->run),
+				npages + iommufd_run_npages(right->run));
+	return true;
 }
 
 void iommufd_run_slice_walk(const struct iommufd_run_slice *slice,
