@@ -332,24 +332,39 @@ void iommufd_pinned_cut_segment(struct iommufd_pinned *pinned,
 	segment_insert(pinned, right);
 }
 
+/* Returns the first segment of the range. */
+static struct iommufd_pin_segment *
+pin_plan_cut(struct iommufd_pinned *pinned, const struct iommufd_pin_plan *plan,
+	     struct iommufd_pin_segment *segment)
+{
+	unsigned long last = plan->last;
+	struct iommufd_pin_segment *tail;
+
+	if (plan->cut_first) {
+		iommufd_pinned_cut_segment(pinned, segment, plan->first,
+					   plan->cut_first);
+		segment = plan->cut_first;
+	}
+	if (plan->cut_last) {
+		tail = segment;
+		if (tail->last < last)
+			tail = iommufd_pinned_find(pinned, last);
+		iommufd_pinned_cut_segment(pinned, tail, last + 1,
+					   plan->cut_last);
+	}
+	return segment;
+}
+
 /* The new pin covers what is pinned already. */
 static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 				  const struct iommufd_pin_plan *plan)
 {
 	unsigned long first = plan->first, last = plan->last;
-	struct iommufd_pin_segment *segment;
+	struct iommufd_pin_segment *segment = iommufd_pinned_find(pinned, first);
 
-	if (plan->cut_first)
-		iommufd_pinned_cut_segment(pinned,
-					   iommufd_pinned_find(pinned, first),
-					   first, plan->cut_first);
-	if (plan->cut_last)
-		iommufd_pinned_cut_segment(pinned,
-					   iommufd_pinned_find(pinned, last),
-					   last + 1, plan->cut_last);
-
-	for (segment = iommufd_pinned_find(pinned, first);
-	     segment && segment->first <= last;
+	if (plan->cut_first || plan->cut_last)
+		segment = pin_plan_cut(pinned, plan, segment);
+	for (; segment && segment->first <= last;
 	     segment = segment_next(segment)) {
 		segment->nr_pins++;
 		segment->starts += segment->first == first;
@@ -590,7 +605,7 @@ static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 }
 
 /* Undo the cut between these two if no pin needs it. Returns what stays of @left. */
-static struct iommufd_pin_segment *
+static __always_inline struct iommufd_pin_segment *
 segments_join(struct iommufd_pinned *pinned, struct iommufd_pin_segment *left,
 	      struct iommufd_pin_segment *right)
 {
@@ -616,6 +631,33 @@ segments_join(struct iommufd_pinned *pinned, struct iommufd_pin_segment *left,
 	return joined;
 }
 
+/*
+ * Undo the cuts in front of @head and behind @tail, which may be the same, or
+ * NULL, if no pin needs them.
+ */
+static void segments_join_ends(struct iommufd_pinned *pinned,
+			       struct iommufd_pin_segment *head,
+			       struct iommufd_pin_segment *tail)
+{
+	struct iommufd_pin_segment *joined;
+
+	if (tail) {
+		joined = segments_join(pinned, tail, segment_next(tail));
+		if (head == tail)
+			head = joined;
+	}
+	if (head)
+		segments_join(pinned, segment_prev(head), head);
+}
+
+static noinline void segment_release(struct iommufd_pinned *pinned,
+				     struct iommufd_pin_segment *segment)
+{
+	rb_erase(&segment->node, &pinned->segments);
+	segment_unpin(pinned, segment);
+	segment_free(pinned, segment);
+}
+
 /* There may be holes in the range. */
 static void segments_drop_pin(struct iommufd_pinned *pinned,
 			      unsigned long first, unsigned long last)
@@ -627,9 +669,7 @@ static void segments_drop_pin(struct iommufd_pinned *pinned,
 		WARN_ON(segment->first < first || segment->last > last);
 		next = segment->last == last ? NULL : segment_next(segment);
 		if (!--segment->nr_pins) {
-			rb_erase(&segment->node, &pinned->segments);
-			segment_unpin(pinned, segment);
-			segment_free(pinned, segment);
+			segment_release(pinned, segment);
 			tail = NULL;
 		} else {
 			if (segment->first == first && !--segment->starts)
@@ -640,13 +680,8 @@ static void segments_drop_pin(struct iommufd_pinned *pinned,
 	}
 
 	/* The cuts that were made for this pin, if both of their sides stay */
-	if (tail) {
-		next = segments_join(pinned, tail, segment_next(tail));
-		if (head == tail)
-			head = next;
-	}
-	if (head)
-		segments_join(pinned, segment_prev(head), head);
+	if (head || tail)
+		segments_join_ends(pinned, head, tail);
 }
 
 /* The usual end of a pin: it covers all that is pinned, and there is no cut. */
