@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 
 #include "account.h"
+#include "claims.h"
 #include "test_hooks.h"
 #include "why.h"
 
@@ -32,7 +33,25 @@ static void payer_get_caller(struct iommufd_payer *payer,
 	payer->mode = mode;
 }
 
-static void payer_put(struct iommufd_payer *payer)
+/**
+ * iommufd_payer_get - keep a payer
+ * @payer: receives who it is, with references
+ * @from: who it is, while he pays for something
+ */
+void iommufd_payer_get(struct iommufd_payer *payer,
+		       const struct iommufd_payer *from)
+{
+	*payer = *from;
+	mmgrab(payer->mm);
+	get_task_struct(payer->task);
+	get_uid(payer->user);
+}
+
+/**
+ * iommufd_payer_put - drop the references of a payer
+ * @payer: the payer
+ */
+void iommufd_payer_put(struct iommufd_payer *payer)
 {
 	mmdrop(payer->mm);
 	put_task_struct(payer->task);
@@ -80,17 +99,28 @@ static struct iommufd_account *account_alloc(struct iommufd_accounts *accounts,
 	account = kmalloc_obj(*account, GFP_KERNEL_ACCOUNT);
 	if (!account)
 		return NULL;
+	account->claims = NULL;
+	if (kind == IOMMUFD_ACCOUNT_FIXED) {
+		account->claims = iommufd_claims_get(current->mm);
+		if (!account->claims) {
+			kfree(account);
+			return NULL;
+		}
+	}
 	refcount_set(&account->refs, 1);
 	account->kind = kind;
 	payer_get_caller(&account->payer, mode);
 	atomic_long_set(&account->npages, 0);
+	account->leaving = 0;
 	account->accounts = accounts;
 	return account;
 }
 
 static void account_free(struct iommufd_account *account)
 {
-	payer_put(&account->payer);
+	if (account->claims)
+		iommufd_claims_put(account->claims);
+	iommufd_payer_put(&account->payer);
 	kfree_rcu(account, rcu);
 }
 
@@ -187,6 +217,8 @@ void iommufd_accounts_init(struct iommufd_accounts *accounts)
 	unsigned int kind;
 
 	init_rwsem(&accounts->lock);
+	mutex_init(&accounts->movable_lock);
+	INIT_LIST_HEAD(&accounts->movable);
 	for (kind = 0; kind != IOMMUFD_NR_ACCOUNT_KINDS; kind++) {
 		INIT_LIST_HEAD(&accounts->lists[kind]);
 		RCU_INIT_POINTER(accounts->recent[kind], NULL);
@@ -217,11 +249,13 @@ void iommufd_accounts_destroy(struct iommufd_accounts *accounts)
 	unsigned int kind;
 
 	down_write(&accounts->lock);
+	WARN_ON(!list_empty(&accounts->movable));
 	for (kind = 0; kind != IOMMUFD_NR_ACCOUNT_KINDS; kind++) {
 		accounts_forget_recent(accounts, kind);
 		WARN_ON(!list_empty(&accounts->lists[kind]));
 	}
 	up_write(&accounts->lock);
+	mutex_destroy(&accounts->movable_lock);
 }
 
 /*
@@ -252,7 +286,8 @@ static int payer_refuse_mm(struct iommufd_payer *payer, unsigned long npages)
 			      limit);
 }
 
-static int payer_charge_mm(struct iommufd_payer *payer, unsigned long npages)
+static noinline int payer_charge_mm(struct iommufd_payer *payer,
+				    unsigned long npages)
 {
 	int rc;
 
@@ -266,7 +301,8 @@ static int payer_charge_mm(struct iommufd_payer *payer, unsigned long npages)
 	return rc;
 }
 
-static void payer_uncharge_mm(struct iommufd_payer *payer, unsigned long npages)
+static noinline void payer_uncharge_mm(struct iommufd_payer *payer,
+				       unsigned long npages)
 {
 	mmap_write_lock(payer->mm);
 	__account_locked_vm(payer->mm, npages, false, payer->task, false);
@@ -306,20 +342,51 @@ static __always_inline void payer_uncharge_limit(struct iommufd_payer *payer,
 	}
 }
 
-static int payer_charge(struct iommufd_payer *payer, unsigned long npages)
+/**
+ * iommufd_payer_charge - count pages
+ * @payer: whose counters
+ * @counts: how many pages
+ *
+ * Context: may sleep; takes the mmap_lock in IOMMUFD_ACCOUNT_MM mode.
+ * Return: as iommufd_account_charge().
+ */
+int iommufd_payer_charge(struct iommufd_payer *payer,
+			 struct iommufd_counts counts)
 {
-	int rc = payer_charge_limit(payer, npages);
+	int rc = payer_charge_limit(payer, counts.limited);
 
 	if (rc)
 		return rc;
-	atomic64_add(npages, &payer->mm->pinned_vm);
+	atomic64_add(counts.pinned, &payer->mm->pinned_vm);
 	return 0;
+}
+
+/**
+ * iommufd_payer_uncharge - the reverse of iommufd_payer_charge()
+ * @payer: whose counters
+ * @counts: how many pages
+ *
+ * Context: as there. Cannot fail.
+ */
+void iommufd_payer_uncharge(struct iommufd_payer *payer,
+			    struct iommufd_counts counts)
+{
+	if (counts.pinned)
+		atomic64_sub(counts.pinned, &payer->mm->pinned_vm);
+	if (counts.limited)
+		payer_uncharge_limit(payer, counts.limited);
+}
+
+static int payer_charge(struct iommufd_payer *payer, unsigned long npages)
+{
+	return iommufd_payer_charge(payer,
+				    (struct iommufd_counts){ npages, npages });
 }
 
 static void payer_uncharge(struct iommufd_payer *payer, unsigned long npages)
 {
-	atomic64_sub(npages, &payer->mm->pinned_vm);
-	payer_uncharge_limit(payer, npages);
+	iommufd_payer_uncharge(payer,
+			       (struct iommufd_counts){ npages, npages });
 }
 
 static int account_charge_movable(struct iommufd_account *account,
@@ -381,9 +448,17 @@ void iommufd_account_uncharge(struct iommufd_account *account,
  * Another process pays
  */
 
-/* Both count in the same place: what moves need not be counted there twice. */
-static bool payers_share_counter(const struct iommufd_payer *a,
-				 const struct iommufd_payer *b)
+/**
+ * iommufd_payers_share_counter - do two payers have the same limit counter?
+ * @a: one of them
+ * @b: the other
+ *
+ * What moves from one to the other need not be counted twice then.
+ *
+ * Return: whether they do.
+ */
+bool iommufd_payers_share_counter(const struct iommufd_payer *a,
+				  const struct iommufd_payer *b)
 {
 	if (a->mode != b->mode)
 		return false;
@@ -402,81 +477,139 @@ static bool payers_share_counter(const struct iommufd_payer *a,
 static bool payers_share_limit(const struct iommufd_payer *a,
 			       const struct iommufd_payer *b)
 {
-	return payers_share_counter(a, b) && a->task == b->task;
+	return iommufd_payers_share_counter(a, b) && a->task == b->task;
 }
 
 /*
- * Count the pages of an account against the limit of @to, while its payer stays
- * charged. Where both count in the same place, such as two processes of one
- * user, they are not counted twice, but what is counted must be within the new
- * limit.
+ * What is charged to an account and has no claims yet. Where both payers count
+ * in the same place, such as two processes of one user, it is not counted twice,
+ * but what is counted must be within the new limit.
  */
-static int account_begin_move(struct iommufd_account *account,
-			      struct iommufd_payer *to)
+static void account_count_arriving(struct iommufd_account *account,
+				   const struct iommufd_payer *to,
+				   struct iommufd_arrival *arrival)
 {
 	unsigned long npages = atomic_long_read(&account->npages);
-	struct iommufd_payer *from = &account->payer;
+	const struct iommufd_payer *from = &account->payer;
 
 	if (!npages || payers_share_limit(from, to))
-		return 0;
-	return payer_charge_limit(to,
-				  payers_share_counter(from, to) ? 0 : npages);
+		return;
+	arrival->bounded = true;
+	if (!iommufd_payers_share_counter(from, to))
+		arrival->counts.limited += npages;
 }
 
-static void account_cancel_move(struct iommufd_account *account,
-				struct iommufd_payer *to)
+static int accounts_count_arriving(struct iommufd_claims_held *held,
+				   const struct iommufd_payer *to,
+				   struct iommufd_arrival *arrival)
 {
-	if (!payers_share_counter(&account->payer, to))
-		payer_uncharge_limit(to, atomic_long_read(&account->npages));
-}
-
-static void account_commit_move(struct iommufd_account *account,
-				struct iommufd_payer *to)
-{
-	unsigned long npages = atomic_long_read(&account->npages);
-	struct iommufd_payer from = account->payer;
-
-	mmgrab(to->mm);
-	get_task_struct(to->task);
-	get_uid(to->user);
-	account_set_payer(account, to);
-
-	atomic64_add(npages, &to->mm->pinned_vm);
-	atomic64_sub(npages, &from.mm->pinned_vm);
-	if (!payers_share_counter(&from, to))
-		payer_uncharge_limit(&from, npages);
-	payer_put(&from);
-}
-
-/* Either all are charged to @to, too, or none. */
-static int accounts_begin_move(struct list_head *list, struct iommufd_payer *to)
-{
+	struct list_head *list =
+		&held->accounts->lists[IOMMUFD_ACCOUNT_MOVABLE];
 	struct iommufd_account *account;
 	int rc;
 
+	rc = iommufd_claims_count_arriving(held, to, arrival);
+	if (rc)
+		return rc;
 	list_for_each_entry(account, list, node) {
-		rc = account_begin_move(account, to);
-		if (rc)
-			goto err_cancel;
+		account_count_arriving(account, to, arrival);
 		cond_resched();
-		if (fatal_signal_pending(current)) {
-			rc = -EINTR;
-			account = list_next_entry(account, node);
-			goto err_cancel;
-		}
+		if (fatal_signal_pending(current))
+			return -EINTR;
 	}
 	return 0;
+}
 
-err_cancel:
-	list_for_each_entry_continue_reverse(account, list, node)
-		account_cancel_move(account, to);
-	return rc;
+/* What the new payer has been charged for, against his limit */
+struct payer_advance {
+	unsigned long npages;
+	bool asked;
+};
+
+static int advance_charge(struct payer_advance *advance,
+			  struct iommufd_payer *to,
+			  const struct iommufd_arrival *arrival)
+{
+	unsigned long npages = arrival->counts.limited - advance->npages;
+	int rc;
+
+	rc = payer_charge_limit(to, npages);
+	if (rc)
+		return rc;
+	advance->npages += npages;
+	advance->asked = true;
+	return 0;
+}
+
+static bool advance_is_enough(const struct payer_advance *advance,
+			      const struct iommufd_arrival *arrival)
+{
+	return arrival->counts.limited <= advance->npages &&
+	       (advance->asked || !arrival->bounded);
+}
+
+/*
+ * Charge @to for all that arrives, while those who pay stay charged. Claims are
+ * held at the end, if there is no error, but not while an mmap_lock is waited
+ * for, which may take as long as its process likes: then they are counted again.
+ */
+static int accounts_charge_arriving(struct iommufd_claims_held *held,
+				    struct iommufd_payer *to,
+				    struct iommufd_arrival *arrival,
+				    struct payer_advance *advance)
+{
+	int rc;
+
+	for (;;) {
+		iommufd_claims_hold(held);
+		rc = accounts_count_arriving(held, to, arrival);
+		if (!rc && advance_is_enough(advance, arrival))
+			return 0;
+		if (!rc && !iommufd_payer_is_slow(to)) {
+			rc = advance_charge(advance, to, arrival);
+			if (!rc)
+				return 0;
+		}
+		iommufd_claims_release(held);
+		if (rc)
+			return rc;
+		rc = advance_charge(advance, to, arrival);
+		if (rc)
+			return rc;
+	}
+}
+
+/* Claims are held: what takes an mmap_lock comes later. */
+static void account_move(struct iommufd_account *account,
+			 const struct iommufd_payer *to)
+{
+	unsigned long npages = atomic_long_read(&account->npages);
+	struct iommufd_payer payer;
+
+	atomic64_add(npages, &to->mm->pinned_vm);
+	atomic64_sub(npages, &account->payer.mm->pinned_vm);
+	if (!iommufd_payers_share_counter(&account->payer, to))
+		account->leaving += npages;
+	account->from = account->payer;
+	iommufd_payer_get(&payer, to);
+	account_set_payer(account, &payer);
+}
+
+static void account_leave(struct iommufd_account *account)
+{
+	if (account->leaving)
+		payer_uncharge_limit(&account->from, account->leaving);
+	account->leaving = 0;
+	iommufd_payer_put(&account->from);
 }
 
 static int accounts_move_all(struct iommufd_accounts *accounts,
 			     struct iommufd_payer *to)
 {
 	struct list_head *list = &accounts->lists[IOMMUFD_ACCOUNT_MOVABLE];
+	struct iommufd_claims_held held = { .accounts = accounts };
+	struct payer_advance advance = {};
+	struct iommufd_arrival arrival = {};
 	struct iommufd_account *account;
 	int rc;
 
@@ -486,14 +619,26 @@ static int accounts_move_all(struct iommufd_accounts *accounts,
 	if (!list_empty(&accounts->lists[IOMMUFD_ACCOUNT_FIXED]))
 		return iommufd_refuse(IOMMU_WHY_PROCESS_CHARGED);
 
-	rc = accounts_begin_move(list, to);
+	rc = accounts_charge_arriving(&held, to, &arrival, &advance);
 	if (rc)
-		return rc;
+		goto out_uncharge;
+	advance.npages -= arrival.counts.limited;
+	atomic64_add(arrival.counts.pinned, &to->mm->pinned_vm);
+	iommufd_claims_leave(&held, to);
 	list_for_each_entry(account, list, node) {
-		account_commit_move(account, to);
+		account_move(account, to);
 		cond_resched();
 	}
-	return 0;
+	iommufd_claims_release(&held);
+
+	list_for_each_entry(account, list, node) {
+		account_leave(account);
+		cond_resched();
+	}
+out_uncharge:
+	if (advance.npages)
+		payer_uncharge_limit(to, advance.npages);
+	return rc;
 }
 
 /**
@@ -519,7 +664,7 @@ int iommufd_accounts_move(struct iommufd_accounts *accounts,
 		return rc;
 	payer_get_caller(&to, account_mode_of_caller(mode));
 	rc = accounts_move_all(accounts, &to);
-	payer_put(&to);
+	iommufd_payer_put(&to);
 	up_write(&accounts->lock);
 	return rc;
 }

@@ -7,13 +7,14 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
+#include <linux/sched/user.h>
 
-struct mm_struct;
 struct task_struct;
-struct user_struct;
 
 /**
  * enum iommufd_account_mode - whose limit the pages of an object count against
@@ -39,6 +40,19 @@ enum iommufd_account_kind {
 	IOMMUFD_NR_ACCOUNT_KINDS,
 };
 
+struct iommufd_claims;
+struct iommufd_movable;
+
+/**
+ * struct iommufd_counts - how many pages are counted, where
+ * @pinned: in mm_struct::pinned_vm
+ * @limited: against the limit
+ */
+struct iommufd_counts {
+	unsigned long pinned;
+	unsigned long limited;
+};
+
 /**
  * struct iommufd_payer - a process that pays for pages
  * @mm: held by mmgrab(), which does not keep the address space itself alive
@@ -57,11 +71,15 @@ struct iommufd_payer {
  * struct iommufd_account - pages that one process is charged for
  * @refs: objects whose pages are charged to it, and where it was used last
  * @kind: what is charged
- * @payer: who pays; never changes if the account is fixed
- * @npages: pages charged to a movable account
- * @accounts: the accounts of the context, whose lock guards @node and, for a
- *            movable account, @payer against changes of @npages and vice versa
+ * @payer: who pays; never changes if the account is fixed. If it is movable, that
+ *         takes the lock of @accounts, for writing, and those of the registries
+ *         of all its objects: each of these is enough for who only looks.
+ * @npages: pages that are charged to a movable account, and have no claims yet
+ * @claims: of a fixed account, the registry of @payer's memory
+ * @accounts: the accounts of the context, whose lock guards @node
  * @node: in iommufd_accounts::lists
+ * @from: who paid before, while he is still charged for what has moved
+ * @leaving: for how many pages he is, against his limit
  * @rcu: to be freed when nobody looks at it as the most recent one
  */
 struct iommufd_account {
@@ -69,8 +87,11 @@ struct iommufd_account {
 	enum iommufd_account_kind kind;
 	struct iommufd_payer payer;
 	atomic_long_t npages;
+	struct iommufd_claims *claims;
 	struct iommufd_accounts *accounts;
 	struct list_head node;
+	struct iommufd_payer from;
+	unsigned long leaving;
 	struct rcu_head rcu;
 };
 
@@ -81,11 +102,15 @@ struct iommufd_account {
  *        process. Taken with the mutex of a pinned-memory object held, but not
  *        for as long as memory is being pinned.
  * @lists: struct iommufd_account, in use by objects or most recent, by kind
+ * @movable_lock: guards @movable; held while payers change
+ * @movable: struct iommufd_movable, where there are claims of movable accounts
  * @recent: the account that was used last, with a reference, or NULL; by kind
  */
 struct iommufd_accounts {
 	struct rw_semaphore lock;	/* see above */
 	struct list_head lists[IOMMUFD_NR_ACCOUNT_KINDS];
+	struct mutex movable_lock;	/* objects of movable accounts */
+	struct list_head movable;
 	struct iommufd_account __rcu *recent[IOMMUFD_NR_ACCOUNT_KINDS];
 };
 
@@ -103,5 +128,31 @@ int iommufd_account_charge(struct iommufd_account *account,
 			   unsigned long npages);
 void iommufd_account_uncharge(struct iommufd_account *account,
 			      unsigned long npages);
+
+/* Does counting against the limit wait for the mmap_lock of the payer? */
+static inline bool iommufd_payer_is_slow(const struct iommufd_payer *payer)
+{
+	return payer->mode == IOMMUFD_ACCOUNT_MM;
+}
+
+/* Not for who is slow. As iommufd_payer_uncharge(), but does not sleep. */
+static __always_inline void
+iommufd_payer_uncharge_quick(const struct iommufd_payer *payer,
+			     unsigned long pinned, unsigned long limited)
+{
+	atomic64_sub(pinned, &payer->mm->pinned_vm);
+	if (payer->mode == IOMMUFD_ACCOUNT_USER)
+		atomic_long_sub(limited, &payer->user->locked_vm);
+}
+
+void iommufd_payer_get(struct iommufd_payer *payer,
+		       const struct iommufd_payer *from);
+void iommufd_payer_put(struct iommufd_payer *payer);
+int iommufd_payer_charge(struct iommufd_payer *payer,
+			 struct iommufd_counts counts);
+void iommufd_payer_uncharge(struct iommufd_payer *payer,
+			    struct iommufd_counts counts);
+bool iommufd_payers_share_counter(const struct iommufd_payer *a,
+				  const struct iommufd_payer *b);
 
 #endif

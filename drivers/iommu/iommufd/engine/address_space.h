@@ -16,6 +16,8 @@
  *  pinned     one linear range of a source and what of it is pinned, see pinned.h
  *  pin        a claim on a range of its pages; they stay where they are as long
  *             as one pin covers them
+ *  claim      what is pinned, as others see it who pin memory of the same owner:
+ *             a page counts once against the limit, see claims.h
  *  populate   have pages there that were not, without pinning them, see populate.h
  *  helper     a task that populates while the caller pins
  *  area       a mapped range of IOVA, with the memory that it shows, see area.h
@@ -49,6 +51,11 @@
  *   iommufd_pinned::mutex          segments
  *   iommufd_accounts::lock         who is charged for files; not while pinning
  *   mm_struct::mmap_lock           of the memory's process
+ *   iommufd_accounts::movable_lock  what is mapped of files
+ *   claims_moving_lock             for who locks several registries of claims
+ *   iommufd_claims::lock           what is pinned of the memory of an owner; not
+ *                                  while pinning, nor while an mmap_lock is
+ *                                  waited for
  *   vfio_pci_core_device::memory_lock  whether a device answers to its memory;
  *                                  vfio-pci takes it to export a BAR that is
  *                                  mapped, and calls in with it held
@@ -71,6 +78,7 @@
  *   iommufd_ctx::mmap_ranges lock  what can be mapped from the file
  *   iommufd_crew::lock             which helper populates what
  *   debug_lock                     leaf: contexts that there are, for debugfs
+ *   claims_of_owners_lock          registries of claims that come and go
  *   iommufd_ctx::objects lock      never held across anything but that below
  *   why_note::lock                 leaf: the numbers of what is refused, wherever
  *                                  that is

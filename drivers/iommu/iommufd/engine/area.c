@@ -133,6 +133,10 @@ static __always_inline void area_unpin(struct iommufd_area *area)
 	if (!area->has_pin)
 		return;
 	area->has_pin = false;
+	if (area->state == IOMMUFD_AREA_DYING &&
+	    iommufd_pinned_is_last_ref(area->pinned) &&
+	    likely(iommufd_pinned_unpin_only(area->pinned)))
+		return;
 	iommufd_pinned_unpin(area->pinned, iommufd_area_first_page(area),
 			     iommufd_area_last_page(area));
 }

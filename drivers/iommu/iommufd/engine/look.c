@@ -68,7 +68,7 @@ static struct iommufd_area *look_find_memory(struct iommufd_iova_space *space,
 
 	for (area = iommufd_area_first(space, iova, ULONG_MAX); area;
 	     area = iommufd_area_next(area, ULONG_MAX)) {
-		if (iommufd_area_state(area) != IOMMUFD_AREA_CREATING)
+		if (iommufd_area_is_live(area))
 			break;
 	}
 	return area;
@@ -146,7 +146,8 @@ static bool look_step(struct look_place *place,
 static void look_for_device(const struct look_place *place,
 			    struct iommufd_look_run *run)
 {
-	struct iommufd_revocable *revocable = place->pinned->revocable;
+	struct iommufd_revocable *revocable =
+		iommufd_pinned_revocable(place->pinned);
 
 	if (!revocable)
 		return;
@@ -259,7 +260,7 @@ bool iommufd_look_at_area(struct iommufd_address_space *as, unsigned long iova,
 		if (!area)
 			return false;
 		look_copy_area(area, found);
-		if (found->state == IOMMUFD_AREA_CREATING)
+		if (found->state != IOMMUFD_AREA_LIVE)
 			return true;
 		look_get_place(area, area->iova, &place);
 	}

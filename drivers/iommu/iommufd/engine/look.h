@@ -12,9 +12,11 @@
  * what was found, whatever has come or gone meanwhile.
  *
  * An area that is CREATING belongs to who maps it, who may give it other memory
- * without any lock: of such an area nothing is read but its range and rights. The
- * memory of the others is kept by a reference, and its mutex taken without the lock
- * of the space, as page tables are filled with that mutex held.
+ * without any lock: of such an area nothing is read but its range and rights.
+ * Who unmaps a DYING one takes no mutex for its memory if nobody else has a
+ * reference: it gets none. The memory of LIVE ones is kept by a reference, and
+ * its mutex taken without the lock of the space, as page tables are filled with
+ * that mutex held.
  */
 #ifndef __IOMMUFD_LOOK_H
 #define __IOMMUFD_LOOK_H
@@ -46,7 +48,8 @@ struct iommufd_look_users {
  * @iova: first IOVA
  * @last: last IOVA
  * @prot: IOMMU_READ, IOMMU_WRITE and the like
- * @state: what may be done with it; as long as it is CREATING, the rest is 0
+ * @state: what may be done with it; as long as it is CREATING, the rest is 0,
+ *         and unless it is LIVE, @pinned and @nr_runs are
  * @pins: pins that accessors have
  * @busy: operations under way that need it
  * @locks: how often it was locked for hardware

@@ -17,9 +17,9 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <trace/events/iommufd.h>
 
 #include "pinned.h"
+#include "pinned_drain.h"
 #include "test_hooks.h"
 
 /**
@@ -39,6 +39,8 @@ void iommufd_pinned_init(struct iommufd_pinned *pinned,
 	mutex_init(&pinned->mutex);
 	pinned->ops = ops;
 	pinned->start = start;
+	pinned->place = start >> PAGE_SHIFT;
+	pinned->account = NULL;
 	pinned->writable = writable;
 	pinned->revocable = NULL;
 	pinned->segments = RB_ROOT;
@@ -115,61 +117,6 @@ static void segment_free(struct iommufd_pinned *pinned,
 		kfree(segment);
 }
 
-/**
- * iommufd_pinned_unpin_runs - give pages back without uncharging anybody
- * @pinned: the object
- * @runs: the pages, to be forgotten
- * @npages: how many
- *
- * Context: may sleep. Cannot fail.
- */
-void iommufd_pinned_unpin_runs(struct iommufd_pinned *pinned,
-			       struct iommufd_run_slice *runs,
-			       unsigned long npages)
-{
-	trace_iommufd_unpin(pinned->start, npages);
-	if (npages)
-		pinned->ops->unpin(pinned, runs, npages);
-	iommufd_run_slice_put(runs);
-}
-
-/**
- * iommufd_pinned_pin_runs - pin pages without charging anybody
- * @pinned: the object
- * @first: index of the first page
- * @last: index of the last page
- * @slice: receives the pages; with an error there is nothing to give back
- *
- * Context: may sleep, as long as the owner of the memory likes.
- * Return: 0 or an error of the source.
- */
-int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
-			    unsigned long last, struct iommufd_run_slice *slice)
-{
-	struct iommufd_run_builder runs;
-	unsigned long npages;
-	int rc;
-
-	iommufd_runs_init(&runs, last - first + 1);
-	rc = pinned->ops->pin(pinned, first, last, &runs);
-	npages = runs.npages;
-	trace_iommufd_pin(pinned->start, first, npages, !rc);
-	iommufd_runs_finish(&runs, slice);
-	if (rc)
-		iommufd_pinned_unpin_runs(pinned, slice, npages);
-	return rc;
-}
-
-/* The pages of a segment go back to the source. */
-static __always_inline void segment_unpin(struct iommufd_pinned *pinned,
-					  struct iommufd_pin_segment *segment)
-{
-	unsigned long npages = segment_npages(segment);
-
-	iommufd_pinned_unpin_runs(pinned, &segment->runs, npages);
-	pinned->ops->uncharge(pinned, npages);
-}
-
 static void segment_insert(struct iommufd_pinned *pinned,
 			   struct iommufd_pin_segment *segment)
 {
@@ -185,6 +132,7 @@ static void segment_insert(struct iommufd_pinned *pinned,
  * @nr_filled: how many of @holes have got their pages
  * @cut_first: a segment for the cut in front of @first, if it takes one
  * @cut_last: a segment for the cut behind @last, if it takes one
+ * @halved: there are more holes than there would have to be
  * @waiters: struct pin_waiter
  *
  * It has all that may fail before anything changes, but for the pages: while
@@ -199,6 +147,7 @@ struct iommufd_pin_plan {
 	unsigned long nr_filled;
 	struct iommufd_pin_segment *cut_first;
 	struct iommufd_pin_segment *cut_last;
+	bool halved;
 	struct list_head waiters;
 };
 
@@ -311,6 +260,7 @@ static int pin_plan_make(struct iommufd_pinned *pinned,
 /**
  * iommufd_pinned_cut_segment - make two segments of one
  * @pinned: the object
+ * @claims: from iommufd_claim_lock()
  * @segment: the segment, in which @page is, but not as the first
  * @page: index of the page in front of which it is cut; no pin begins there yet
  * @right: memory for what begins there
@@ -318,6 +268,7 @@ static int pin_plan_make(struct iommufd_pinned *pinned,
  * Context: caller holds the object's mutex. Cannot fail.
  */
 void iommufd_pinned_cut_segment(struct iommufd_pinned *pinned,
+				struct iommufd_claims *claims,
 				struct iommufd_pin_segment *segment,
 				unsigned long page,
 				struct iommufd_pin_segment *right)
@@ -329,6 +280,7 @@ void iommufd_pinned_cut_segment(struct iommufd_pinned *pinned,
 	right->nr_pins = segment->nr_pins;
 	right->starts = 0;
 	segment->last = page - 1;
+	iommufd_claim_split(claims, segment, right);
 	segment_insert(pinned, right);
 }
 
@@ -339,9 +291,11 @@ pin_plan_cut(struct iommufd_pinned *pinned, const struct iommufd_pin_plan *plan,
 {
 	unsigned long last = plan->last;
 	struct iommufd_pin_segment *tail;
+	struct iommufd_claims *claims;
 
+	claims = iommufd_claim_lock(pinned);
 	if (plan->cut_first) {
-		iommufd_pinned_cut_segment(pinned, segment, plan->first,
+		iommufd_pinned_cut_segment(pinned, claims, segment, plan->first,
 					   plan->cut_first);
 		segment = plan->cut_first;
 	}
@@ -349,9 +303,10 @@ pin_plan_cut(struct iommufd_pinned *pinned, const struct iommufd_pin_plan *plan,
 		tail = segment;
 		if (tail->last < last)
 			tail = iommufd_pinned_find(pinned, last);
-		iommufd_pinned_cut_segment(pinned, tail, last + 1,
+		iommufd_pinned_cut_segment(pinned, claims, tail, last + 1,
 					   plan->cut_last);
 	}
+	iommufd_claim_unlock(claims);
 	return segment;
 }
 
@@ -360,7 +315,8 @@ static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 				  const struct iommufd_pin_plan *plan)
 {
 	unsigned long first = plan->first, last = plan->last;
-	struct iommufd_pin_segment *segment = iommufd_pinned_find(pinned, first);
+	struct iommufd_pin_segment *segment =
+		iommufd_pinned_find(pinned, first);
 
 	if (plan->cut_first || plan->cut_last)
 		segment = pin_plan_cut(pinned, plan, segment);
@@ -372,20 +328,36 @@ static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 	}
 }
 
-static int segment_fill(struct iommufd_pinned *pinned,
-			struct iommufd_pin_segment *segment)
+/* The hole becomes two, so that each of them needs half as much of the limit. */
+static int pin_plan_halve_hole(struct iommufd_pinned *pinned,
+			       struct iommufd_pin_segment *segment)
 {
-	unsigned long npages = segment_npages(segment);
+	struct iommufd_pin_segment *right;
+
+	guard(mutex)(&pinned->mutex);
+	right = segment_alloc(pinned);
+	if (!right)
+		return -ENOMEM;
+	right->last = segment->last;
+	segment->last = segment->first + segment_npages(segment) / 2 - 1;
+	right->first = segment->last + 1;
+	right->next_hole = segment->next_hole;
+	segment->next_hole = right;
+	return 0;
+}
+
+static int pin_plan_fill_hole(struct iommufd_pinned *pinned,
+			      struct iommufd_pin_plan *plan,
+			      struct iommufd_pin_segment *segment)
+{
 	int rc;
 
-	/* Charge first: nobody exceeds a limit even for a moment. */
-	rc = pinned->ops->charge(pinned, npages);
-	if (rc)
-		return rc;
-	rc = iommufd_pinned_pin_runs(pinned, segment->first, segment->last,
-				     &segment->runs);
-	if (rc)
-		pinned->ops->uncharge(pinned, npages);
+	while ((rc = iommufd_pinned_fill(pinned, segment)) > 0) {
+		rc = pin_plan_halve_hole(pinned, segment);
+		if (rc)
+			break;
+		plan->halved = true;
+	}
 	return rc;
 }
 
@@ -397,7 +369,7 @@ static int pin_plan_fill_holes(struct iommufd_pinned *pinned,
 	int rc;
 
 	for (segment = plan->holes; segment; segment = segment->next_hole) {
-		rc = segment_fill(pinned, segment);
+		rc = pin_plan_fill_hole(pinned, plan, segment);
 		if (rc)
 			return rc;
 		plan->nr_filled++;
@@ -417,8 +389,31 @@ static void pin_plan_insert_holes(struct iommufd_pinned *pinned,
 	}
 }
 
+static struct iommufd_pin_segment *
+segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,
+	      struct iommufd_pin_segment *left,
+	      struct iommufd_pin_segment *right);
 static void segments_drop_pin(struct iommufd_pinned *pinned,
 			      unsigned long first, unsigned long last);
+
+/* What was halved for the limit only is one again, where memory is contiguous. */
+static void pin_plan_join_halves(struct iommufd_pinned *pinned,
+				 const struct iommufd_pin_plan *plan)
+{
+	struct iommufd_pin_segment *segment, *next, *left;
+	struct iommufd_claims *claims;
+	unsigned long next_last;
+
+	claims = iommufd_claim_lock(pinned);
+	segment = iommufd_pinned_find(pinned, plan->first);
+	while ((next = segment_next(segment)) && next->first <= plan->last) {
+		next_last = next->last;
+		left = segments_join(pinned, claims, segment, next);
+		segment = left->last == next_last ? left : next;
+		cond_resched();
+	}
+	iommufd_claim_unlock(claims);
+}
 
 /* Not all of the pages could be had. */
 static void pin_plan_undo(struct iommufd_pinned *pinned,
@@ -429,7 +424,7 @@ static void pin_plan_undo(struct iommufd_pinned *pinned,
 	while ((segment = pin_plan_take_hole(plan))) {
 		if (plan->nr_filled) {
 			plan->nr_filled--;
-			segment_unpin(pinned, segment);
+			iommufd_pinned_drain(pinned, segment);
 		}
 		segment_free(pinned, segment);
 		cond_resched();
@@ -524,6 +519,8 @@ static int pin_plan_pin_holes(struct iommufd_pinned *pinned,
 		pin_plan_undo(pinned, plan);
 	else
 		pin_plan_insert_holes(pinned, plan);
+	if (!rc && plan->halved)
+		pin_plan_join_halves(pinned, plan);
 	return rc;
 }
 
@@ -560,38 +557,6 @@ out_unlock:
 	return rc;
 }
 
-/**
- * iommufd_pinned_pin_new - make the first pin of an object
- * @pinned: the object, which nobody else knows of, with nothing pinned
- * @first: index of the first page
- * @last: index of the last page
- *
- * There is nobody to be kept out, and nothing to be planned.
- *
- * Context: may sleep, as long as the owner of the memory likes, and take the
- * mmap_lock of the source.
- *
- * Return: as iommufd_pinned_pin().
- */
-int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
-			   unsigned long last)
-{
-	struct iommufd_pin_segment *segment = &pinned->first_segment;
-	int rc;
-
-	if (iommufd_should_fail())
-		return -ENOMEM;
-	segment->first = first;
-	segment->last = last;
-	rc = segment_fill(pinned, segment);
-	if (rc)
-		return rc;
-	segment->nr_pins = 1;
-	segment->starts = 1;
-	segment_insert(pinned, segment);
-	return 0;
-}
-
 /*
  * Does no pin need the cut between these two? The right one has the pins of the
  * left one, without those that end there, and those that begin here: if none
@@ -604,9 +569,13 @@ static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 	       left->nr_pins == right->nr_pins;
 }
 
-/* Undo the cut between these two if no pin needs it. Returns what stays of @left. */
+/*
+ * Undo the cut between these two if no pin needs it. Returns what stays of @left.
+ * @claims is from iommufd_claim_lock().
+ */
 static __always_inline struct iommufd_pin_segment *
-segments_join(struct iommufd_pinned *pinned, struct iommufd_pin_segment *left,
+segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,
+	      struct iommufd_pin_segment *left,
 	      struct iommufd_pin_segment *right)
 {
 	struct iommufd_pin_segment *joined = left;
@@ -626,6 +595,7 @@ segments_join(struct iommufd_pinned *pinned, struct iommufd_pin_segment *left,
 	} else {
 		left->last = right->last;
 	}
+	iommufd_claim_join(claims, joined, right);
 	rb_erase(&right->node, &pinned->segments);
 	segment_free(pinned, right);
 	return joined;
@@ -639,22 +609,25 @@ static void segments_join_ends(struct iommufd_pinned *pinned,
 			       struct iommufd_pin_segment *head,
 			       struct iommufd_pin_segment *tail)
 {
+	struct iommufd_claims *claims = iommufd_claim_lock(pinned);
 	struct iommufd_pin_segment *joined;
 
 	if (tail) {
-		joined = segments_join(pinned, tail, segment_next(tail));
+		joined =
+			segments_join(pinned, claims, tail, segment_next(tail));
 		if (head == tail)
 			head = joined;
 	}
 	if (head)
-		segments_join(pinned, segment_prev(head), head);
+		segments_join(pinned, claims, segment_prev(head), head);
+	iommufd_claim_unlock(claims);
 }
 
 static noinline void segment_release(struct iommufd_pinned *pinned,
 				     struct iommufd_pin_segment *segment)
 {
 	rb_erase(&segment->node, &pinned->segments);
-	segment_unpin(pinned, segment);
+	iommufd_pinned_drain(pinned, segment);
 	segment_free(pinned, segment);
 }
 
@@ -684,32 +657,6 @@ static void segments_drop_pin(struct iommufd_pinned *pinned,
 		segments_join_ends(pinned, head, tail);
 }
 
-/* The usual end of a pin: it covers all that is pinned, and there is no cut. */
-static bool pinned_has_no_cut(const struct iommufd_pinned *pinned,
-			      unsigned long first, unsigned long last)
-{
-	const struct iommufd_pin_segment *segment = &pinned->first_segment;
-	const struct rb_node *node = &segment->node;
-
-	lockdep_assert_held(&pinned->mutex);
-
-	return pinned->segments.rb_node == node && !node->rb_left &&
-	       !node->rb_right && segment->first == first &&
-	       segment->last == last;
-}
-
-static __always_inline void
-pinned_drop_pin_of_all(struct iommufd_pinned *pinned)
-{
-	struct iommufd_pin_segment *segment = &pinned->first_segment;
-
-	segment->starts--;
-	if (!--segment->nr_pins) {
-		pinned->segments = RB_ROOT;
-		segment_unpin(pinned, segment);
-	}
-}
-
 /**
  * iommufd_pinned_unpin - end a pin of a range of pages
  * @pinned: the object
@@ -726,8 +673,10 @@ void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last)
 {
 	mutex_lock(&pinned->mutex);
-	if (pinned_has_no_cut(pinned, first, last))
-		pinned_drop_pin_of_all(pinned);
+	if (iommufd_pinned_is_only_pin(pinned))
+		iommufd_pinned_drop_only_pin(pinned);
+	else if (iommufd_pinned_is_one_segment(pinned))
+		iommufd_pinned_drop_one_pin(pinned);
 	else
 		segments_drop_pin(pinned, first, last);
 	mutex_unlock(&pinned->mutex);

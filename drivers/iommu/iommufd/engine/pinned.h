@@ -38,8 +38,10 @@
 #include <linux/refcount.h>
 
 #include "area.h"
+#include "claims.h"
 #include "runs.h"
 
+struct iommufd_account;
 struct iommufd_pin_plan;
 struct iommufd_pinned;
 struct iommufd_revocable;
@@ -50,7 +52,7 @@ struct iommufd_revocable;
  * @pin: pin the pages first..last and append them to the runs, in order. On an
  *       error the caller unpins what has been appended.
  * @unpin: give the first @npages pages of a slice back. Cannot fail.
- * @charge: count pages against the limits of whoever is to be charged; -ENOMEM
+ * @charge: count pages, where there is no iommufd_pinned::account; -ENOMEM
  * @uncharge: the reverse. Cannot fail.
  * @release: the object goes away, nothing is pinned
  * @copy: read or write memory that need not be pinned; optional. @offset is in
@@ -97,6 +99,8 @@ struct iommufd_source_ops {
  * @nr_pins: how many pins cover these pages, all of them
  * @starts: how many of these pins begin at @first
  * @runs: where the pages are
+ * @claim: for the registry of the owner, whose lock guards @first, @last and
+ *         @runs against it
  */
 struct iommufd_pin_segment {
 	union {
@@ -108,6 +112,7 @@ struct iommufd_pin_segment {
 	unsigned int nr_pins;
 	unsigned int starts;
 	struct iommufd_run_slice runs;
+	struct iommufd_claim claim;
 };
 
 /**
@@ -115,7 +120,11 @@ struct iommufd_pin_segment {
  * @refs: areas that refer to the object
  * @writable: pages are pinned for writing
  * @start: address of the first page as the owner of the memory knows it
- * @revocable: set if the memory belongs to a device and may be taken back
+ * @place: the same in pages, so that other objects can compare it
+ * @account: who is charged, or NULL
+ * @claims: of the owner of the memory, if there is an account
+ * @revocable: if there is none: set if the memory belongs to a device and may be
+ *             taken back; see iommufd_pinned_revocable()
  * @ops: the source
  * @mutex: guards @segments, @first_segment and @pending; not held while
  *         the owner of the memory is waited for
@@ -129,7 +138,12 @@ struct iommufd_pinned {
 	refcount_t refs;
 	bool writable;
 	unsigned long start;
-	struct iommufd_revocable *revocable;
+	unsigned long place;
+	struct iommufd_account *account;
+	union {
+		struct iommufd_claims *claims;
+		struct iommufd_revocable *revocable;
+	};
 	const struct iommufd_source_ops *ops;
 	struct mutex mutex;			/* segments */
 	struct rb_root segments;
@@ -155,16 +169,104 @@ void iommufd_pinned_init(struct iommufd_pinned *pinned,
 			 unsigned long start, bool writable);
 void iommufd_pinned_put(struct iommufd_pinned *pinned);
 
+/* Has the caller the only reference? */
+static inline bool iommufd_pinned_is_last_ref(struct iommufd_pinned *pinned)
+{
+	/* Pairs with iommufd_pinned_put() of others. */
+	return smp_load_acquire(&pinned->refs.refs.counter) == 1;
+}
+
+/* Whose memory may be taken back has no account. */
+static inline struct iommufd_revocable *
+iommufd_pinned_revocable(const struct iommufd_pinned *pinned)
+{
+	return pinned->account ? NULL : pinned->revocable;
+}
+
+/* The claim at a place in a registry */
+static inline struct iommufd_pin_segment *
+iommufd_claim_segment(struct hlist_node *node)
+{
+	return hlist_entry(node, struct iommufd_pin_segment, claim.node);
+}
+
+/* First place of a claim */
+static inline unsigned long
+iommufd_claim_first(const struct iommufd_pin_segment *segment)
+{
+	return segment->claim.pinned->place + segment->first;
+}
+
+/* Last place of a claim */
+static inline unsigned long
+iommufd_claim_last(const struct iommufd_pin_segment *segment)
+{
+	return segment->claim.pinned->place + segment->last;
+}
+
+/*
+ * Have claims stay as they are, while segments are cut or become one, with
+ * iommufd_claim_split() and iommufd_claim_join(). Returns the registry, if there
+ * is one.
+ */
+static inline struct iommufd_claims *
+iommufd_claim_lock(struct iommufd_pinned *pinned)
+{
+	if (!pinned->account)
+		return NULL;
+	mutex_lock(&pinned->claims->lock);
+	return pinned->claims;
+}
+
+static inline void iommufd_claim_unlock(struct iommufd_claims *claims)
+{
+	if (claims)
+		mutex_unlock(&claims->lock);
+}
+
+/* A segment has been cut. The rest is found where all of it is. */
+static inline void iommufd_claim_split(struct iommufd_claims *claims,
+				       struct iommufd_pin_segment *left,
+				       struct iommufd_pin_segment *right)
+{
+	if (!claims)
+		return;
+	iommufd_claims_hash_sole(claims);
+	right->claim = left->claim;
+	hlist_add_behind(&right->claim.node, &left->claim.node);
+	claims->nr++;
+}
+
+/* Two segments have become one. */
+static inline void iommufd_claim_join(struct iommufd_claims *claims,
+				      struct iommufd_pin_segment *joined,
+				      struct iommufd_pin_segment *gone)
+{
+	struct iommufd_claim *a = &joined->claim, *b = &gone->claim;
+
+	if (!claims)
+		return;
+	claims->nr--;
+	a->others |= b->others & IOMMUFD_CLAIM_MET;
+	/* Parts of one are found where all of it is. */
+	if (likely(a->class == b->class && a->block == b->block))
+		__hlist_del(&b->node);
+	else
+		iommufd_claims_join(claims, joined, gone);
+}
+
 int iommufd_pinned_pin(struct iommufd_pinned *pinned, unsigned long first,
 		       unsigned long last);
 int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
 			   unsigned long last);
 void iommufd_pinned_unpin(struct iommufd_pinned *pinned, unsigned long first,
 			  unsigned long last);
+bool iommufd_pinned_unpin_only(struct iommufd_pinned *pinned);
 
 int iommufd_pinned_cut_pin(struct iommufd_pinned *pinned,
 			   unsigned long left_last, unsigned long right_first);
 void iommufd_pinned_cut_segment(struct iommufd_pinned *pinned,
+				struct iommufd_claims *claims,
 				struct iommufd_pin_segment *segment,
 				unsigned long page,
 				struct iommufd_pin_segment *right);
@@ -179,6 +281,8 @@ int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
 
 struct iommufd_pin_segment *
 iommufd_pinned_find(struct iommufd_pinned *pinned, unsigned long page);
+int iommufd_pinned_fill(struct iommufd_pinned *pinned,
+			struct iommufd_pin_segment *segment);
 int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 			    unsigned long last,
 			    struct iommufd_run_slice *slice);

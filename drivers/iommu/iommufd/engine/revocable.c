@@ -281,7 +281,8 @@ static int revocable_prot(const struct iommufd_area *area)
 int iommufd_revocable_map(struct iommu_domain *domain,
 			  const struct iommufd_area *area, bool page_by_page)
 {
-	struct iommufd_revocable *revocable = area->pinned->revocable;
+	struct iommufd_revocable *revocable =
+		iommufd_pinned_revocable(area->pinned);
 	struct revocable_mapping *mapping;
 	int rc;
 
@@ -328,7 +329,8 @@ void iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable)
 bool iommufd_revocable_unmap_area(struct iommu_domain *domain,
 				  const struct iommufd_area *area)
 {
-	struct iommufd_revocable *revocable = area->pinned->revocable;
+	struct iommufd_revocable *revocable =
+		iommufd_pinned_revocable(area->pinned);
 	struct revocable_mapping *mapping;
 
 	dma_resv_assert_held(revocable->resv);

@@ -44,12 +44,12 @@
  * struct file_memory - a range of a file
  * @pinned: the common part
  * @file: the file; NULL for one that cannot be pinned
- * @account: who is charged, a movable one
+ * @movable: where its claims are; the account is a movable one
  */
 struct file_memory {
 	struct iommufd_pinned pinned;
 	struct file *file;
-	struct iommufd_account *account;
+	struct iommufd_movable *movable;
 };
 
 static const struct iommufd_source_ops file_memory_ops;
@@ -259,18 +259,6 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	return rc;
 }
 
-static int file_memory_charge(struct iommufd_pinned *pinned,
-			      unsigned long npages)
-{
-	return iommufd_account_charge(to_file_memory(pinned)->account, npages);
-}
-
-static void file_memory_uncharge(struct iommufd_pinned *pinned,
-				 unsigned long npages)
-{
-	iommufd_account_uncharge(to_file_memory(pinned)->account, npages);
-}
-
 /*
  * Other files can neither be pinned nor do they have seals. It is the inode
  * that is asked and not file->f_mapping, which a file system may have borrowed
@@ -336,8 +324,9 @@ static void file_memory_release(struct iommufd_pinned *pinned)
 {
 	struct file_memory *mem = to_file_memory(pinned);
 
+	iommufd_movable_put(mem->movable);
 	file_memory_drop(mem);
-	iommufd_account_put(mem->account);
+	iommufd_account_put(pinned->account);
 	kfree(mem);
 }
 
@@ -345,8 +334,6 @@ static const struct iommufd_source_ops file_memory_ops = {
 	.name = "file",
 	.pin = file_memory_pin,
 	.unpin = iommufd_source_unpin,
-	.charge = file_memory_charge,
-	.uncharge = file_memory_uncharge,
 	.release = file_memory_release,
 };
 
@@ -378,13 +365,21 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 		rc = -ENOMEM;
 		goto err_put;
 	}
+	mem->movable = iommufd_movable_get(account, file_inode(file));
+	if (!mem->movable) {
+		rc = -ENOMEM;
+		goto err_free;
+	}
 	rc = file_memory_hold(mem, file, writable);
 	if (rc)
-		goto err_free;
+		goto err_put_movable;
 	iommufd_pinned_init(&mem->pinned, &file_memory_ops, start, writable);
-	mem->account = account;
+	mem->pinned.account = account;
+	mem->pinned.claims = mem->movable->claims;
 	return &mem->pinned;
 
+err_put_movable:
+	iommufd_movable_put(mem->movable);
 err_free:
 	kfree(mem);
 err_put:

@@ -2,8 +2,8 @@
 /*
  * Source of memory: the address space of a process
  *
- * Owns the account, whose mm is the process. Called through iommufd_source_ops
- * by the pinned-memory object.
+ * Owns the account, whose mm is the process, and which has the registry of its
+ * claims. Called through iommufd_source_ops by the pinned-memory object.
  */
 #include <linux/hugetlb.h>
 #include <linux/kthread.h>
@@ -27,11 +27,11 @@ static struct kmem_cache *user_memory_cache;
 /**
  * struct user_memory - a range of a process's address space
  * @pinned: the common part
- * @account: who is charged, a fixed one; its mm is where the memory is
+ *
+ * Its account is a fixed one, whose mm is where the memory is.
  */
 struct user_memory {
 	struct iommufd_pinned pinned;
-	struct iommufd_account *account;
 };
 
 static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
@@ -41,7 +41,7 @@ static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
 
 static struct mm_struct *user_memory_mm(const struct user_memory *mem)
 {
-	return mem->account->payer.mm;
+	return mem->pinned.account->payer.mm;
 }
 
 /* How many pages are physically contiguous with the first? */
@@ -388,24 +388,10 @@ static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 	return copied ? 0 : -EFAULT;
 }
 
-static int user_memory_charge(struct iommufd_pinned *pinned,
-			      unsigned long npages)
-{
-	return iommufd_account_charge(to_user_memory(pinned)->account, npages);
-}
-
-static void user_memory_uncharge(struct iommufd_pinned *pinned,
-				 unsigned long npages)
-{
-	iommufd_account_uncharge(to_user_memory(pinned)->account, npages);
-}
-
 static void user_memory_release(struct iommufd_pinned *pinned)
 {
-	struct user_memory *mem = to_user_memory(pinned);
-
-	iommufd_account_put(mem->account);
-	kmem_cache_free(user_memory_cache, mem);
+	iommufd_account_put(pinned->account);
+	kmem_cache_free(user_memory_cache, to_user_memory(pinned));
 }
 
 static struct iommufd_pinned *
@@ -429,8 +415,6 @@ static const struct iommufd_source_ops user_memory_ops = {
 	.name = "process",
 	.pin = user_memory_pin,
 	.unpin = iommufd_source_unpin,
-	.charge = user_memory_charge,
-	.uncharge = user_memory_uncharge,
 	.release = user_memory_release,
 	.copy = user_memory_copy,
 	.find_device = user_memory_find_device,
@@ -463,7 +447,9 @@ iommufd_user_memory_alloc(unsigned long va, bool writable,
 	}
 
 	iommufd_pinned_init(&mem->pinned, &user_memory_ops, va, writable);
-	mem->account = account;
+	mem->pinned.place = untagged_addr(va) >> PAGE_SHIFT;
+	mem->pinned.account = account;
+	mem->pinned.claims = account->claims;
 	return &mem->pinned;
 }
 

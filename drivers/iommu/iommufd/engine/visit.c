@@ -131,7 +131,8 @@ static struct iommufd_area *visit_last_neighbour(struct iommufd_area *area,
 	for (; *nr_left; area = next, --*nr_left) {
 		next = iommufd_area_next(area, last);
 		if (!next || next->iova != area->last + 1 ||
-		    !iommufd_area_is_live(next) || next->pinned->revocable)
+		    !iommufd_area_is_live(next) ||
+		    iommufd_pinned_revocable(next->pinned))
 			break;
 	}
 	return area;
@@ -142,9 +143,9 @@ static int visit_part(struct iommufd_area *area, unsigned long iova,
 {
 	if (!iommufd_area_is_live(area))
 		return 0;
-	if (area->pinned->revocable)
-		return visit_revocable(area->pinned->revocable, iova, last,
-				       visit, data);
+	if (iommufd_pinned_revocable(area->pinned))
+		return visit_revocable(iommufd_pinned_revocable(area->pinned),
+				       iova, last, visit, data);
 	return visit(data, iova, last);
 }
 
@@ -170,7 +171,8 @@ static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
 		*iova = max(*iova, area->iova);
 		part_last = min(last, *iova | (VISIT_BYTES - 1));
 		end = area;
-		if (iommufd_area_is_live(area) && !area->pinned->revocable)
+		if (iommufd_area_is_live(area) &&
+		    !iommufd_pinned_revocable(area->pinned))
 			end = visit_last_neighbour(area, part_last, &nr_left);
 		part_last = min(part_last, end->last);
 		done += part_last - *iova + 1;
@@ -257,7 +259,8 @@ static int visit_find_phys(struct iommufd_address_space *as,
 			   struct iommufd_area *area, unsigned long iova,
 			   unsigned long *length, phys_addr_t *phys)
 {
-	struct iommufd_revocable *revocable = area->pinned->revocable;
+	struct iommufd_revocable *revocable =
+		iommufd_pinned_revocable(area->pinned);
 	unsigned long offset = iommufd_area_offset_at(area, iova);
 
 	if (revocable && !iommufd_revocable_hold(revocable))
@@ -378,7 +381,8 @@ int iommufd_address_space_check_owners(struct iommufd_address_space *as)
 
 static bool visit_is_revoked(const struct iommufd_area *area)
 {
-	const struct iommufd_revocable *revocable = area->pinned->revocable;
+	const struct iommufd_revocable *revocable =
+		iommufd_pinned_revocable(area->pinned);
 
 	/* Whether its owner takes it back just now does not matter. */
 	return revocable && data_race(revocable->revoked);

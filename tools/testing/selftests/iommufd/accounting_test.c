@@ -5,13 +5,17 @@
  * RLIMIT_MEMLOCK is LIMIT, and the process is one that must keep to it. What the
  * kernel allocates itself is charged to the control group of the process.
  */
+#include <sys/mman.h>
+
 #include <linux/capability.h>
 
 #include "kselftest_harness.h"
 #include "edu_rig.h"
 #include "kernel_memory.h"
+#include "late_page.h"
 #include "mock_rig.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define IOVA (16 * MIB)
 #define LIMIT (64 * SMALL_PAGE)
@@ -103,7 +107,7 @@ TEST_F(charge, may_reach_the_limit_and_not_exceed_it)
 	EXPECT_EQ(-ENOENT, UNMAP(IOVA, LIMIT + SMALL_PAGE));
 	EXPECT_EQ(0, MAP(0, LIMIT, IOVA));
 	EXPECT_EQ(LIMIT, vm_pinned());
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + MIB));
 	EXPECT_EQ(LIMIT, vm_pinned());
 }
 
@@ -119,7 +123,7 @@ TEST_F(charge, adds_up_over_maps)
 	}
 	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, LIMIT / 8));
-	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT / 8 + SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, LIMIT / 8 + SMALL_PAGE, IOVA + MIB));
 	EXPECT_EQ(0, MAP(0, LIMIT / 8, IOVA + MIB));
 }
 
@@ -128,7 +132,7 @@ TEST_F(charge, goes_back_with_unmap)
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
-	EXPECT_FALSE(whole_limit_is_left(&self->rig, VA));
+	EXPECT_FALSE(whole_limit_is_left(&self->rig, VA + LIMIT));
 	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
 	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 	EXPECT_EQ(0, vm_pinned());
@@ -140,7 +144,7 @@ TEST_F(charge, comes_and_goes_with_the_device)
 	EXPECT_EQ(0, vm_pinned());
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(LIMIT, vm_pinned());
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + MIB));
 	ASSERT_EQ(0, DETACH());
 	EXPECT_EQ(0, vm_pinned());
 	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
@@ -186,13 +190,97 @@ TEST_F(charge, beyond_the_limit_refuses_the_device)
 	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
 }
 
-TEST_F(charge, counts_a_page_in_each_map_of_it)
+/* Somewhere else in the IOAS, for the @n-th time */
+#define MAP_AGAIN(offset, length, n) MAP(offset, length, IOVA + (n) * MIB)
+
+TEST_F(charge, counts_a_page_once_in_all_maps_of_it)
+{
+	int i, rc;
+
+	ASSERT_EQ(0, ATTACH());
+	for (i = 0; i < 4; i++) {
+		rc = MAP_AGAIN(0, LIMIT, i);
+		EXPECT_EQ(0, rc);
+		EXPECT_EQ(LIMIT, vm_pinned());
+	}
+	EXPECT_EQ(-ENOMEM, MAP_AGAIN(LIMIT, SMALL_PAGE, 4));
+
+	/* until the last of them goes, which is not the first that came */
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(LIMIT, vm_pinned());
+		EXPECT_EQ(-ENOMEM, MAP_AGAIN(LIMIT, SMALL_PAGE, 4));
+		ASSERT_EQ(0, UNMAP(IOVA + i * MIB, LIMIT));
+	}
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
+}
+
+TEST_F(charge, counts_what_is_new_of_maps_that_overlap)
+{
+	const size_t unit = LIMIT / 8;
+
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP_AGAIN(2 * unit, 2 * unit, 0));
+	ASSERT_EQ(0, MAP_AGAIN(5 * unit, 2 * unit, 1));
+	EXPECT_EQ(4 * unit, vm_pinned());
+	ASSERT_EQ(0, MAP_AGAIN(0, 8 * unit, 2));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	EXPECT_EQ(-ENOMEM, MAP_AGAIN(7 * unit, 2 * unit, 3));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, MAP_AGAIN(3 * unit + SMALL_PAGE, 3 * unit, 3));
+	EXPECT_EQ(LIMIT, vm_pinned());
+
+	ASSERT_EQ(0, UNMAP(IOVA + 2 * MIB, 8 * unit));
+	EXPECT_EQ(5 * unit, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA, 2 * unit));
+	EXPECT_EQ(4 * unit - SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA + 3 * MIB, 3 * unit));
+	EXPECT_EQ(2 * unit, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA + MIB, 2 * unit));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
+}
+
+/* What an earlier map has seen there is pinned as well, and stays charged. */
+TEST_F(charge, counts_memory_that_took_the_place_of_other)
 {
 	ASSERT_EQ(0, ATTACH());
-	ASSERT_EQ(0, MAP(0, LIMIT / 2, IOVA));
-	ASSERT_EQ(0, MAP(0, LIMIT / 2, IOVA + MIB));
+	ASSERT_EQ(0, MAP_AGAIN(0, LIMIT / 2, 0));
+	ASSERT_EQ(0, madvise(VA, HUGE_PAGE, MADV_DONTNEED));
+	EXPECT_EQ(0, MAP_AGAIN(0, LIMIT / 2, 1));
 	EXPECT_EQ(LIMIT, vm_pinned());
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + 2 * MIB));
+	EXPECT_EQ(0, MAP_AGAIN(0, LIMIT / 2, 2));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, madvise(VA, HUGE_PAGE, MADV_DONTNEED));
+	EXPECT_EQ(-ENOMEM, MAP_AGAIN(0, SMALL_PAGE, 3));
+	EXPECT_EQ(-ENOMEM, MAP_AGAIN(0, LIMIT / 2, 3));
+	EXPECT_EQ(LIMIT, vm_pinned());
+
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT / 2));
+	EXPECT_EQ(LIMIT / 2, vm_pinned());
+	EXPECT_EQ(0, MAP_AGAIN(0, LIMIT / 2, 3));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA + MIB, LIMIT / 2));
+	ASSERT_EQ(0, UNMAP(IOVA + 2 * MIB, LIMIT / 2));
+	ASSERT_EQ(0, UNMAP(IOVA + 3 * MIB, LIMIT / 2));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
+}
+
+/* Some of what is mapped again is, and some is not what was there before. */
+TEST_F(charge, counts_each_page_for_itself)
+{
+	size_t offset;
+	int rc;
+
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP_AGAIN(0, LIMIT / 2, 0));
+	for (offset = 0; offset < LIMIT / 2; offset += 2 * SMALL_PAGE) {
+		rc = madvise(VA + offset, SMALL_PAGE, MADV_DONTNEED);
+		ASSERT_EQ(0, rc);
+	}
+	ASSERT_EQ(0, MAP_AGAIN(0, LIMIT / 2, 1));
+	EXPECT_EQ(LIMIT / 2 + LIMIT / 4, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT / 2));
+	EXPECT_EQ(LIMIT / 2, vm_pinned());
 }
 
 TEST_F(charge, shows_as_locked_memory_of_a_process_only)
@@ -254,7 +342,7 @@ TEST_F(account, is_chosen_when_the_map_is_made)
 	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT + SMALL_PAGE, IOVA + 2 * MIB));
 	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + 2 * MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, MIB));
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA));
 }
 
 TEST_F(account, of_a_user_is_shared_by_the_processes_of_the_user)
@@ -272,7 +360,7 @@ TEST_F(account, of_a_user_is_shared_by_the_processes_of_the_user)
 	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT / 2 + SMALL_PAGE, IOVA + MIB));
 	EXPECT_EQ(0, MAP(0, LIMIT / 2, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, LIMIT / 2));
-	EXPECT_EQ(0, MAP(0, LIMIT / 2, IOVA));
+	EXPECT_EQ(0, MAP(LIMIT, LIMIT / 2, IOVA));
 }
 
 TEST_F(account, of_one_user_is_not_that_of_another)
@@ -319,7 +407,7 @@ TEST_F(account, is_settled_when_the_file_is_closed)
 	ASSERT_EQ(0, edu_rig_open(&self->rig));
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(0, MAP(0, LIMIT, IOVA));
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + MIB));
 }
 
 /* Without CAP_IPC_LOCK root has a limit, too. */
@@ -328,10 +416,70 @@ TEST_F(account, is_that_of_the_user_whom_a_process_becomes)
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
 	ASSERT_EQ(0, MAP(0, LIMIT, IOVA));
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + MIB));
 	ASSERT_EQ(0, become_user(5010));
 	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + MIB));
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + 2 * MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + 2 * MIB));
+}
+
+struct mapping {
+	struct thread_call call;
+	struct edu_rig *rig;
+	char *va;
+	size_t length;
+	__u64 iova;
+};
+
+static int map_it(void *data)
+{
+	struct mapping *mapping = data;
+
+	return ioas_map_at(mapping->rig->iommufd, mapping->rig->ioas,
+			   mapping->va, mapping->length, mapping->iova);
+}
+
+/*
+ * What is about to be pinned is charged in full. Who maps the same meanwhile, or
+ * a little of it, waits until it is known how much of it is.
+ */
+TEST_F(account, is_settled_before_another_map_of_the_memory_is_refused)
+{
+	struct mapping first = {
+		.rig = &self->rig,
+		.va = VA,
+		.length = LIMIT,
+		.iova = IOVA,
+	};
+	struct mapping second = first, little = first;
+	struct late_page page;
+
+	if (!late_pages_available())
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, madvise(VA, LIMIT, MADV_DONTNEED));
+	ASSERT_EQ(0, late_page_open_at(&page, VA + LIMIT - SMALL_PAGE));
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
+	second.iova += MIB;
+	little.iova += 2 * MIB;
+	little.length = SMALL_PAGE;
+	ASSERT_EQ(0, thread_call_start(&first.call, map_it, &first));
+	ASSERT_TRUE(late_page_wait(&page));
+	ASSERT_EQ(0, thread_call_start(&second.call, map_it, &second));
+	ASSERT_EQ(0, thread_call_start(&little.call, map_it, &little));
+	/* until they wait, most of the time */
+	usleep(100000);
+	EXPECT_FALSE(thread_call_is_over(&second.call));
+	EXPECT_FALSE(thread_call_is_over(&little.call));
+
+	/* those who map something else have their answer */
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + 3 * MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LIMIT, LIMIT, IOVA + 3 * MIB));
+	ASSERT_EQ(0, late_page_give(&page));
+	EXPECT_EQ(0, thread_call_end(&first.call));
+	EXPECT_EQ(0, thread_call_end(&second.call));
+	EXPECT_EQ(0, thread_call_end(&little.call));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	close(page.uffd);
 }
 
 /*

@@ -27,7 +27,8 @@
 #include "threads.h"
 
 #define IOVA (16 * MIB)
-#define LENGTH (16 * SMALL_PAGE)
+/* So that parts of it are more than what is pinned before it is charged */
+#define LENGTH (128 * SMALL_PAGE)
 
 enum account {
 	NOBODY,			/* who may lock memory has no limit */
@@ -113,10 +114,11 @@ static int map_private_memory(struct space space)
 			   IOVA + 64 * MIB);
 }
 
-/* The first page of the file once more, at the @n-th place for it */
+/* The @n-th page of the file */
 static int map_page(struct space space, int file, unsigned long n)
 {
-	return map_file(space, file, 0, SMALL_PAGE, IOVA + n * SMALL_PAGE);
+	return map_file(space, file, n * SMALL_PAGE, SMALL_PAGE,
+			IOVA + n * SMALL_PAGE);
 }
 
 static long run_step(struct space space, int file,
@@ -479,10 +481,10 @@ TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)
 	EXPECT_EQ(2 * LENGTH, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LENGTH, SMALL_PAGE, IOVA + MIB));
 	ASSERT_EQ(0, ask(&self->other, CHANGE_PROCESS, 0));
 	EXPECT_EQ(LENGTH, ask(&self->other, PINNED, 0));
-	EXPECT_EQ(0, MAP(0, LENGTH, IOVA + MIB));
+	EXPECT_EQ(0, MAP(LENGTH, LENGTH, IOVA + MIB));
 	ASSERT_EQ(0, ask(&self->other, CHANGE_PROCESS, 0));
 	EXPECT_EQ(2 * LENGTH, ask(&self->other, PINNED, 0));
 	EXPECT_EQ(-ENOMEM, change_process(FD));
@@ -501,7 +503,7 @@ TEST_F(privilege, of_a_user_is_counted_once)
 	EXPECT_EQ(0, ask(&self->other, CHANGE_PROCESS, 0));
 	EXPECT_EQ(LENGTH, ask(&self->other, PINNED, 0));
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + MIB));
+	EXPECT_EQ(-ENOMEM, MAP(LENGTH, SMALL_PAGE, IOVA + MIB));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, MAP(0, LENGTH, IOVA));
 }
@@ -520,6 +522,70 @@ TEST_F(privilege, of_a_user_is_bounded_by_each_process)
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	ASSERT_EQ(0, MAP(0, LENGTH - SMALL_PAGE, IOVA));
 	EXPECT_EQ(0, ask(&self->other, CHANGE_PROCESS, 0));
+}
+
+/* What the other has as well is charged to him once, and what he keeps stays. */
+TEST_F(change, counts_memory_of_both_processes_once)
+{
+	const size_t part = LENGTH / 4;
+
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP(0, 2 * part, IOVA));
+	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
+	ASSERT_EQ(0, MAP(part, 3 * part, IOVA + MIB));
+	ASSERT_EQ(0, MAP(2 * part, 2 * part, IOVA + 2 * MIB));
+	EXPECT_EQ(3 * part, vm_pinned());
+	EXPECT_EQ(2 * part, ASK(PINNED));
+
+	/* all of the other's limit, and not a page more */
+	ASSERT_EQ(0, MAP(LENGTH, SMALL_PAGE, IOVA + 3 * MIB));
+	if (variant->account != NOBODY)
+		EXPECT_EQ(-ENOMEM, ASK(CHANGE_PROCESS));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA + 3 * MIB, SMALL_PAGE, NULL));
+	EXPECT_EQ(3 * part, vm_pinned());
+	EXPECT_EQ(2 * part, ASK(PINNED));
+	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(0, vm_locked());
+	EXPECT_EQ(LENGTH, ASK(PINNED));
+	EXPECT_EQ(locked_of(variant->account, LENGTH), ASK(LOCKED));
+
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA + MIB, 3 * part, NULL));
+	EXPECT_EQ(LENGTH, ASK(PINNED));
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA + 2 * MIB, 2 * part, NULL));
+	EXPECT_EQ(2 * part, ASK(PINNED));
+	ASSERT_EQ(0, change_process(FD));
+	EXPECT_EQ(2 * part, vm_pinned());
+	EXPECT_EQ(0, ASK(PINNED));
+	EXPECT_EQ(0, ASK(LOCKED));
+}
+
+/* The other half of a file's pages is another context's, and stays charged. */
+TEST_F(change, leaves_what_another_context_has)
+{
+	struct mock_rig second;
+
+	if (variant->account == BY_PROCESS)
+		SKIP(return, "the mode is that of a context");
+	ASSERT_EQ(0, seteuid(0));
+	MAKE(mock_rig_make(&second));
+	MAKE(mock_rig_plug(&second, 0));
+	if (variant->account != NOBODY)
+		ASSERT_EQ(0, seteuid(self->user));
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
+	ASSERT_EQ(0, map_file((struct space){ second.iommufd, second.ioas },
+			      self->file, LENGTH / 2, LENGTH, IOVA));
+	EXPECT_EQ(LENGTH + LENGTH / 2, vm_pinned());
+	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
+	EXPECT_EQ(LENGTH, vm_pinned());
+	EXPECT_EQ(LENGTH, ASK(PINNED));
+	ASSERT_EQ(0, ASK(UNMAP));
+	EXPECT_EQ(LENGTH, vm_pinned());
+	EXPECT_EQ(0, ASK(PINNED));
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(0, mock_rig_break(&second));
+	EXPECT_EQ(0, vm_pinned());
 }
 
 /*
@@ -562,7 +628,7 @@ FIXTURE_SETUP(many)
 {
 	MAKE(mock_rig_make(&self->rig));
 	MAKE(mock_rig_plug(&self->rig, 0));
-	self->file = memfd_alloc(LENGTH, false);
+	self->file = memfd_alloc(MANY * SMALL_PAGE, false);
 	ASSERT_LE(0, self->file);
 	ASSERT_EQ(0, start_other(&self->other, SPACE, self->file, NOBODY, 0));
 	self->lockdep = lockdep_works();
@@ -842,7 +908,8 @@ TEST_F_TIMEOUT(many, charges_stay_while_a_process_maps_its_memory, TIMEOUT)
 /* -- everything at once -- */
 
 #define SLOTS 16
-#define SLOT_BYTES (4 * SMALL_PAGE)
+/* more than what is pinned before it is charged */
+#define SLOT_BYTES (32 * SMALL_PAGE)
 
 enum {
 	TAKEN,			/* by one or the other process */

@@ -927,14 +927,19 @@ TEST_F(disks, are_what_dpdk_26_11_takes)
 /* What QEMU does with the file, without privileges and with just enough memory */
 static bool qemu_works(DISKS *self)
 {
-	if (drop_capability(CAP_IPC_LOCK) || limit_memlock(HUGE_PAGE) ||
+	struct memory_rig other;
+
+	if (memory_rig_make(&other, PAGES_SMALL, SMALL_PAGE) ||
+	    drop_capability(CAP_IPC_LOCK) || limit_memlock(HUGE_PAGE) ||
 	    ioas_alloc(FD, &IOAS) || open_disk(self, 0) ||
 	    vfio_attach(DEV(0), IOAS) ||
 	    ioas_map_at(FD, IOAS, RAM, HUGE_PAGE, IOVA) ||
 	    start_disk(self, 0, IOVA) || !disk_works(self, 0, IOVA))
 		return false;
 	return vm_pinned() == HUGE_PAGE && vm_locked() == HUGE_PAGE &&
-	       ioas_map_at(FD, IOAS, RAM, SMALL_PAGE, BARS) == -ENOMEM;
+	       ioas_map_at(FD, IOAS, RAM, SMALL_PAGE, BARS) == 0 &&
+	       ioas_map_at(FD, IOAS, other.va, SMALL_PAGE,
+			   BARS + SMALL_PAGE) == -ENOMEM;
 }
 
 TEST_F(disks, are_what_libvirt_hands_to_qemu)

@@ -259,10 +259,12 @@ TEST_F(group, charges_the_process)
 	/* What was charged to nobody goes back to nobody. */
 	EXPECT_EQ(-ENOMEM, container_map(C, VA, LENGTH + 2 * SMALL_PAGE, IOVA));
 	EXPECT_EQ(0, container_map(C, VA, LENGTH + SMALL_PAGE, IOVA));
-	EXPECT_EQ(-ENOMEM, container_map(C, VA, SMALL_PAGE, 2 * IOVA));
+	EXPECT_EQ(-ENOMEM, container_map(C, VA + LENGTH + SMALL_PAGE,
+					 SMALL_PAGE, 2 * IOVA));
 	EXPECT_EQ(LENGTH + SMALL_PAGE, (__u64)vm_locked());
 	EXPECT_EQ(0, container_unmap(C, IOVA, LENGTH + SMALL_PAGE));
-	EXPECT_EQ(0, container_map(C, VA, SMALL_PAGE, 2 * IOVA));
+	EXPECT_EQ(0, container_map(C, VA + LENGTH + SMALL_PAGE, SMALL_PAGE,
+				   2 * IOVA));
 }
 
 TEST_HARNESS_MAIN

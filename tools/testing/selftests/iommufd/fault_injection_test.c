@@ -321,8 +321,25 @@ TEST_F_TIMEOUT(failing, charges_are_undone, TIMEOUT)
 			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
 	/* all of the limit is left */
 	EXPECT_EQ(0, ioas_map_at(FD, IOAS, VA, MAP_LENGTH, IOVA));
-	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, VA, SMALL_PAGE,
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, VA + MAP_LENGTH, SMALL_PAGE,
 				       IOVA + 16 * MIB));
+}
+
+/* Without anything left of the limit it takes halves, and these take memory. */
+TEST_F_TIMEOUT(failing, second_map_at_the_limit_pins_nothing, TIMEOUT)
+{
+	ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
+	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
+	ASSERT_EQ(0, limit_memlock(MAP_LENGTH));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, MAP_LENGTH, IOVA));
+	WITH_EACH_FAILURE(ioas_map_at(FD, IOAS, VA, MAP_LENGTH,
+				      IOVA + 16 * MIB),
+			  vm_pinned() == MAP_LENGTH,
+			  ioas_unmap(FD, IOAS, IOVA + 16 * MIB, MAP_LENGTH,
+				     NULL));
+	EXPECT_EQ(MAP_LENGTH, vm_pinned());
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
+	EXPECT_EQ(0, vm_pinned());
 }
 
 TEST(opening_the_file_may_fail)

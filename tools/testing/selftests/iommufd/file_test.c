@@ -269,7 +269,7 @@ TEST_F(memfd, may_be_mapped_more_than_once)
 	ASSERT_EQ(0, write_pattern(self->fd, SMALL_PAGE, 5));
 	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
 	ASSERT_EQ(0, MAP(MAP_RW, 0, 2 * page, IOVA + MIB));
-	EXPECT_EQ(FILE_LENGTH + 3 * page, vm_pinned());
+	EXPECT_EQ(FILE_LENGTH + page, vm_pinned());
 	pattern_fill(bytes, page, 5);
 	EXPECT_TRUE(device_reads(&self->rig, IOVA, bytes, page));
 	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, bytes, page));
@@ -846,7 +846,6 @@ TEST_F(memfd, is_charged_up_to_the_limit)
 	ASSERT_EQ(0, ATTACH());
 	EXPECT_EQ(-ENOMEM, MAP(MAP_RW, 0, LIMIT + SMALL_PAGE, IOVA));
 	EXPECT_EQ(0, vm_pinned());
-	EXPECT_EQ(0, blocks(self->fd));
 	EXPECT_EQ(0, MAP(MAP_RW, 0, LIMIT, IOVA));
 	EXPECT_EQ(LIMIT, vm_pinned());
 	EXPECT_EQ(-ENOMEM, MAP(MAP_RW, LIMIT, SMALL_PAGE, IOVA + MIB));

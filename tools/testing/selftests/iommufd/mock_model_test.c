@@ -52,6 +52,7 @@ struct area {
 	__u64 start, last;
 	const struct buffer *buffer;
 	size_t offset;
+	bool file;		/* mapped as one, not by its address */
 	bool writable;
 	bool may_write;
 	unsigned int map;
@@ -498,6 +499,7 @@ static bool try_map(struct world *world)
 		return false;
 	if (rc)
 		return check_some_hole(world, ioas);
+	area.file = file;
 	area.map = world->maps++;
 	add_area(ioas, &area);
 	return check_area(world, ioas, &area);
@@ -533,6 +535,7 @@ static bool try_map_anywhere(struct world *world)
 	    !is_in_aperture(area.start, area.last) ||
 	    area.start % SMALL_PAGE != area.offset % SMALL_PAGE)
 		return complain(world, "chose 0x%llx", area.start);
+	area.file = file;
 	area.map = world->maps++;
 	add_area(ioas, &area);
 	return check_area(world, ioas, &area);
@@ -1085,8 +1088,10 @@ static void mark_pinned(struct world *world, unsigned int map,
 	}
 }
 
+/* A page counts once, but that of a file by its address and by the file. */
 struct pin_count {
 	unsigned short of_page[BUFFERS][MAX_PAGES];
+	bool counted[2][BUFFERS][MAX_PAGES];
 	long pages;
 };
 
@@ -1100,8 +1105,11 @@ static void count_pins(struct world *world, const struct area *area,
 	memset(pinned, 0, sizeof(pinned));
 	mark_pinned(world, area->map, pinned);
 	for (page = 0; page < area->buffer->length / SMALL_PAGE; page++) {
-		count->of_page[buffer][page] += pinned[page];
-		count->pages += pinned[page];
+		if (!pinned[page])
+			continue;
+		count->of_page[buffer][page]++;
+		count->pages += !count->counted[area->file][buffer][page];
+		count->counted[area->file][buffer][page] = true;
 	}
 }
 

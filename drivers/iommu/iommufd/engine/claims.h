@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which pages are pinned already: a page counts once
+ */
+
+/**
+ * DOC: Claims
+ *
+ * A page that a process has pinned counts once, in however many objects, address
+ * spaces and files of /dev/iommu. What is the same page is what a pin returned,
+ * never what an earlier pin had seen.
+ *
+ * Terms::
+ *
+ *  place     where a page is as its owner knows it: an address in a process, an
+ *            offset in a file. Only the same place is looked at: a page that is
+ *            pinned by two addresses, or by its address and by its file, counts
+ *            twice.
+ *  claim     a segment of a pinned object, as the others of the same owner see
+ *            it: places, and in which frames the pages are
+ *  registry  all claims of an owner, of whatever objects and contexts
+ *  twins     claims of the same page that the same account has. When one of them
+ *            goes, the page stays counted, and nobody has to be asked.
+ *
+ * That a page is counted is not stored. It is counted in a counter while there
+ * is a claim of it whose payer has this counter: who adds a claim adds those of
+ * its pages that no other such claim has at the same place in the same frame, and
+ * who removes it takes the same off. So it does not matter which of two maps goes
+ * first, nor how they overlap, and nobody hands a charge over.
+ *
+ * Before memory is pinned all of it is charged, as if nothing was shared, and the
+ * claim is entered as a pending one, that nobody compares with. When it is
+ * pinned, it is compared, and what was counted already is given back. Where the
+ * limit does not allow that and others have claims in the range, it is halved
+ * until it does. Few pages are pinned first and charged then: who makes the owner
+ * of the memory wait has no more than these without paying.
+ */
+#ifndef __IOMMUFD_CLAIMS_H
+#define __IOMMUFD_CLAIMS_H
+
+#include <linux/bits.h>
+#include <linux/hash.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "account.h"
+
+struct iommufd_pin_segment;
+struct iommufd_pinned;
+
+/**
+ * struct iommufd_claim - the part of a segment that its registry needs
+ * @node: in a bucket of the registry; guarded by its lock, as all of this
+ * @pinned: the object
+ * @block: in which block of this size it begins, or what it was cut from
+ * @class: of which size it is, or that was
+ * @others: IOMMUFD_CLAIM_MET and so on: what is known of others
+ * @pending: the pages are asked for; nobody compares with it
+ * @marked: while payers change, it counts already
+ * @state: @class to @marked, all of them 0 in the beginning
+ */
+struct iommufd_claim {
+	struct hlist_node node;
+	struct iommufd_pinned *pinned;
+	u32 block;
+	union {
+		struct {
+			u8 class;
+			bool pending;
+			u8 others;
+			bool marked;
+		};
+		u32 state;
+	};
+};
+
+/*
+ * Others have claimed some of its places while it was there. Of settled claims
+ * that overlap, each has met one.
+ */
+#define IOMMUFD_CLAIM_MET BIT(0)
+/*
+ * In front of it in the bucket, or behind it, is a twin: the same page, charged
+ * to the same account. All twins are settled, and have met.
+ */
+#define IOMMUFD_CLAIM_TWIN_BEFORE BIT(1)
+#define IOMMUFD_CLAIM_TWIN_BEHIND BIT(2)
+#define IOMMUFD_CLAIM_TWINS \
+	(IOMMUFD_CLAIM_TWIN_BEFORE | IOMMUFD_CLAIM_TWIN_BEHIND)
+
+/* So many pages may be pinned before they are charged. */
+#define IOMMUFD_CLAIM_FEW_PAGES 16
+
+#define IOMMUFD_CLAIMS_FEW_BITS 2
+
+/**
+ * struct iommufd_claims - the registry of an owner
+ * @refs: accounts and objects of the owner's memory
+ * @owner: the mm_struct or the inode, which lives as long as these
+ * @node: in the table of all registries
+ * @lock: guards what follows, the pages and runs of the claims, and who pays for
+ *        them. No mmap_lock is waited for with it held.
+ * @nr: claims
+ * @nr_max: with so many of them it is time for more buckets
+ * @sole: the only claim, which is in no bucket until others are looked for
+ * @only: whose claims these are, and have been since there were none; NULL if
+ *        there are several accounts
+ * @npages: how many pages these add to the counters of @only's payer
+ * @classes: sizes of claims that there have been since there were none: bit n is
+ *           for those of at most BIT(n) pages, and more than half of it
+ * @bits: how many buckets there are, as a power of 2
+ * @shift: BITS_PER_LONG - @bits
+ * @buckets: struct iommufd_claim, by size and place
+ * @few: serves as @buckets while there are few claims
+ * @nr_settled: pending claims that are none any more
+ * @nr_waiters: who waits for that in @settled
+ * @settled: woken when @nr_settled grows
+ * @movable: struct iommufd_movable, of the movable accounts that have objects
+ * @moving: in a list of registries in which payers change; guarded by
+ *          claims_moving_lock
+ */
+struct iommufd_claims {
+	refcount_t refs;
+	const void *owner;
+	struct hlist_node node;
+	struct mutex lock;		/* claims of the owner */
+	unsigned long nr;
+	unsigned long nr_max;
+	struct hlist_head sole;
+	struct iommufd_account *only;
+	unsigned long npages;
+	unsigned long classes;
+	unsigned int bits;
+	unsigned int shift;
+	struct hlist_head *buckets;
+	struct hlist_head few[1 << IOMMUFD_CLAIMS_FEW_BITS];
+	unsigned long nr_settled;
+	unsigned int nr_waiters;
+	wait_queue_head_t settled;
+	struct list_head movable;
+	struct list_head moving;
+};
+
+/**
+ * struct iommufd_movable - claims that may get another payer: those of an account
+ * @node: in iommufd_accounts::movable, whose lock guards @nr
+ * @account: whose
+ * @claims: where
+ * @sibling: in iommufd_claims::movable
+ * @nr: how many objects have or may have such claims
+ */
+struct iommufd_movable {
+	struct list_head node;
+	struct iommufd_account *account;
+	struct iommufd_claims *claims;
+	struct list_head sibling;
+	unsigned long nr;
+};
+
+/**
+ * struct iommufd_claims_walk - all claims that may overlap a range of places
+ * @claims: the registry, whose lock the caller holds
+ * @first: first place
+ * @last: last place
+ * @next: in the present bucket
+ * @classes: sizes that are still to be looked at
+ * @class: the present size
+ * @block: where in it the next bucket is
+ * @last_block: where the last one is
+ */
+struct iommufd_claims_walk {
+	struct iommufd_claims *claims;
+	unsigned long first;
+	unsigned long last;
+	struct hlist_node *next;
+	unsigned long classes;
+	unsigned int class;
+	unsigned long block;
+	unsigned long last_block;
+};
+
+/**
+ * struct iommufd_claims_filter - whose claims count
+ * @payer: of whom a counter is looked at
+ * @limited: the counter is that of the limit, not mm->pinned_vm
+ * @moving: the payers of these accounts change: of their claims, those that are
+ *          marked count
+ * @arrives: these are all going to be @payer's
+ */
+struct iommufd_claims_filter {
+	const struct iommufd_payer *payer;
+	bool limited;
+	const struct iommufd_accounts *moving;
+	bool arrives;
+};
+
+/**
+ * struct iommufd_claims_held - all claims whose payer changes
+ * @accounts: whose claims; its lock is held for writing
+ * @list: struct iommufd_claims, where they are
+ */
+struct iommufd_claims_held {
+	struct iommufd_accounts *accounts;
+	struct list_head list;
+};
+
+/**
+ * struct iommufd_arrival - what a new payer has to be charged for
+ * @counts: how many pages, in addition to what he is charged for
+ * @bounded: all that he is charged for then has to be within his limit: not if
+ *           it is so now
+ */
+struct iommufd_arrival {
+	struct iommufd_counts counts;
+	bool bounded;
+};
+
+struct iommufd_claims *iommufd_claims_get(const void *owner);
+void iommufd_claims_put(struct iommufd_claims *claims);
+
+/* No two places are so far apart. */
+#define IOMMUFD_CLAIMS_CLASS_DISTANCE BIT(BITS_PER_LONG - 6)
+
+/* Claims of a size; numbers of blocks that follow each other seldom collide. */
+static inline struct hlist_head *
+iommufd_claims_bucket(struct iommufd_claims *claims, unsigned int class,
+		      unsigned long block)
+{
+	block += class * IOMMUFD_CLAIMS_CLASS_DISTANCE;
+	/* hash_long(), as the bits are known */
+	return &claims->buckets[block * GOLDEN_RATIO_PRIME >> claims->shift];
+}
+
+void iommufd_claims_hash(struct iommufd_claims *claims,
+			 struct iommufd_pin_segment *segment);
+void iommufd_claims_grow(struct iommufd_claims *claims);
+void __iommufd_claims_hash_sole(struct iommufd_claims *claims);
+
+/* Have all claims where they are found. Caller holds the registry's lock. */
+static __always_inline void
+iommufd_claims_hash_sole(struct iommufd_claims *claims)
+{
+	if (unlikely(claims->sole.first))
+		__iommufd_claims_hash_sole(claims);
+}
+
+void iommufd_claims_walk_begin(struct iommufd_claims *claims,
+			       unsigned long first, unsigned long last,
+			       struct iommufd_claims_walk *walk);
+struct iommufd_pin_segment *
+iommufd_claims_next(struct iommufd_claims_walk *walk);
+/**
+ * enum iommufd_page_is - what is known of a page when others have been looked at
+ * @IOMMUFD_PAGE_IS_ALONE: nobody else has claimed its place
+ * @IOMMUFD_PAGE_IS_UNCLEAR: somebody may have; it takes a closer look
+ * @IOMMUFD_PAGE_IS_SHARED: the same account has it already
+ */
+enum iommufd_page_is {
+	IOMMUFD_PAGE_IS_ALONE,
+	IOMMUFD_PAGE_IS_UNCLEAR,
+	IOMMUFD_PAGE_IS_SHARED,
+};
+
+unsigned long
+iommufd_claims_count_new(struct iommufd_claims *claims,
+			 const struct iommufd_pin_segment *segment,
+			 const struct iommufd_claims_filter *filter);
+void iommufd_claims_count(struct iommufd_claims *claims,
+			  struct iommufd_pin_segment *segment,
+			  struct iommufd_counts *counts);
+
+void iommufd_claim_begin(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_segment *segment);
+void iommufd_claim_settle(struct iommufd_pin_segment *segment);
+int iommufd_claim_add(struct iommufd_pinned *pinned,
+		      struct iommufd_pin_segment *segment);
+void iommufd_claim_cancel(struct iommufd_pin_segment *segment);
+void iommufd_claim_end_slow(struct iommufd_pinned *pinned,
+			    struct iommufd_pin_segment *segment);
+int iommufd_claims_wait(struct iommufd_pinned *pinned, unsigned long first,
+			unsigned long last);
+
+void iommufd_claims_join(struct iommufd_claims *claims,
+			 struct iommufd_pin_segment *joined,
+			 struct iommufd_pin_segment *gone);
+
+struct iommufd_movable *iommufd_movable_get(struct iommufd_account *account,
+					    const void *owner);
+void iommufd_movable_put(struct iommufd_movable *movable);
+
+void iommufd_claims_hold(struct iommufd_claims_held *held);
+void iommufd_claims_release(struct iommufd_claims_held *held);
+int iommufd_claims_count_arriving(struct iommufd_claims_held *held,
+				  const struct iommufd_payer *to,
+				  struct iommufd_arrival *arrival);
+void iommufd_claims_leave(struct iommufd_claims_held *held,
+			  const struct iommufd_payer *to);
+
+#endif

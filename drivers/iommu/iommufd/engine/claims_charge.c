@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which pages are pinned already: claims that come and go, and are charged
+ *
+ * Owns nothing. Called by the pinned-memory object when segments come and go,
+ * and become one. What comes is compared with what is there, and so is what goes,
+ * if others have met it.
+ */
+#include <linux/cleanup.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+
+#include "account.h"
+#include "claims.h"
+#include "pinned.h"
+#include "test_hooks.h"
+
+/* Until there is another one, its place does not matter. */
+static __always_inline void
+claims_insert_sole(struct iommufd_claims *claims,
+		   struct iommufd_pin_segment *segment)
+{
+	claims->nr = 1;
+	claims->only = segment->claim.pinned->account;
+	claims->npages = 0;
+	claims->classes = 0;
+	hlist_add_head(&segment->claim.node, &claims->sole);
+}
+
+static __always_inline void claims_make_room(struct iommufd_claims *claims)
+{
+	iommufd_claims_hash_sole(claims);
+	if (unlikely(claims->nr >= claims->nr_max))
+		iommufd_claims_grow(claims);
+	claims->nr++;
+}
+
+static __always_inline void
+claims_add_account(struct iommufd_claims *claims,
+		   const struct iommufd_pin_segment *segment)
+{
+	if (claims->only != segment->claim.pinned->account)
+		claims->only = NULL;
+}
+
+static void claims_insert(struct iommufd_claims *claims,
+			  struct iommufd_pin_segment *segment)
+{
+	segment->claim.state = 0;
+	if (!claims->nr) {
+		claims_insert_sole(claims, segment);
+		return;
+	}
+	claims_make_room(claims);
+	claims_add_account(claims, segment);
+	iommufd_claims_hash(claims, segment);
+}
+
+/* The first of several twins has one behind it, and so on. */
+static void claim_leave_twins(struct iommufd_claim *claim)
+{
+	struct hlist_node *before, *behind = claim->node.next;
+	u8 others = claim->others;
+
+	claim->others &= ~IOMMUFD_CLAIM_TWINS;
+	/* Those on both sides of it are twins, too. */
+	if ((others & IOMMUFD_CLAIM_TWINS) == IOMMUFD_CLAIM_TWINS)
+		return;
+	if (others & IOMMUFD_CLAIM_TWIN_BEHIND) {
+		iommufd_claim_segment(behind)->claim.others &=
+			~IOMMUFD_CLAIM_TWIN_BEFORE;
+		return;
+	}
+	before = container_of(claim->node.pprev, struct hlist_node, next);
+	iommufd_claim_segment(before)->claim.others &=
+		~IOMMUFD_CLAIM_TWIN_BEHIND;
+}
+
+static void claims_unhash(struct iommufd_pin_segment *segment)
+{
+	if (segment->claim.others & IOMMUFD_CLAIM_TWINS)
+		claim_leave_twins(&segment->claim);
+	__hlist_del(&segment->claim.node);
+}
+
+static void claims_remove(struct iommufd_claims *claims,
+			  struct iommufd_pin_segment *segment)
+{
+	claims->nr--;
+	claims_unhash(segment);
+}
+
+static __always_inline struct iommufd_counts
+claim_in_full(const struct iommufd_pin_segment *segment)
+{
+	unsigned long npages = segment->last - segment->first + 1;
+
+	return (struct iommufd_counts){ npages, npages };
+}
+
+/* How much does a claim that has come add to the counters of its payer? */
+static struct iommufd_counts claim_count(struct iommufd_claims *claims,
+					 struct iommufd_pin_segment *segment)
+{
+	struct iommufd_counts counts = claim_in_full(segment);
+
+	if (claims->nr != 1)
+		iommufd_claims_count(claims, segment, &counts);
+	return counts;
+}
+
+/* Is a claim a page at this place, and pinned? */
+static __always_inline bool
+page_is_at(const struct iommufd_pin_segment *other, unsigned long place)
+{
+	return other->claim.block == (u32)place && !other->claim.class &&
+	       !other->claim.pending && iommufd_claim_first(other) == place;
+}
+
+/* And the same page, of the same account? A page alone is a single run. */
+static __always_inline bool
+page_is_same(const struct iommufd_pin_segment *segment,
+	     const struct iommufd_pin_segment *other,
+	     const struct iommufd_account *account)
+{
+	return !other->runs.vec &&
+	       other->runs.run.packed == segment->runs.run.packed &&
+	       other->claim.pinned->account == account;
+}
+
+static __always_inline void claim_become_twin(struct iommufd_claim *claim,
+					      struct iommufd_claim *twin)
+{
+	hlist_add_behind(&claim->node, &twin->node);
+	claim->others = IOMMUFD_CLAIM_MET | IOMMUFD_CLAIM_TWIN_BEFORE |
+			(twin->others & IOMMUFD_CLAIM_TWIN_BEHIND);
+	twin->others |= IOMMUFD_CLAIM_MET | IOMMUFD_CLAIM_TWIN_BEHIND;
+}
+
+/* Among claims of pages: those at the same place are in the same bucket. */
+static __always_inline enum iommufd_page_is
+claim_find_twin(struct hlist_head *bucket, struct iommufd_pin_segment *segment,
+		const struct iommufd_pinned *pinned, unsigned long place)
+{
+	struct iommufd_pin_segment *other;
+	enum iommufd_page_is is = IOMMUFD_PAGE_IS_ALONE;
+	struct hlist_node *node;
+
+	for (node = bucket->first; node; node = node->next) {
+		other = iommufd_claim_segment(node);
+		if (!page_is_at(other, place))
+			continue;
+		if (page_is_same(segment, other, pinned->account)) {
+			claim_become_twin(&segment->claim, &other->claim);
+			return IOMMUFD_PAGE_IS_SHARED;
+		}
+		is = IOMMUFD_PAGE_IS_UNCLEAR;
+	}
+	return is;
+}
+
+/*
+ * The usual small claim, as claims_insert(). A page that is there already takes
+ * a look at one bucket, as does one that is not, among pages.
+ */
+static __always_inline enum iommufd_page_is
+claims_insert_page(struct iommufd_claims *claims,
+		   const struct iommufd_pinned *pinned,
+		   struct iommufd_pin_segment *segment)
+{
+	unsigned long place = pinned->place + segment->first;
+	struct hlist_head *bucket;
+	enum iommufd_page_is is;
+
+	claims_make_room(claims);
+	bucket = iommufd_claims_bucket(claims, 0, place);
+	segment->claim.block = place;
+	segment->claim.state = 0;
+	is = claim_find_twin(bucket, segment, pinned, place);
+	if (is == IOMMUFD_PAGE_IS_SHARED)
+		return is;
+	claims_add_account(claims, segment);
+	claims->classes |= BIT(0);
+	hlist_add_head(&segment->claim.node, bucket);
+	return claims->classes == BIT(0) ? is : IOMMUFD_PAGE_IS_UNCLEAR;
+}
+
+/* Settled, with few pages; returns what is known of it. */
+static __always_inline enum iommufd_page_is
+claims_insert_few(struct iommufd_claims *claims,
+		  const struct iommufd_pinned *pinned,
+		  struct iommufd_pin_segment *segment)
+{
+	if (!claims->nr) {
+		segment->claim.state = 0;
+		claims_insert_sole(claims, segment);
+		return IOMMUFD_PAGE_IS_ALONE;
+	}
+	if (segment->first == segment->last)
+		return claims_insert_page(claims, pinned, segment);
+	claims_insert(claims, segment);
+	return IOMMUFD_PAGE_IS_UNCLEAR;
+}
+
+/**
+ * iommufd_claim_begin - let others know of pages that are about to be pinned
+ * @pinned: the object, whose account has been charged for all of them
+ * @segment: the pages
+ *
+ * Context: may sleep; takes the lock of the registry.
+ */
+void iommufd_claim_begin(struct iommufd_pinned *pinned,
+			 struct iommufd_pin_segment *segment)
+{
+	segment->claim.pinned = pinned;
+
+	guard(mutex)(&pinned->claims->lock);
+	claims_insert(pinned->claims, segment);
+	segment->claim.pending = true;
+}
+
+static void claims_tell(struct iommufd_claims *claims)
+{
+	claims->nr_settled++;
+	if (claims->nr_waiters)
+		wake_up_all(&claims->settled);
+}
+
+/* It is he who was charged, whoever pays by the time it goes back. */
+static noinline void claims_unlock_uncharge_slow(struct iommufd_pinned *pinned,
+						 struct iommufd_counts counts)
+{
+	struct iommufd_payer payer;
+
+	iommufd_payer_get(&payer, &pinned->account->payer);
+	mutex_unlock(&pinned->claims->lock);
+	iommufd_payer_uncharge(&payer, counts);
+	iommufd_payer_put(&payer);
+}
+
+/*
+ * What is charged too much goes back, and the registry is unlocked. Nobody waits
+ * for the mmap_lock of a payer with it held.
+ */
+static __always_inline void
+claims_unlock_uncharge(struct iommufd_pinned *pinned,
+		       struct iommufd_counts counts)
+{
+	struct iommufd_payer *payer = &pinned->account->payer;
+
+	if (unlikely(iommufd_payer_is_slow(payer))) {
+		claims_unlock_uncharge_slow(pinned, counts);
+		return;
+	}
+	iommufd_payer_uncharge_quick(payer, counts.pinned, counts.limited);
+	mutex_unlock(&pinned->claims->lock);
+}
+
+/* The account was charged for @advance pages, of which @counts stay charged. */
+static void claims_unlock_settle(struct iommufd_pinned *pinned,
+				 unsigned long advance,
+				 struct iommufd_counts counts)
+{
+	struct iommufd_account *account = pinned->account;
+
+	pinned->claims->npages += counts.limited;
+	if (account->kind == IOMMUFD_ACCOUNT_MOVABLE)
+		atomic_long_sub(advance, &account->npages);
+	counts.pinned = advance - counts.pinned;
+	counts.limited = advance - counts.limited;
+	claims_unlock_uncharge(pinned, counts);
+}
+
+/**
+ * iommufd_claim_settle - the pages are pinned: what of them was counted before?
+ * @segment: the pages, with their runs
+ *
+ * What was charged in advance and need not have been is given back.
+ *
+ * Context: may sleep; takes the lock of the registry, and then the mmap_lock in
+ * IOMMUFD_ACCOUNT_MM mode. Cannot fail.
+ */
+void iommufd_claim_settle(struct iommufd_pin_segment *segment)
+{
+	struct iommufd_pinned *pinned = segment->claim.pinned;
+	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_counts counts;
+
+	mutex_lock(&claims->lock);
+	counts = claim_count(claims, segment);
+	segment->claim.pending = false;
+	claims_tell(claims);
+	claims_unlock_settle(pinned, segment->last - segment->first + 1,
+			     counts);
+}
+
+/*
+ * Charge without the lock of the registry, as many pages as it would take now,
+ * until that is enough for what it takes by then. The registry is locked, and
+ * unlocked in the meantime; at the end it is not.
+ */
+static noinline int claim_add_slow(struct iommufd_pinned *pinned,
+				   struct iommufd_pin_segment *segment)
+{
+	struct iommufd_claims *claims = pinned->claims;
+	unsigned long advance = 0, npages;
+	struct iommufd_counts counts;
+	int rc;
+
+	for (;;) {
+		counts = claim_count(claims, segment);
+		npages = max(counts.pinned, counts.limited);
+		if (npages <= advance)
+			break;
+		claims_remove(claims, segment);
+		mutex_unlock(&claims->lock);
+		rc = iommufd_account_charge(pinned->account, npages - advance);
+		if (rc) {
+			iommufd_account_uncharge(pinned->account, advance);
+			return rc;
+		}
+		advance = npages;
+		mutex_lock(&claims->lock);
+		claims_insert(claims, segment);
+	}
+	claims_unlock_settle(pinned, advance, counts);
+	return 0;
+}
+
+/* Locked, and unlocked at the end. */
+static noinline int claim_add_compare(struct iommufd_pinned *pinned,
+				      struct iommufd_pin_segment *segment,
+				      enum iommufd_page_is is)
+{
+	struct iommufd_payer *payer = &pinned->account->payer;
+	struct iommufd_counts counts = claim_in_full(segment);
+	struct iommufd_claims *claims = pinned->claims;
+	int rc = 0;
+
+	if (iommufd_payer_is_slow(payer))
+		return claim_add_slow(pinned, segment);
+	if (is == IOMMUFD_PAGE_IS_UNCLEAR)
+		iommufd_claims_count(claims, segment, &counts);
+	/* What others have needs nothing of the limit. */
+	if (counts.pinned || counts.limited)
+		rc = iommufd_payer_charge(payer, counts);
+	if (rc)
+		claims_remove(claims, segment);
+	else
+		claims->npages += counts.limited;
+	mutex_unlock(&claims->lock);
+	return rc;
+}
+
+/* What is alone adds all of its pages. */
+static __always_inline void
+claim_add_alone(struct iommufd_claims *claims,
+		const struct iommufd_pin_segment *segment,
+		struct iommufd_payer *payer)
+{
+	unsigned long npages = segment->last - segment->first + 1;
+
+	claims->npages += npages;
+	atomic64_add(npages, &payer->mm->pinned_vm);
+}
+
+/**
+ * iommufd_claim_add - pages are pinned and have not been charged
+ * @pinned: the object
+ * @segment: the pages, with their runs; few
+ *
+ * Context: as iommufd_claim_settle(); takes the lock of the accounts in
+ * IOMMUFD_ACCOUNT_MM mode.
+ *
+ * Return: 0; -ENOMEM if it would exceed the limit, or -EINTR on a fatal signal,
+ * and nothing has changed.
+ */
+int iommufd_claim_add(struct iommufd_pinned *pinned,
+		      struct iommufd_pin_segment *segment)
+{
+	struct iommufd_payer *payer = &pinned->account->payer;
+	struct iommufd_claims *claims = pinned->claims;
+	enum iommufd_page_is is;
+
+	if (iommufd_should_fail())
+		return -ENOMEM;
+	segment->claim.pinned = pinned;
+	mutex_lock(&claims->lock);
+	is = claims_insert_few(claims, pinned, segment);
+	if (is == IOMMUFD_PAGE_IS_ALONE && payer->mode == IOMMUFD_ACCOUNT_NONE)
+		claim_add_alone(claims, segment, payer);
+	else if (is != IOMMUFD_PAGE_IS_SHARED)
+		return claim_add_compare(pinned, segment, is);
+	mutex_unlock(&claims->lock);
+	return 0;
+}
+
+/**
+ * iommufd_claim_cancel - the pages could not be pinned
+ * @segment: the pages
+ *
+ * What was charged in advance is the caller's to give back.
+ *
+ * Context: may sleep; takes the lock of the registry.
+ */
+void iommufd_claim_cancel(struct iommufd_pin_segment *segment)
+{
+	struct iommufd_claims *claims = segment->claim.pinned->claims;
+
+	guard(mutex)(&claims->lock);
+	claims_remove(claims, segment);
+	claims_tell(claims);
+}
+
+/**
+ * iommufd_claim_end_slow - pages are not pinned any more, and may be counted
+ * @pinned: the object
+ * @segment: the pages, with the runs where they were
+ *
+ * Context: as iommufd_claim_settle(), but the registry is locked, and unlocked
+ * at the end. Cannot fail.
+ */
+void iommufd_claim_end_slow(struct iommufd_pinned *pinned,
+			    struct iommufd_pin_segment *segment)
+{
+	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_counts counts = claim_in_full(segment);
+
+	if (segment->claim.others & IOMMUFD_CLAIM_TWINS) {
+		/* All of its pages stay counted. */
+		claims_remove(claims, segment);
+		mutex_unlock(&claims->lock);
+		return;
+	}
+	if (segment->claim.others & IOMMUFD_CLAIM_MET)
+		iommufd_claims_count(claims, segment, &counts);
+	claims_remove(claims, segment);
+	claims->npages -= counts.limited;
+	claims_unlock_uncharge(pinned, counts);
+}
+
+/*
+ * Only who is charged in the same place can give something back that helps.
+ * *found: does he have a claim in the range?
+ */
+static bool claims_find_pending(struct iommufd_pinned *pinned,
+				unsigned long first, unsigned long last,
+				bool *found)
+{
+	const struct iommufd_payer *payer = &pinned->account->payer, *other;
+	struct iommufd_pin_segment *segment;
+	struct iommufd_claims_walk walk;
+
+	*found = false;
+	iommufd_claims_walk_begin(pinned->claims, pinned->place + first,
+				  pinned->place + last, &walk);
+	while ((segment = iommufd_claims_next(&walk))) {
+		other = &segment->claim.pinned->account->payer;
+		if (!iommufd_payers_share_counter(other, payer))
+			continue;
+		*found = true;
+		if (segment->claim.pending)
+			return true;
+	}
+	return false;
+}
+
+static int claims_wait_for_one(struct iommufd_claims *claims)
+{
+	unsigned long before = claims->nr_settled;
+	int rc;
+
+	claims->nr_waiters++;
+	mutex_unlock(&claims->lock);
+	rc = wait_event_killable(claims->settled,
+				 READ_ONCE(claims->nr_settled) != before);
+	mutex_lock(&claims->lock);
+	claims->nr_waiters--;
+	return rc ? -EINTR : 0;
+}
+
+/**
+ * iommufd_claims_wait - can pages that the limit does not allow be shared?
+ * @pinned: the object
+ * @first: index of the first page
+ * @last: index of the last page
+ *
+ * Waits for those who are about to pin memory in the range and are charged in the
+ * same place: for all of it, so that they may give something back. Others, whose
+ * memory may never come, are none of the caller's business. He has no pending
+ * claim.
+ *
+ * Context: may sleep, as long as the owner of the memory likes; takes the lock
+ * of the registry.
+ *
+ * Return: 1 after it has waited, and the limit may allow more; 0 if there are
+ * such claims in the range; -ENOMEM if there is none; -EINTR on a fatal signal.
+ */
+int iommufd_claims_wait(struct iommufd_pinned *pinned, unsigned long first,
+			unsigned long last)
+{
+	struct iommufd_claims *claims = pinned->claims;
+	bool found;
+
+	guard(mutex)(&claims->lock);
+	if (claims_find_pending(pinned, first, last, &found))
+		return claims_wait_for_one(claims) ?: 1;
+	return found ? 0 : -ENOMEM;
+}
+
+/**
+ * iommufd_claims_join - two claims, which are not parts of one, have become one
+ * @claims: the registry, whose lock the caller holds
+ * @joined: the claim, with all of the pages
+ * @gone: the other one, which has left the registry
+ */
+void iommufd_claims_join(struct iommufd_claims *claims,
+			 struct iommufd_pin_segment *joined,
+			 struct iommufd_pin_segment *gone)
+{
+	claims_unhash(gone);
+	claims_unhash(joined);
+	/* Where its size and place are by now */
+	iommufd_claims_hash(claims, joined);
+}
