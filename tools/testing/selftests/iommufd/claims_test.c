@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A page counts once: random changes of memory and random maps of it, in three
+ * IOASes of two files, against a model.
+ *
+ * What is mapped are pages at places: at addresses of the process, or of a file.
+ * Frames are what /proc/self/pagemap tells when the map is made. After each call
+ * VmPin is the number of different frames at different places, and devices find
+ * in each map what was in its pages.
+ *
+ *   SEED=n    another sequence
+ *   CALLS=n   how many calls
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "mock_rig.h"
+#include "test_support.h"
+
+#define CALLS 3000UL
+#define PAGES 64U
+#define SPACES 3
+#define MAX_MAPS 24
+#define IOVA_OF(i) (MOCK_APERTURE_START + (i) * MIB)
+
+enum kind {
+	ANONYMOUS,	/* private memory, by its address */
+	SHARED,		/* of the file, by its address */
+	FILE_ITSELF,
+	NR_KINDS,
+};
+
+struct space {
+	int iommufd;
+	__u32 ioas;
+	int access;
+};
+
+struct map {
+	struct space *space;	/* NULL: none */
+	enum kind kind;
+	unsigned int first;
+	unsigned int count;
+	__u64 frames[PAGES];
+	__u64 stamps[PAGES];
+};
+
+FIXTURE(claims)
+{
+	struct mock_rig rigs[2];
+	struct mock_device second;
+	struct space spaces[SPACES];
+	struct map maps[MAX_MAPS];
+	char *memory[NR_KINDS];
+	int file;
+	__u64 stamp;
+	__u32 random;
+};
+
+#define WORLD FIXTURE_DATA(claims)
+
+static int anew(char *va, size_t length)
+{
+	return mmap(va, length, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == va ?
+		       0 : -errno;
+}
+
+FIXTURE_SETUP(claims)
+{
+	const size_t length = PAGES * SMALL_PAGE;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		MAKE(mock_rig_make(&self->rigs[i]));
+		MAKE(mock_rig_plug(&self->rigs[i], 0));
+		self->spaces[i].iommufd = self->rigs[i].iommufd;
+		self->spaces[i].ioas = self->rigs[i].ioas;
+	}
+	self->spaces[2].iommufd = self->rigs[0].iommufd;
+	ASSERT_EQ(0, ioas_alloc(self->rigs[0].iommufd, &self->spaces[2].ioas));
+	ASSERT_EQ(0, mock_domain(self->rigs[0].iommufd, self->spaces[2].ioas,
+				 &self->second));
+	for (i = 0; i < SPACES; i++) {
+		self->spaces[i].access = mock_access(self->spaces[i].iommufd,
+						     self->spaces[i].ioas, 0);
+		ASSERT_LE(0, self->spaces[i].access);
+	}
+	self->file = memfd_alloc(length, false);
+	ASSERT_LE(0, self->file);
+	self->memory[ANONYMOUS] = address_room(length, SMALL_PAGE);
+	ASSERT_NE(NULL, self->memory[ANONYMOUS]);
+	self->memory[SHARED] = mmap(NULL, length, PROT_READ | PROT_WRITE,
+				    MAP_SHARED, self->file, 0);
+	ASSERT_NE(MAP_FAILED, self->memory[SHARED]);
+	self->memory[FILE_ITSELF] = self->memory[SHARED];
+	self->random = chosen_seed(14);
+	TH_LOG("SEED=%u", self->random);
+}
+
+FIXTURE_TEARDOWN(claims)
+{
+	int i;
+
+	for (i = 0; i < SPACES; i++)
+		close(self->spaces[i].access);
+	EXPECT_EQ(0, mock_rig_break(&self->rigs[1]));
+	EXPECT_EQ(0, mock_rig_break(&self->rigs[0]));
+}
+
+static unsigned int below(WORLD *self, unsigned int limit)
+{
+	return random_next(&self->random) % limit;
+}
+
+static __u64 *page_of(WORLD *self, enum kind kind, unsigned int page)
+{
+	return (__u64 *)(self->memory[kind] + page * SMALL_PAGE);
+}
+
+static int frame_of(WORLD *self, enum kind kind, unsigned int page,
+		    __u64 *frame)
+{
+	unsigned long long phys;
+	int rc;
+
+	rc = memory_phys(page_of(self, kind, page), &phys);
+	*frame = phys / SMALL_PAGE;
+	return rc;
+}
+
+/* -- changes of memory -- */
+
+/* Maps of the very page show what is written to it. */
+static int write_page(WORLD *self, enum kind kind, unsigned int page)
+{
+	struct map *map;
+	unsigned int i;
+	__u64 frame;
+	int rc;
+
+	*page_of(self, kind, page) = ++self->stamp;
+	rc = frame_of(self, kind, page, &frame);
+	for (map = self->maps; map != self->maps + MAX_MAPS; map++) {
+		for (i = 0; map->space && i < map->count; i++)
+			if (map->frames[i] == frame)
+				map->stamps[i] = self->stamp;
+	}
+	return rc;
+}
+
+static int write_after_fork(WORLD *self, unsigned int first, unsigned int count)
+{
+	pid_t pid = fork();
+	int rc = 0;
+
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		for (;;)
+			pause();
+	while (count-- && !rc)
+		rc = write_page(self, ANONYMOUS, first + count);
+	kill(pid, SIGKILL);
+	return waitpid(pid, NULL, 0) == pid ? rc : -ECHILD;
+}
+
+/* What is there goes where it does not overlap, and leaves nothing behind. */
+static int move(WORLD *self, unsigned int first, unsigned int count)
+{
+	char *from = self->memory[ANONYMOUS] + first * SMALL_PAGE;
+	unsigned int to = (first + count) % PAGES;
+	char *target = self->memory[ANONYMOUS] + to * SMALL_PAGE;
+
+	if (to + count > PAGES || (to < first && to + count > first))
+		return 0;
+	if (mremap(from, count * SMALL_PAGE, count * SMALL_PAGE,
+		   MREMAP_MAYMOVE | MREMAP_FIXED, target) != target)
+		return -errno;
+	return anew(from, count * SMALL_PAGE);
+}
+
+static int change_memory(WORLD *self)
+{
+	unsigned int first = below(self, PAGES);
+	unsigned int count = 1 + below(self, PAGES - first);
+	char *va = self->memory[ANONYMOUS] + first * SMALL_PAGE;
+	const size_t length = count * SMALL_PAGE;
+	int rc = 0;
+
+	switch (below(self, 7)) {
+	case 0:
+		return anew(va, length);
+	case 1:
+		rc = madvise(va, length, MADV_DONTNEED);
+		break;
+	case 2:
+		rc = munmap(va, length);
+		return rc ? -errno : anew(va, length);
+	case 3:
+		return write_after_fork(self, first, count);
+	case 4:
+		return move(self, first, count);
+	case 5:
+		rc = fallocate(self->file,
+			       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       first * SMALL_PAGE, length);
+		break;
+	default:
+		rc = ftruncate(self->file, first * SMALL_PAGE) ?:
+		     ftruncate(self->file, PAGES * SMALL_PAGE);
+	}
+	return rc ? -errno : 0;
+}
+
+/* -- maps -- */
+
+static __u64 iova_of(WORLD *self, const struct map *map)
+{
+	return IOVA_OF(map - self->maps);
+}
+
+static int map_memory(WORLD *self, struct map *map)
+{
+	const size_t offset = map->first * SMALL_PAGE;
+	const size_t length = map->count * SMALL_PAGE;
+	__u64 iova = iova_of(self, map);
+
+	if (map->kind == FILE_ITSELF)
+		return ioas_map_file(map->space->iommufd, map->space->ioas,
+				     MAP_RW | MAP_AT, self->file, offset,
+				     length, &iova);
+	return ioas_map_at(map->space->iommufd, map->space->ioas,
+			   self->memory[map->kind] + offset, length, iova);
+}
+
+static int add_map(WORLD *self, struct map *map)
+{
+	unsigned int i;
+	int rc = 0;
+
+	map->kind = below(self, NR_KINDS);
+	map->first = below(self, PAGES);
+	map->count = 1 + below(self, PAGES - map->first);
+	for (i = 0; i < map->count && !rc; i++)
+		if (!*page_of(self, map->kind, map->first + i))
+			rc = write_page(self, map->kind, map->first + i);
+	if (rc)
+		return rc;
+
+	map->space = &self->spaces[below(self, SPACES)];
+	rc = map_memory(self, map);
+	if (rc)
+		map->space = NULL;
+	for (i = 0; i < map->count && !rc; i++) {
+		rc = frame_of(self, map->kind, map->first + i,
+			      &map->frames[i]);
+		map->stamps[i] = *page_of(self, map->kind, map->first + i);
+	}
+	return rc;
+}
+
+static int end_map(WORLD *self, struct map *map)
+{
+	struct space *space = map->space;
+
+	map->space = NULL;
+	return ioas_unmap(space->iommufd, space->ioas, iova_of(self, map),
+			  map->count * SMALL_PAGE, NULL);
+}
+
+static int call(WORLD *self)
+{
+	struct map *map = &self->maps[below(self, MAX_MAPS)];
+
+	if (!below(self, 3))
+		return change_memory(self);
+	return map->space ? end_map(self, map) : add_map(self, map);
+}
+
+/* -- what has to be -- */
+
+static int compare(const void *a, const void *b)
+{
+	const __u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Different frames at different places */
+static unsigned int count_pages(WORLD *self)
+{
+	static __u64 pages[MAX_MAPS * PAGES];
+	unsigned int nr = 0, different = 0, i;
+	const struct map *map;
+
+	for (map = self->maps; map != self->maps + MAX_MAPS; map++) {
+		__u64 place = map->kind * PAGES + map->first;
+
+		for (i = 0; map->space && i < map->count; i++)
+			pages[nr++] = (place + i) << 48 | map->frames[i];
+	}
+	qsort(pages, nr, sizeof(*pages), compare);
+	for (i = 0; i < nr; i++)
+		different += !i || pages[i] != pages[i - 1];
+	return different;
+}
+
+/* Does a device find in a map what was in its pages? */
+static int check_content(WORLD *self, const struct map *map)
+{
+	unsigned int i;
+	__u64 stamp;
+	int rc;
+
+	for (i = 0; map->space && i < map->count; i++) {
+		rc = mock_access_rw(map->space->iommufd, map->space->access, 0,
+				    iova_of(self, map) + i * SMALL_PAGE,
+				    sizeof(stamp), &stamp);
+		if (rc)
+			return rc;
+		if (stamp != map->stamps[i])
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(claims, of_a_page_count_once, 600)
+{
+	const char *text = getenv("CALLS");
+	unsigned long calls = text ? strtoul(text, NULL, 0) : CALLS, i;
+	int rc;
+
+	for (i = 0; i < calls; i++) {
+		rc = call(self);
+		ASSERT_EQ(0, rc)
+			TH_LOG("call %lu", i);
+		ASSERT_EQ(count_pages(self) * (long)SMALL_PAGE, vm_pinned())
+			TH_LOG("call %lu", i);
+		rc = check_content(self, &self->maps[i % MAX_MAPS]);
+		ASSERT_EQ(0, rc)
+			TH_LOG("call %lu: map %lu", i, i % MAX_MAPS);
+	}
+	for (i = 0; i < MAX_MAPS; i++)
+		if (self->maps[i].space)
+			ASSERT_EQ(0, end_map(self, &self->maps[i]));
+	EXPECT_EQ(0, vm_pinned());
+}
+
+TEST_HARNESS_MAIN
