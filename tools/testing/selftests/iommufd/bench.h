@@ -52,6 +52,8 @@ struct backend {
 	/* A second page table for the same address space; may be NULL. */
 	int (*fill)(__u64 *cost);
 	int (*clear)(__u64 *cost);
+	/* All that follows is in another one of the same file; may be NULL. */
+	int (*add_space)(void);
 	/* What was written to since the last time, in 4 KiB; may be NULL. */
 	int (*read_dirty)(__u64 iova, size_t length, void *bitmap, __u64 *cost);
 	bool mock;		/* has the kernel's test device */
@@ -160,7 +162,8 @@ typedef int run_case_t(const struct test_case *test,
 		       const struct backend *backend,
 		       const struct source *source);
 
-run_case_t run_map_unmap, run_zero_page, run_second_table, run_among_many;
+run_case_t run_map_unmap, run_zero_page, run_second_table, run_second_map;
+run_case_t run_among_many, run_counted;
 run_case_t run_unmap_all, run_copy, run_change_process, run_idle;
 run_case_t run_access_rw, run_access_pin, run_unmap_all_dmabuf;
 run_case_t run_read_dirty, run_read_dirty_of_many;

@@ -110,6 +110,15 @@ static int iommufd_backend_clear(__u64 *cost)
 	return own_ioctl(IOMMU_DESTROY, &cmd, cost);
 }
 
+/* With a page table, so that what is mapped is pinned; no device uses it. */
+static int iommufd_backend_add_space(void)
+{
+	__u64 cost;
+	int rc = ioas_alloc(opened.iommufd, &opened.ioas);
+
+	return rc ?: iommufd_backend_fill(&cost);
+}
+
 static int iommufd_backend_copy(__u64 from, size_t length, __u64 to,
 				__u64 *cost)
 {
@@ -339,6 +348,7 @@ const struct backend backends[NR_BACKENDS] = {
 		.unmap_all = iommufd_backend_unmap_all,
 		.copy = iommufd_backend_copy,
 		.change_process = iommufd_backend_change_process,
+		.add_space = iommufd_backend_add_space,
 		.fill = iommufd_backend_fill,
 		.clear = iommufd_backend_clear,
 		.old_type1 = &iommufd_old_type1,

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Cases: the kernel's memory. */
+/* Cases: the kernel's memory, and what is counted of the process's. */
+#include <errno.h>
+
 #include "bench.h"
+#include "counters.h"
+
+#define NR_SPACES 16
 
 long all_memory;
 
@@ -72,5 +77,37 @@ int run_memory(const struct test_case *test, const struct backend *backend,
 			   test->usage(&added));
 	}
 	memory_group_leave();
+	return rc;
+}
+
+static int map_in_spaces(const struct test_case *test,
+			 const struct backend *backend,
+			 const struct source *source)
+{
+	__u64 cost;
+	int i, rc;
+
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	for (i = 1; i < NR_SPACES && !rc; i++) {
+		rc = backend->add_space();
+		if (!rc)
+			rc = backend->map(source, 0, test->length, BENCH_IOVA,
+					  &cost);
+	}
+	return rc;
+}
+
+/* How much of the same memory is counted as pinned, in several address spaces */
+int run_counted(const struct test_case *test, const struct backend *backend,
+		const struct source *source)
+{
+	long before = vm_pinned();
+	int rc;
+
+	if (!backend->add_space)
+		return -EOPNOTSUPP;
+	rc = map_in_spaces(test, backend, source);
+	if (!rc)
+		add_sample(0, 1, vm_pinned() - before);
 	return rc;
 }

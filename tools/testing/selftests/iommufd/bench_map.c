@@ -84,6 +84,21 @@ int run_second_table(const struct test_case *test,
 	return rc;
 }
 
+/* Maps in another address space what is mapped already. */
+int run_second_map(const struct test_case *test, const struct backend *backend,
+		   const struct source *source)
+{
+	__u64 cost;
+	int rc;
+
+	if (!backend->add_space)
+		return -EOPNOTSUPP;
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost);
+	if (!rc)
+		rc = backend->add_space();
+	return rc ?: run_map_unmap(test, backend, source);
+}
+
 int map_many(const struct test_case *test, const struct backend *backend,
 	     const struct source *source)
 {

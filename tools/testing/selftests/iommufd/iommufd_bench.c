@@ -40,6 +40,7 @@ static bool verbose, marks_wanted;
 static const char *bdf;
 
 #define MAP_UNMAP .run = run_map_unmap, .ops = { "map", "unmap" }
+#define SECOND_MAP .run = run_second_map, .ops = { "map", "unmap" }
 #define SECOND_TABLE .run = run_second_table, .ops = { "fill", "clear" }
 #define READ_DIRTY .run = run_read_dirty, .ops = { "read" }, .mock = true
 #define COPY .run = run_copy, .ops = { "copy", "unmap", "copy-after-pins", \
@@ -84,6 +85,10 @@ static const struct test_case cases[] = {
 	  SECOND_TABLE, BULK, .kind = PAGES_THP, .length = 256 * MIB },
 	{ "second-table-small", "second page table for 64 MiB of scattered 4 KiB pages",
 	  SECOND_TABLE, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "second-map-thp", "1 GiB of THP that another IOAS has mapped",
+	  SECOND_MAP, BULK, .kind = PAGES_THP, .length = GIB },
+	{ "second-map-small", "64 MiB of scattered 4 KiB pages that another IOAS has",
+	  SECOND_MAP, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
 	{ "old-type1", "256 MiB of hugetlb pages, in a container of the old type1",
 	  MAP_UNMAP, BULK, .kind = PAGES_HUGETLB, .length = 256 * MIB,
 	  .old_type1 = true },
@@ -138,6 +143,9 @@ static const struct test_case cases[] = {
 	{ "memory-small", "memory beyond page tables, 64 MiB of scattered 4 KiB",
 	  MEMORY, .usage = beyond_tables, .unit = PERCENT,
 	  .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "counted-16", "what counts as pinned of 2 GiB of THP in 16 IOASes",
+	  .run = run_counted, .ops = { "map" }, .rounds = 1, .unit = PERCENT,
+	  GUEST },
 	{ "threads-page", "two threads: one page",
 	  TWO_THREADS, .work = &thread_maps, .kind = PAGES_SMALL_RANDOM,
 	  .length = 2 * SMALL_PAGE, .part = SMALL_PAGE },
