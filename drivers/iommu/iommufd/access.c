@@ -33,8 +33,8 @@
  * @ops_lock: guards what follows; @ioas and @ioas_unpin change with @lock held,
  *            too
  * @ioas: where pages are pinned, NULL while there is none
- * @ioas_unpin: where pages are unpinned: stays until the driver has unpinned. The
- *              access holds a long-term reference of it.
+ * @ioas_unpin: where pages are unpinned: stays until the driver has unpinned.
+ *              The access holds a long-term reference of it.
  * @nr_ops: threads that are pinning or copying in @ioas
  * @nr_unpins: threads that are unpinning in @ioas_unpin
  * @ops_done: woken when one of the two numbers becomes 0

@@ -127,8 +127,8 @@ static int attach_refuse_replace(const struct attach_change *change)
 }
 
 /*
- * The IOMMU core, where there is an IOMMU. It works on groups; where it is about
- * a PASID it takes any device of the group to find it.
+ * The IOMMU core, where there is an IOMMU. It works on groups; where it is
+ * about a PASID it takes any device of the group to find it.
  */
 
 static int attach_switch_on(struct iommufd_attachment *attachment,

@@ -9,11 +9,11 @@
  * A context is an open file of /dev/iommu. It lives until the last reference to
  * that file is gone, and everything that was made through it goes when it goes.
  * Hence the rule: an object of a context never holds a file that could hold the
- * context, directly or through other files. Nor does an area, or its memory. Each
- * would wait for the other for ever, and with them the devices that are bound to
- * the context and the memory that they reach. Files that can hold a context are
- * those of VFIO devices and groups, of fault queues, and all into which a file can
- * be put: sockets, io_urings, ...
+ * context, directly or through other files. Nor does an area, or its memory.
+ * Each would wait for the other for ever, and with them the devices that are
+ * bound to the context and the memory that they reach. Files that can hold a
+ * context are those of VFIO devices and groups, of fault queues, and all into
+ * which a file can be put: sockets, io_urings, ...
  *
  * What a context does hold therefore is known not to hold any of these: files
  * of shmem and hugetlbfs (source_file.c), dma-bufs of exporters that we know
@@ -59,8 +59,8 @@ struct iommufd_refusals;
  * @no_iommu: VFIO no-IOMMU groups use the file
  * @sw_msi_lock: guards @sw_msi_maps
  * @sw_msi_maps: struct sw_msi_map, MSI doorbells that have an IOVA
- * @mmap_ranges: struct iommufd_mmap_range by file offset; its lock is a leaf but
- *               for that of @objects
+ * @mmap_ranges: struct iommufd_mmap_range by file offset; its lock is a leaf
+ *               but for that of @objects
  * @number: by what debugfs and fdinfo know it, 0 without debugfs; never changes
  * @debug_node: in debugfs's contexts
  * @refusals: what was refused, NULL as long as nothing was

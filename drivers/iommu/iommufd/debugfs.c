@@ -3,10 +3,10 @@
  * What debugfs tells root of all contexts: who has what, and where it is
  *
  * Owns the numbers of contexts. There are a few files for all contexts, each a
- * table that is walked by key: context, IOAS, IOVA. A line is found anew each time
- * and keeps nothing until the next, so that whoever reads slowly, or never reads on,
- * is in nobody's way. Nothing is done for it but when somebody reads, or a file of
- * /dev/iommu is opened or closed.
+ * table that is walked by key: context, IOAS, IOVA. A line is found anew each
+ * time and keeps nothing until the next, so that whoever reads slowly, or never
+ * reads on, is in nobody's way. Nothing is done for it but when somebody reads,
+ * or a file of /dev/iommu is opened or closed.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -105,7 +105,8 @@ struct debug_walk {
  * @look_at_ioas: or in an address space, which is one line; false if there is
  *                nothing
  * @look_at_iova: or in an address space at debug_walk::iova and above, where it
- *                receives the line's first and last IOVA; false if there is nothing
+ *                receives the line's first and last IOVA; false if there is
+ *                nothing
  * @show: what the line says behind its key
  */
 struct debug_table {
@@ -179,8 +180,8 @@ static struct iommufd_ctx *debug_find_ctx(u64 number)
 }
 
 /*
- * The context at the key or the next one above, with a reference. Return: NULL if
- * there are no more.
+ * The context at the key or the next one above, with a reference. Return: NULL
+ * if there are no more.
  */
 static struct iommufd_ctx *debug_get_ctx(u64 number)
 {
@@ -188,7 +189,9 @@ static struct iommufd_ctx *debug_get_ctx(u64 number)
 
 	spin_lock(&debug_lock);
 	ctx = debug_find_ctx(number);
-	/* It stays as long as it is here, but its file may be on the way out. */
+	/*
+	 * It stays as long as it is here, but its file may be on the way out.
+	 */
 	while (ctx && !get_file_active(&ctx->file))
 		ctx = debug_find_ctx(ctx->number + 1);
 	spin_unlock(&debug_lock);
@@ -512,7 +515,10 @@ static void debug_find(struct debug_walk *walk)
 			walk->iova = 0;
 		}
 		walk->found = debug_see_ctx(walk, ctx);
-		/* If it was closed meanwhile it goes when this system call ends. */
+		/*
+		 * If it was closed meanwhile it goes when this system call
+		 * ends.
+		 */
 		iommufd_ctx_put(ctx);
 		if (walk->found)
 			return;

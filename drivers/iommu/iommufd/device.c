@@ -128,8 +128,8 @@ const struct iommufd_object_ops iommufd_device_object_ops = {
  * @ctx: the context
  * @id: the ID
  *
- * Return: the device, which has an IOMMU; or an ERR_PTR: -ENOENT; -EOPNOTSUPP if
- * it has none.
+ * Return: the device, which has an IOMMU; or an ERR_PTR: -ENOENT; -EOPNOTSUPP
+ * if it has none.
  */
 struct iommufd_device *iommufd_device_get(struct iommufd_ctx *ctx, u32 id)
 {
@@ -152,7 +152,9 @@ bool iommufd_device_has_iommu(const struct iommufd_device *idev)
 	return iommufd_group_has_iommu(idev->group);
 }
 
-/* vfio lets only the privileged have such a device, where it may be had at all. */
+/*
+ * vfio lets only the privileged have such a device, where it may be had at all.
+ */
 static struct iommufd_device *device_bind_without_iommu(struct iommufd_ctx *ctx,
 							struct device *dev)
 {
@@ -236,9 +238,9 @@ static struct iommufd_device *device_bind_with_iommu(struct iommufd_ctx *ctx,
  *
  * Context: process context, may sleep.
  *
- * Return: the device, or an ERR_PTR: -EINVAL if it has no IOMMU and needs one, or
- * its DMA is not coherent with CPU caches; -ENODEV without a group; -EPERM if its
- * MSIs are not isolated; -EBUSY if somebody else owns its DMA; -ENOMEM.
+ * Return: the device, or an ERR_PTR: -EINVAL if it has no IOMMU and needs one,
+ * or its DMA is not coherent with CPU caches; -ENODEV without a group; -EPERM
+ * if its MSIs are not isolated; -EBUSY if somebody else owns its DMA; -ENOMEM.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ctx,
 					   struct device *dev, u32 *id)

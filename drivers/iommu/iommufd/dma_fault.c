@@ -6,7 +6,8 @@
  * context, when the driver of an IOMMU has found a fault that nobody handles.
  *
  * Only what can be seen without waiting is looked at: whoever holds the lock of
- * a group may wait for user space, and the devices of all users are in one list.
+ * a group may wait for user space, and the devices of all users are in one
+ * list.
  */
 #include <linux/cleanup.h>
 #include <linux/device.h>

@@ -37,7 +37,9 @@ static void fdinfo_show_object(struct seq_file *seq, struct iommufd_object *obj)
 	const struct iommufd_object_ops *ops = iommufd_object_types[obj->type];
 
 	seq_printf(seq, "iommu-object-%u:\t%s", obj->id, ops->name);
-	/* If there is no room all is shown anew: measure what is mapped once. */
+	/*
+	 * If there is no room all is shown anew: measure what is mapped once.
+	 */
 	if (ops->show && !seq_has_overflowed(seq))
 		ops->show(seq, obj);
 	seq_putc(seq, '\n');

@@ -19,7 +19,8 @@ struct iommufd_device;
  * struct iommufd_group - an iommu_group, as far as one context uses it
  * @refs: bound devices; goes to zero under iommufd_ctx::groups_lock
  * @ctx: the context
- * @group: the group; NULL for a device that has no IOMMU, and so this for itself
+ * @group: the group; NULL for a device that has no IOMMU, and so this for
+ *         itself
  * @lock: guards @attachments and their members
  * @attachments: struct iommufd_attachment by PASID
  * @pasids: struct iommufd_group_pasid by PASID, those that the kernel has

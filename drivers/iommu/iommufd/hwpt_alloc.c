@@ -3,8 +3,8 @@
  * HWPT_ALLOC: page tables that user space makes
  *
  * Owns nothing. Called by the ioctl table. Checks what is asked for, and has it
- * made on what it is to translate to: an IOAS, another page table, or the one of
- * a vIOMMU.
+ * made on what it is to translate to: an IOAS, another page table, or the one
+ * of a vIOMMU.
  */
 #include <linux/iommu.h>
 

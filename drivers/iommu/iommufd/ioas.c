@@ -390,7 +390,8 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *call)
 }
 
 /**
- * iommufd_ioas_map_for_process - map memory of the caller, who is charged for it
+ * iommufd_ioas_map_for_process - map memory of the caller, who is charged for
+ * it
  * @ctx: the context
  * @ioas: the IOAS
  * @cmd: what IOMMU_IOAS_MAP would do at a fixed IOVA

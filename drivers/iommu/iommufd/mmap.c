@@ -101,8 +101,9 @@ static int mmap_area(struct iommufd_ctx *ctx, struct vm_area_struct *vma)
  * @file: the file
  * @vma: where to map; its offset is what a driver has told
  *
- * Return: 0; -EINVAL unless it is shared; -EPERM if it is to be executed; -ENXIO
- * unless it is all of a range that can be mapped; errors of the page tables.
+ * Return: 0; -EINVAL unless it is shared; -EPERM if it is to be executed;
+ * -ENXIO unless it is all of a range that can be mapped; errors of the page
+ *  tables.
  */
 int iommufd_fops_mmap(struct file *file, struct vm_area_struct *vma)
 {

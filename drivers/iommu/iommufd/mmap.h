@@ -18,7 +18,8 @@ struct vm_area_struct;
  * @start: physical address
  * @length: in bytes
  *
- * In iommufd_ctx::mmap_ranges from the file offset on at which it can be mapped.
+ * In iommufd_ctx::mmap_ranges from the file offset on at which it can be
+ * mapped.
  */
 struct iommufd_mmap_range {
 	struct iommufd_object *owner;

@@ -2,13 +2,13 @@
 /*
  * Devices without an IOMMU
  *
- * Owns the page tables of such devices, which nobody reads, so that nothing is put
- * into them. But one follows an IOAS like any other, so that what is mapped
+ * Owns the page tables of such devices, which nobody reads, so that nothing is
+ * put into them. But one follows an IOAS like any other, so that what is mapped
  * there is pinned; and user space may ask where it is. Called by the ioctl
  * table, and where a device attaches.
  *
- * Such a device can reach all of memory, and nothing that it does not: vfio lets
- * only those have it who could do as they like anyway.
+ * Such a device can reach all of memory, and nothing that it does not: vfio
+ * lets only those have it who could do as they like anyway.
  */
 #include <linux/capability.h>
 #include <linux/iommu.h>

@@ -344,8 +344,8 @@ static bool object_is_in_use(struct iommufd_object *obj)
  * iommufd_object_sync_in_use - wait for calls of iommufd_object_ops::in_use()
  * @ctx: the context
  *
- * Later calls see what the caller has changed before this one. What only earlier
- * calls could look at may be freed.
+ * Later calls see what the caller has changed before this one. What only
+ * earlier calls could look at may be freed.
  *
  * Context: any.
  */

@@ -49,8 +49,8 @@ struct seq_file;
  * @destroy: free what the object owns, not its memory. Cannot fail.
  * @free: free its memory, where kfree() does not do. May be NULL.
  * @show: say what is known of it, for fdinfo: words that begin with a space.
- *        Called with a short-term reference; waits for nobody who may be waiting
- *        for user space. May be NULL.
+ *        Called with a short-term reference; waits for nobody who may be
+ *        waiting for user space. May be NULL.
  * @owned_by_kernel: only the driver that made it can destroy it
  */
 struct iommufd_object_ops {

@@ -76,8 +76,8 @@ static u32 pasid_nr_of(struct iommufd_device *idev)
  * it and keeps it in memory that is charged to nobody.
  *
  * Context: process context, may sleep; no group lock is held.
- * Return: 0; -EOPNOTSUPP if the device has no PASIDs, or no IOMMU; -EINVAL if it
- * has, and not this one.
+ * Return: 0; -EOPNOTSUPP if the device has no PASIDs, or no IOMMU; -EINVAL if
+ * it has, and not this one.
  */
 int iommufd_pasid_check(struct iommufd_device *idev, ioasid_t pasid)
 {

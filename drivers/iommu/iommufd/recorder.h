@@ -7,19 +7,19 @@
  * DOC: The recorder
  *
  * Each file keeps what has happened last: maps, attaches and the like, 64 bytes
- * of each, in a ring. Making a record is part of each map and unmap, so it takes
- * no lock, and few instructions; four while the recorder is off.
+ * of each, in a ring. Making a record is part of each map and unmap, so it
+ * takes no lock, and few instructions; four while the recorder is off.
  *
- *  - A record gets its number, and so its place, by an atomic addition. Who makes
- *    it owns the place while the lowest bit of its state is set. Who finds the
- *    bit set, since all the others were faster than the one before, loses the
- *    record.
+ *  - A record gets its number, and so its place, by an atomic addition. Who
+ *    makes it owns the place while the lowest bit of its state is set. Who
+ *    finds the bit set, since all the others were faster than the one before,
+ *    loses the record.
  *  - The time is that of the CPU's counter. When the record is read it becomes
  *    one of CLOCK_MONOTONIC, by two points at which both are known.
  *  - The ring is allocated by the first record of the file that is made where
- *    that is allowed, and stays until the file closes. A shorter length uses less
- *    of it. What comes before, or cannot allocate it, is lost, and nothing else
- *    fails.
+ *    that is allowed, and stays until the file closes. A shorter length uses
+ *    less of it. What comes before, or cannot allocate it, is lost, and nothing
+ *    else fails.
  *  - As long as there is no ring there is one place, of all files, that nobody
  *    ever gets. So it costs nothing to find out that there is none.
  */
@@ -46,7 +46,8 @@ struct seq_file;
  * @cycles: when, by the CPU's counter
  * @iova: the first IOVA
  * @last: the last IOVA; of what is about a device its PASID
- * @what: enum iommu_recorded, and from bit 8 on the detail, from 16 on the errno
+ * @what: enum iommu_recorded, and from bit 8 on the detail, from 16 on the
+ *        errno
  * @object: an ID
  * @device: an ID; only of what is about a device
  * @thread: the PID of the initial namespace, or 0

@@ -2,8 +2,8 @@
 /*
  * Trace events
  *
- * Built into the kernel even where iommufd is a module, since what IOMMU drivers
- * call is.
+ * Built into the kernel even where iommufd is a module, since what IOMMU
+ * drivers call is.
  */
 #include <linux/export.h>
 

@@ -3,14 +3,14 @@
  * The virtual device object: what a guest knows a device as
  *
  * Owns struct iommufd_vdevice, at the beginning of a structure of the IOMMU
- * driver, and iommufd_viommu::vdevs, where drivers look devices up by the number
- * that the guest's IOMMU has for them; the lock of the device's group guards
- * both. Called by the ioctl table, and by the device when it goes.
+ * driver, and iommufd_viommu::vdevs, where drivers look devices up by the
+ * number that the guest's IOMMU has for them; the lock of the device's group
+ * guards both. Called by the ioctl table, and by the device when it goes.
  *
  * A virtual device is nothing without its device, which its driver takes away
  * whatever user space does: then the virtual device goes first. So it holds the
- * device as an ioctl does, and unbind waits for it as for an ioctl, after it has
- * begun to destroy it unless user space was faster.
+ * device as an ioctl does, and unbind waits for it as for an ioctl, after it
+ * has begun to destroy it unless user space was faster.
  */
 #include <linux/iommufd.h>
 #include <linux/mutex.h>
@@ -209,8 +209,8 @@ out_put:
  * @idev: a device that is about to go
  *
  * The ID of the virtual device stays taken, so that user space, which does not
- * know yet, takes nothing else for it. One that user space is destroying already
- * holds the device as an ioctl does. There is no new one.
+ * know yet, takes nothing else for it. One that user space is destroying
+ * already holds the device as an ioctl does. There is no new one.
  *
  * Context: process context, may sleep. Cannot fail.
  */

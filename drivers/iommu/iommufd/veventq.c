@@ -9,9 +9,9 @@
  * for its memory.
  *
  * Each event has a number. An event for which there is no room or no memory is
- * lost, but has its number, so that a reader sees by the next one that something
- * is missing. Where there is no next one, what is read last is a header without
- * an event.
+ * lost, but has its number, so that a reader sees by the next one that
+ * something is missing. Where there is no next one, what is read last is a
+ * header without an event.
  */
 #include <linux/iommufd.h>
 #include <linux/memcontrol.h>
@@ -44,8 +44,8 @@ static struct iommufd_veventq *to_veventq(struct iommufd_queue *queue)
 }
 
 /*
- * What the file does. Only readers remove events, one at a time, so that the one
- * that is being copied stays.
+ * What the file does. Only readers remove events, one at a time, so that the
+ * one that is being copied stays.
  */
 
 static int vevent_check_read_size(size_t size)

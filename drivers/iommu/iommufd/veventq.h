@@ -46,8 +46,8 @@ struct iommufd_vevent {
  * @nr_events: how many
  * @next_sequence: the number of the next event
  * @lost: those before it have been lost, after the last of @events
- * @closed: there is no file that events could be read from, or even no queue any
- *          more
+ * @closed: there is no file that events could be read from, or even no queue
+ *          any more
  */
 struct iommufd_veventq {
 	struct iommufd_queue common;

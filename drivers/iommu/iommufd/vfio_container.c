@@ -56,7 +56,9 @@ static int container_check_extension(struct iommufd_ctx *ctx,
 	case VFIO_DMA_CC_IOMMU:
 		return container_has_dma_cc(ctx);
 	default:
-		/* Also VFIO_UPDATE_VADDR: IOMMU_IOAS_CHANGE_PROCESS does more. */
+		/*
+		 * Also VFIO_UPDATE_VADDR: IOMMU_IOAS_CHANGE_PROCESS does more.
+		 */
 		return 0;
 	}
 }

@@ -5,13 +5,13 @@
  * Owns iommufd_ioas_vfio::tracks_dirty and dirty_is_lost. Called by the
  * container, and by page tables that come and go.
  *
- * It is offered where all page tables can tell which memory devices have written
- * to. VFIO's own offers it everywhere, and says that all is dirty where it does
- * not know; a program that believes that is worse off than one that knows that
- * it has to copy everything. But tracking that has begun has to go on, so from
- * then on the same is done here: all that is mapped is dirty if a page table, or
- * a driver that reaches the memory by software, cannot tell, and also when a
- * page table has gone with what it knew.
+ * It is offered where all page tables can tell which memory devices have
+ * written to. VFIO's own offers it everywhere, and says that all is dirty where
+ * it does not know; a program that believes that is worse off than one that
+ * knows that it has to copy everything. But tracking that has begun has to go
+ * on, so from then on the same is done here: all that is mapped is dirty if a
+ * page table, or a driver that reaches the memory by software, cannot tell, and
+ * also when a page table has gone with what it knew.
  */
 #include <linux/bits.h>
 #include <linux/log2.h>
@@ -134,7 +134,9 @@ struct vfio_dirty_walk {
 	struct iommufd_hwpt_paging *next;
 };
 
-/* Is it the lowest one behind the last? No device uses what is not published. */
+/*
+ * Is it the lowest one behind the last? No device uses what is not published.
+ */
 static int vfio_dirty_compare(struct iommufd_follower *follower, void *data)
 {
 	struct iommufd_hwpt_paging *hwpt = iommufd_hwpt_of_follower(follower);
@@ -211,7 +213,8 @@ static int vfio_dirty_check(u64 length, const struct vfio_bitmap *bitmap)
  * @bitmap: where to set bits; those of what is clean are left alone
  *
  * Context: process context, may sleep.
- * Return: 0; -EINVAL if dirty tracking was not started, or an argument is wrong;
+ * Return: 0; -EINVAL if dirty tracking was not started, or an argument is
+ * wrong;
  * -EOVERFLOW; -EFAULT; -ENOMEM; -EINTR.
  */
 int iommufd_vfio_dirty_read(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,

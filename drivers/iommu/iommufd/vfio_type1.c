@@ -285,8 +285,8 @@ static int type1_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 }
 
 /*
- * What devices have written to, before it is unmapped: what they write in between
- * they write while it is unmapped, and may not write at all.
+ * What devices have written to, before it is unmapped: what they write in
+ * between they write while it is unmapped, and may not write at all.
  */
 static int type1_unmap_read_dirty(struct iommufd_ctx *ctx,
 				  struct iommufd_ioas *ioas,

@@ -302,8 +302,8 @@ enum iommufd_ioas_map_flags {
  * attached to the IOAS the map is merely remembered, and memory that cannot be
  * pinned shows when something is attached.
  *
- * The range may be one of a device instead, a BAR that VFIO PCI has mapped there,
- * all in one mapping. Then it is like a dma-buf of it in struct
+ * The range may be one of a device instead, a BAR that VFIO PCI has mapped
+ * there, all in one mapping. Then it is like a dma-buf of it in struct
  * iommu_ioas_map_file.
  *
  * A fixed IOVA must be free (else EEXIST) and usable (else EINVAL). A chosen
@@ -341,9 +341,9 @@ struct iommu_ioas_map {
  *
  * A dma-buf is accepted only if its exporter can tell iommufd where its memory
  * is, as udmabuf and the system heap do, and VFIO PCI for device memory that is
- * exported with VFIO_DEVICE_FEATURE_DMA_BUF; others give EOPNOTSUPP. Whoever exports it may
- * revoke it at any time, and then devices can no longer reach it, until it is
- * offered again.
+ * exported with VFIO_DEVICE_FEATURE_DMA_BUF; others give EOPNOTSUPP. Whoever
+ * exports it may revoke it at any time, and then devices can no longer reach
+ * it, until it is offered again.
  */
 struct iommu_ioas_map_file {
 	__u32 size;
@@ -1885,10 +1885,11 @@ enum iommu_recorded {
 
 /**
  * enum iommu_stopped - Why DMA was stopped, by what was at the IOVA then
- * @IOMMU_STOPPED_NEVER_MAPPED: Nothing is mapped, nor was, as far as is recorded
+ * @IOMMU_STOPPED_NEVER_MAPPED: Nothing is mapped, nor was, as far as is
+ *                              recorded
  * @IOMMU_STOPPED_UNMAPPED: An unmap is recorded, and nothing is mapped now
- * @IOMMU_STOPPED_NO_PERMISSION: Something is mapped, but not to be read or, with
- *     IOMMU_STOPPED_WRITE, written to
+ * @IOMMU_STOPPED_NO_PERMISSION: Something is mapped, but not to be read or,
+ *     with IOMMU_STOPPED_WRITE, written to
  * @IOMMU_STOPPED_REVOKED: The exporter of what is mapped has taken it back
  * @IOMMU_STOPPED_NOT_ATTACHED: The device, or its PASID, is not attached
  * @IOMMU_STOPPED_BY_GUEST: It is attached to a page table that a guest fills

@@ -101,8 +101,8 @@ static void accessor_leave_areas(struct iommufd_address_space *as,
 }
 
 /*
- * Keep all areas of the range busy, which they cover without a hole. Returns the
- * first one.
+ * Keep all areas of the range busy, which they cover without a hole. Returns
+ * the first one.
  */
 static struct iommufd_area *accessor_begin(struct iommufd_address_space *as,
 					   const struct access_request *req)
@@ -449,10 +449,10 @@ void iommufd_accessor_free(struct iommufd_accessor *accessor)
 }
 
 /*
- * The next driver to be asked after @accessor, or the first. It stays in the list
- * as long as it is being called, so that the walk goes on from there. One that
- * has nothing pinned is not asked: it may be busy with something else, and what
- * is unmapped would wait for that.
+ * The next driver to be asked after @accessor, or the first. It stays in the
+ * list as long as it is being called, so that the walk goes on from there. One
+ * that has nothing pinned is not asked: it may be busy with something else, and
+ * what is unmapped would wait for that.
  */
 static struct iommufd_accessor *
 accessors_call_next(struct iommufd_address_space *as,
@@ -478,7 +478,9 @@ accessors_call_next(struct iommufd_address_space *as,
 	return accessor;
 }
 
-/* A length that cannot wrap, added to @iova or by itself, names all pages, too. */
+/*
+ * A length that cannot wrap, added to @iova or by itself, names all pages, too.
+ */
 static unsigned long accessor_told_length(unsigned long iova,
 					  unsigned long last)
 {
@@ -496,8 +498,8 @@ static void accessors_notify_of_stretch(struct iommufd_address_space *as,
 }
 
 /*
- * The next areas in [*iova, *last] of which accessors have pages, without a hole
- * in between
+ * The next areas in [*iova, *last] of which accessors have pages, without a
+ * hole in between
  */
 static bool accessors_next_pinned(struct iommufd_address_space *as,
 				  unsigned long *iova, unsigned long *last)

@@ -482,8 +482,8 @@ static bool payers_share_limit(const struct iommufd_payer *a,
 
 /*
  * What is charged to an account and has no claims yet. Where both payers count
- * in the same place, such as two processes of one user, it is not counted twice,
- * but what is counted must be within the new limit.
+ * in the same place, such as two processes of one user, it is not counted
+ * twice, but what is counted must be within the new limit.
  */
 static void account_count_arriving(struct iommufd_account *account,
 				   const struct iommufd_payer *to,
@@ -551,7 +551,8 @@ static bool advance_is_enough(const struct payer_advance *advance,
 /*
  * Charge @to for all that arrives, while those who pay stay charged. Claims are
  * held at the end, if there is no error, but not while an mmap_lock is waited
- * for, which may take as long as its process likes: then they are counted again.
+ * for, which may take as long as its process likes: then they are counted
+ * again.
  */
 static int accounts_charge_arriving(struct iommufd_claims_held *held,
 				    struct iommufd_payer *to,

@@ -31,7 +31,8 @@ enum iommufd_account_mode {
 /**
  * enum iommufd_account_kind - what is charged to an account
  * @IOMMUFD_ACCOUNT_FIXED: memory of the process itself, which only it can pay
- * @IOMMUFD_ACCOUNT_MOVABLE: memory of files, which another process may take over
+ * @IOMMUFD_ACCOUNT_MOVABLE: memory of files, which another process may take
+ *                           over
  * @IOMMUFD_NR_ACCOUNT_KINDS: how many kinds there are
  */
 enum iommufd_account_kind {
@@ -71,9 +72,10 @@ struct iommufd_payer {
  * struct iommufd_account - pages that one process is charged for
  * @refs: objects whose pages are charged to it, and where it was used last
  * @kind: what is charged
- * @payer: who pays; never changes if the account is fixed. If it is movable, that
- *         takes the lock of @accounts, for writing, and those of the registries
- *         of all its objects: each of these is enough for who only looks.
+ * @payer: who pays; never changes if the account is fixed. If it is movable,
+ *         that takes the lock of @accounts, for writing, and those of the
+ *         registries of all its objects: each of these is enough for who only
+ *         looks.
  * @npages: pages that are charged to a movable account, and have no claims yet
  * @claims: of a fixed account, the registry of @payer's memory
  * @accounts: the accounts of the context, whose lock guards @node

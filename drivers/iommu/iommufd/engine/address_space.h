@@ -6,27 +6,30 @@
 /**
  * DOC: Terms and locks
  *
- * The address space is the engine's front: IOVA space, pinned memory and domain maps put
- * together into operations that either happen completely or leave no trace.
+ * The address space is the engine's front: IOVA space, pinned memory and domain
+ * maps put together into operations that either happen completely or leave no
+ * trace.
  *
  * Terms of the engine::
  *
  *  source     where memory comes from: a process, a file, a dma-buf
  *  run        physically contiguous pages, see runs.h
- *  pinned     one linear range of a source and what of it is pinned, see pinned.h
+ *  pinned     one linear range of a source and what of it is pinned, see
+ *             pinned.h
  *  pin        a claim on a range of its pages; they stay where they are as long
  *             as one pin covers them
- *  claim      what is pinned, as others see it who pin memory of the same owner:
- *             a page counts once against the limit, see claims.h
- *  populate   have pages there that were not, without pinning them, see populate.h
+ *  claim      what is pinned, as others see it who pin memory of the same
+ *             owner: a page counts once against the limit, see claims.h
+ *  populate   have pages there that were not, without pinning them, see
+ *             populate.h
  *  helper     a task that populates while the caller pins
  *  area       a mapped range of IOVA, with the memory that it shows, see area.h
  *  cut        what makes two areas of one, both mapped as it was
- *  split      what makes small entries of a large one in a page table, so that an
- *             area can be cut there; DMA goes on meanwhile
+ *  split      what makes small entries of a large one in a page table, so that
+ *             an area can be cut there; DMA goes on meanwhile
  *  follower   a page table (struct iommu_domain) that follows an address space:
- *             it has what is mapped there, all the time. The areas of an address
- *             space have one pin each for all followers together.
+ *             it has what is mapped there, all the time. The areas of an
+ *             address space have one pin each for all followers together.
  *  accessor   a driver that reaches an address space by software, as those of
  *             mediated devices do: it copies, or makes pins of its own
  *
@@ -36,11 +39,12 @@
  *   watched_lock                   devices whose DMA may be stopped, by
  *                                  dma_fault.c; of those below only tried are
  *                                  the locks of groups
- *   iommufd_queue::read_lock       who reads page requests or events, into memory
- *                                  that may have to come first
+ *   iommufd_queue::read_lock       who reads page requests or events, into
+ *                                  memory that may have to come first
  *   iommufd_access::lock           which address space a driver reaches
- *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS, and whether
- *                                  a VFIO container tracks what is dirty
+ *   iommufd_ioas::hwpts_lock       automatic page tables of an IOAS, and
+ *                                  whether a VFIO container tracks what is
+ *                                  dirty
  *   iommufd_group::lock            who is attached to what
  *   iommufd_fault_queue::answer_lock  page requests that are being answered
  *   iommufd_ctx::groups_lock       groups that come and go
@@ -53,8 +57,8 @@
  *   mm_struct::mmap_lock           of the memory's process
  *   iommufd_accounts::movable_lock  what is mapped of files
  *   claims_moving_lock             for who locks several registries of claims
- *   iommufd_claims::lock           what is pinned of the memory of an owner; not
- *                                  while pinning, nor while an mmap_lock is
+ *   iommufd_claims::lock           what is pinned of the memory of an owner;
+ *                                  not while pinning, nor while an mmap_lock is
  *                                  waited for
  *   vfio_pci_core_device::memory_lock  whether a device answers to its memory;
  *                                  vfio-pci takes it to export a BAR that is
@@ -67,33 +71,33 @@
  *   iommu_group::mutex             the IOMMU core: inside group's lock; MSI
  *                                  setup comes in with it held, and takes
  *   iommufd_ctx::sw_msi_lock       MSI doorbells
- *   iommufd_ctx::vfio_lock         the IOAS that stands for a VFIO container; also
- *                                  inside of vfio's lock of a group
+ *   iommufd_ctx::vfio_lock         the IOAS that stands for a VFIO container;
+ *                                  also inside of vfio's lock of a group
  *   iommufd_fault_queue::groups lock  page requests
  *   iommufd_attachment::devices lock  of whom they may be
  *   iommufd_viommu::veventqs_rwsem  event queues that come and go
- *   iommufd_viommu::vdevs lock     devices by their numbers; IOMMU drivers take it,
- *                                  also inside the mutex of an iommu_group
+ *   iommufd_viommu::vdevs lock     devices by their numbers; IOMMU drivers take
+ *                                  it, also inside the mutex of an iommu_group
  *   iommufd_veventq::lock          events; where sleeping is not allowed, too
  *   iommufd_ctx::mmap_ranges lock  what can be mapped from the file
  *   iommufd_crew::lock             which helper populates what
  *   debug_lock                     leaf: contexts that there are, for debugfs
  *   claims_of_owners_lock          registries of claims that come and go
  *   iommufd_ctx::objects lock      never held across anything but that below
- *   why_note::lock                 leaf: the numbers of what is refused, wherever
- *                                  that is
+ *   why_note::lock                 leaf: the numbers of what is refused,
+ *                                  wherever that is
  *   iommufd_refusals::lock         leaf: without any of the others
  *   iommufd_recorder::lock         leaf: inside of the lock of a group, too
  *
- * Map and unmap hold the followers for reading while they change page tables, so
- * that two of them on different ranges run side by side. Who adds or removes a
- * follower holds them for writing, and so sees no area that is DYING; those that
- * are CREATING are in no page table yet.
+ * Map and unmap hold the followers for reading while they change page tables,
+ * so that two of them on different ranges run side by side. Who adds or removes
+ * a follower holds them for writing, and so sees no area that is DYING; those
+ * that are CREATING are in no page table yet.
  *
  * Memory is pinned without any of these locks, since that may take as long as
  * user space likes: an area that is CREATING belongs to who maps it, and a
- * follower that comes keeps an area busy while it pins it. Only the fill_lock is
- * held then, for which nobody waits but other followers that come.
+ * follower that comes keeps an area busy while it pins it. Only the fill_lock
+ * is held then, for which nobody waits but other followers that come.
  *
  * Accessors hold no lock while they pin or copy: they count themselves in the
  * areas that they need (iommufd_area::busy, pins). An unmap closes its range to
@@ -119,8 +123,8 @@ struct page;
  * struct iommufd_follower - a page table that follows an address space
  * @node: in iommufd_address_space::followers
  * @domain: the page table
- * @is_unread: no hardware reads it, and nothing is ever put into it: it is there
- *             to have memory pinned
+ * @is_unread: no hardware reads it, and nothing is ever put into it: it is
+ *             there to have memory pinned
  * @filled: all that is LIVE is in it; until then nothing is
  */
 struct iommufd_follower {

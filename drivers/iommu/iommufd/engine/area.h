@@ -48,9 +48,9 @@ enum iommufd_area_state {
  *        reading, so that who has it for writing sees what there is.
  * @state: see enum iommufd_area_state; becomes LIVE without the lock
  * @embedded: it is the @first_area of a pinned-memory object
- * @has_pin: it has a pin for page tables. Belongs to the thread that has the area
- *           CREATING or DYING, otherwise to the follower that comes, or was the
- *           last to leave; a cut keeps all of these out.
+ * @has_pin: it has a pin for page tables. Belongs to the thread that has the
+ *           area CREATING or DYING, otherwise to the follower that comes, or
+ *           was the last to leave; a cut keeps all of these out.
  * @locks: how often it was locked for hardware, see area_lock.c; guarded by the
  *         lock of the space
  */

@@ -2,9 +2,9 @@
 /*
  * Address space: memory that hardware reaches by its physical address
  *
- * Owns iommufd_area::locks. Called by the hardware queues of vIOMMUs. Nobody can
- * ask hardware to let go of memory, so the areas cannot be unmapped as long as
- * it may be there.
+ * Owns iommufd_area::locks. Called by the hardware queues of vIOMMUs. Nobody
+ * can ask hardware to let go of memory, so the areas cannot be unmapped as long
+ * as it may be there.
  */
 #include <linux/iommu.h>
 #include <linux/limits.h>
@@ -185,7 +185,8 @@ static int lock_pin_parts(struct iommufd_address_space *as,
 }
 
 /**
- * iommufd_address_space_lock - keep memory for hardware that reaches it directly
+ * iommufd_address_space_lock - keep memory for hardware that reaches it
+ * directly
  * @as: the address space
  * @iova: first IOVA
  * @last: last IOVA

@@ -3,11 +3,11 @@
  * Address space: areas of user addresses where there is a device
  *
  * Owns nothing. An area of the memory of a process says only where to look.
- * When its pages cannot be pinned since there are none, as the BAR of a device is
- * mapped there, the area becomes one of that BAR, for good: it does not follow
- * the addresses any more, and its memory may be taken back. Called by those
- * who pin areas for page tables, when they fail; so that who maps memory pays
- * nothing for it.
+ * When its pages cannot be pinned since there are none, as the BAR of a device
+ * is mapped there, the area becomes one of that BAR, for good: it does not
+ * follow the addresses any more, and its memory may be taken back. Called by
+ * those who pin areas for page tables, when they fail; so that who maps memory
+ * pays nothing for it.
  */
 #include <linux/wait.h>
 
@@ -69,9 +69,9 @@ static int area_switch_live(struct iommufd_address_space *as,
  * Context: the caller is the one to whom iommufd_area::has_pin belongs; may
  * sleep and take the mmap_lock of the memory.
  *
- * Return: 0 if it is an area of a device now, to be pinned as such; @rc if there
- * is none, or not everywhere; -ENODEV if the device does not answer to its memory
- * now; -ENOMEM; -EINTR on a fatal signal.
+ * Return: 0 if it is an area of a device now, to be pinned as such; @rc if
+ * there is none, or not everywhere; -ENODEV if the device does not answer to
+ * its memory now; -ENOMEM; -EINTR on a fatal signal.
  */
 int iommufd_area_become_device(struct iommufd_address_space *as,
 			       struct iommufd_area *area, int rc)

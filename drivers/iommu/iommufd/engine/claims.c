@@ -3,9 +3,9 @@
  * Which pages are pinned already: the registries
  *
  * Owns the registries. Called by the sources and accounts, which keep the
- * registry of the memory's owner, and by those who put claims there and look for
- * them. Claims are hashed by size and place, so that one of a page looks at a
- * bucket or two, whatever else there is.
+ * registry of the memory's owner, and by those who put claims there and look
+ * for them. Claims are hashed by size and place, so that one of a page looks at
+ * a bucket or two, whatever else there is.
  */
 #include <linux/cleanup.h>
 #include <linux/hash.h>
@@ -170,7 +170,9 @@ void iommufd_claims_grow(struct iommufd_claims *claims)
 	struct hlist_head *buckets;
 
 	claims->nr_max *= 4;
-	/* Without memory for more buckets it only takes longer to find claims. */
+	/*
+	 * Without memory for more buckets it only takes longer to find claims.
+	 */
 	buckets = kvcalloc(BIT(bits), sizeof(*buckets),
 			   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (buckets)

@@ -6,9 +6,9 @@
 /**
  * DOC: Claims
  *
- * A page that a process has pinned counts once, in however many objects, address
- * spaces and files of /dev/iommu. What is the same page is what a pin returned,
- * never what an earlier pin had seen.
+ * A page that a process has pinned counts once, in however many objects,
+ * address spaces and files of /dev/iommu. What is the same page is what a pin
+ * returned, never what an earlier pin had seen.
  *
  * Terms::
  *
@@ -19,21 +19,21 @@
  *  claim     a segment of a pinned object, as the others of the same owner see
  *            it: places, and in which frames the pages are
  *  registry  all claims of an owner, of whatever objects and contexts
- *  twins     claims of the same page that the same account has. When one of them
- *            goes, the page stays counted, and nobody has to be asked.
+ *  twins     claims of the same page that the same account has. When one of
+ *            them goes, the page stays counted, and nobody has to be asked.
  *
  * That a page is counted is not stored. It is counted in a counter while there
  * is a claim of it whose payer has this counter: who adds a claim adds those of
- * its pages that no other such claim has at the same place in the same frame, and
- * who removes it takes the same off. So it does not matter which of two maps goes
- * first, nor how they overlap, and nobody hands a charge over.
+ * its pages that no other such claim has at the same place in the same frame,
+ * and who removes it takes the same off. So it does not matter which of two
+ * maps goes first, nor how they overlap, and nobody hands a charge over.
  *
- * Before memory is pinned all of it is charged, as if nothing was shared, and the
- * claim is entered as a pending one, that nobody compares with. When it is
+ * Before memory is pinned all of it is charged, as if nothing was shared, and
+ * the claim is entered as a pending one, that nobody compares with. When it is
  * pinned, it is compared, and what was counted already is given back. Where the
  * limit does not allow that and others have claims in the range, it is halved
- * until it does. Few pages are pinned first and charged then: who makes the owner
- * of the memory wait has no more than these without paying.
+ * until it does. Few pages are pinned first and charged then: who makes the
+ * owner of the memory wait has no more than these without paying.
  */
 #ifndef __IOMMUFD_CLAIMS_H
 #define __IOMMUFD_CLAIMS_H
@@ -101,16 +101,16 @@ struct iommufd_claim {
  * @refs: accounts and objects of the owner's memory
  * @owner: the mm_struct or the inode, which lives as long as these
  * @node: in the table of all registries
- * @lock: guards what follows, the pages and runs of the claims, and who pays for
- *        them. No mmap_lock is waited for with it held.
+ * @lock: guards what follows, the pages and runs of the claims, and who pays
+ *        for them. No mmap_lock is waited for with it held.
  * @nr: claims
  * @nr_max: with so many of them it is time for more buckets
  * @sole: the only claim, which is in no bucket until others are looked for
  * @only: whose claims these are, and have been since there were none; NULL if
  *        there are several accounts
  * @npages: how many pages these add to the counters of @only's payer
- * @classes: sizes of claims that there have been since there were none: bit n is
- *           for those of at most BIT(n) pages, and more than half of it
+ * @classes: sizes of claims that there have been since there were none: bit n
+ *           is for those of at most BIT(n) pages, and more than half of it
  * @bits: how many buckets there are, as a power of 2
  * @shift: BITS_PER_LONG - @bits
  * @buckets: struct iommufd_claim, by size and place
@@ -145,7 +145,8 @@ struct iommufd_claims {
 };
 
 /**
- * struct iommufd_movable - claims that may get another payer: those of an account
+ * struct iommufd_movable - claims that may get another payer: those of an
+ * account
  * @node: in iommufd_accounts::movable, whose lock guards @nr
  * @account: whose
  * @claims: where
@@ -253,7 +254,8 @@ void iommufd_claims_walk_begin(struct iommufd_claims *claims,
 struct iommufd_pin_segment *
 iommufd_claims_next(struct iommufd_claims_walk *walk);
 /**
- * enum iommufd_page_is - what is known of a page when others have been looked at
+ * enum iommufd_page_is - what is known of a page when others have been looked
+ * at
  * @IOMMUFD_PAGE_IS_ALONE: nobody else has claimed its place
  * @IOMMUFD_PAGE_IS_UNCLEAR: somebody may have; it takes a closer look
  * @IOMMUFD_PAGE_IS_SHARED: the same account has it already

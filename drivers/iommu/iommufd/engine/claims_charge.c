@@ -3,8 +3,8 @@
  * Which pages are pinned already: claims that come and go, and are charged
  *
  * Owns nothing. Called by the pinned-memory object when segments come and go,
- * and become one. What comes is compared with what is there, and so is what goes,
- * if others have met it.
+ * and become one. What comes is compared with what is there, and so is what
+ * goes, if others have met it.
  */
 #include <linux/cleanup.h>
 #include <linux/mutex.h>
@@ -239,8 +239,8 @@ static noinline void claims_unlock_uncharge_slow(struct iommufd_pinned *pinned,
 }
 
 /*
- * What is charged too much goes back, and the registry is unlocked. Nobody waits
- * for the mmap_lock of a payer with it held.
+ * What is charged too much goes back, and the registry is unlocked. Nobody
+ * waits for the mmap_lock of a payer with it held.
  */
 static __always_inline void
 claims_unlock_uncharge(struct iommufd_pinned *pinned,
@@ -485,10 +485,10 @@ static int claims_wait_for_one(struct iommufd_claims *claims)
  * @first: index of the first page
  * @last: index of the last page
  *
- * Waits for those who are about to pin memory in the range and are charged in the
- * same place: for all of it, so that they may give something back. Others, whose
- * memory may never come, are none of the caller's business. He has no pending
- * claim.
+ * Waits for those who are about to pin memory in the range and are charged in
+ * the same place: for all of it, so that they may give something back. Others,
+ * whose memory may never come, are none of the caller's business. He has no
+ * pending claim.
  *
  * Context: may sleep, as long as the owner of the memory likes; takes the lock
  * of the registry.

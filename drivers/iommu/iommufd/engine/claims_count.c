@@ -70,8 +70,8 @@ static unsigned long claim_pair_next(struct claim_pair *pair, bool *same)
 }
 
 /*
- * Skip runs that are the same in both: most memory that is mapped twice has been
- * found as it was. The run where the walk ends, or a chunk, is left.
+ * Skip runs that are the same in both: most memory that is mapped twice has
+ * been found as it was. The run where the walk ends, or a chunk, is left.
  */
 static void claim_pair_skip_same(struct claim_pair *pair)
 {

@@ -105,8 +105,8 @@ void iommufd_movable_put(struct iommufd_movable *movable)
 
 /*
  * Who changes payers locks several registries. All who do hold this one, which
- * is taken inside the locks of the accounts, and nobody waits for memory with it
- * held.
+ * is taken inside the locks of the accounts, and nobody waits for memory with
+ * it held.
  */
 static DEFINE_MUTEX(claims_moving_lock);
 
@@ -154,8 +154,8 @@ void iommufd_claims_release(struct iommufd_claims_held *held)
 }
 
 /*
- * Calls for each claim of the accounts in a registry; what is not 0 ends it. Not
- * for what is pending, whose charge iommufd_account::npages has.
+ * Calls for each claim of the accounts in a registry; what is not 0 ends it.
+ * Not for what is pending, whose charge iommufd_account::npages has.
  */
 typedef int (*claims_each_t)(struct iommufd_claims *claims,
 			     struct iommufd_pin_segment *segment, void *data);

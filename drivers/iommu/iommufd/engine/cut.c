@@ -7,15 +7,16 @@
  * writing, and stays LIVE: hardware does not notice, as no page table changes.
  *
  * A large entry across the place is split before, if the page table can do that
- * in one step. Most can. Others would have to take the entry out and put its rest
- * back in, and DMA to the rest, which is mapped all the time for whoever asked,
- * would fail in between, or be lost. They are filled with small entries as long
- * as areas may be cut. Where a page table has been filled before, or the owner of
- * the memory knows what is in page tables, there is no cut: nor may more be taken
- * out than was asked for. What is left is to take out less, and to say so, which
- * is what the old type1 has always promised: "The actual unmapped size is returned
- * in the size field. No guarantee is made that arbitrary unmaps of iova or size
- * different from those used in the original mapping call will succeed."
+ * in one step. Most can. Others would have to take the entry out and put its
+ * rest back in, and DMA to the rest, which is mapped all the time for whoever
+ * asked, would fail in between, or be lost. They are filled with small entries
+ * as long as areas may be cut. Where a page table has been filled before, or
+ * the owner of the memory knows what is in page tables, there is no cut: nor
+ * may more be taken out than was asked for. What is left is to take out less,
+ * and to say so, which is what the old type1 has always promised: "The actual
+ * unmapped size is returned in the size field. No guarantee is made that
+ * arbitrary unmaps of iova or size different from those used in the original
+ * mapping call will succeed."
  */
 #include "accessors.h"
 #include "address_space.h"
@@ -76,7 +77,9 @@ static bool cut_find_piece(struct iommufd_address_space *as,
 	return cut_find_entry(as, area, iova, piece);
 }
 
-/* Move the cut out of what must stay in one piece, perhaps to the area's end. */
+/*
+ * Move the cut out of what must stay in one piece, perhaps to the area's end.
+ */
 static void cut_avoid_pieces(struct iommufd_address_space *as,
 			     const struct iommufd_area *area,
 			     struct cut_request *req)
@@ -241,10 +244,10 @@ static int cut_at(struct iommufd_address_space *as, struct cut_request *req)
  * asked to unpin.
  *
  * Return: 0; -ENOENT if nothing of the range is left; -EINVAL if an end is not
- * aligned; -EBUSY if another thread maps or unmaps what is to be cut, or hardware
- * reaches it; -EDEADLOCK if a driver does not unpin; -ENOMEM; -EINTR on a fatal
- * signal. On an error one of the areas may have been cut, which is seen by nobody
- * but who unmaps a part.
+ * aligned; -EBUSY if another thread maps or unmaps what is to be cut, or
+ * hardware reaches it; -EDEADLOCK if a driver does not unpin; -ENOMEM; -EINTR
+ * on a fatal signal. On an error one of the areas may have been cut, which is
+ * seen by nobody but who unmaps a part.
  */
 int iommufd_address_space_cut(struct iommufd_address_space *as,
 			      unsigned long *iova, unsigned long *last)

@@ -281,8 +281,8 @@ static int domain_map_scattered(struct iommu_domain *domain,
  * @page_by_page: use entries of at most PAGE_SIZE
  *
  * Context: may sleep; takes the mutex of the area's pinned-memory object, but
- * does not hold it while the page table is filled if the area is in one segment,
- * so that others can share the memory meanwhile.
+ * does not hold it while the page table is filled if the area is in one
+ * segment, so that others can share the memory meanwhile.
  *
  * Return: 0; with nothing mapped an error of the IOMMU driver, or -EINTR on a
  * fatal signal.
@@ -381,8 +381,8 @@ static bool domain_is_aligned_stretch(const struct iommufd_area *area,
  * @first: receives the first IOVA of the entry
  * @last: receives its last IOVA
  *
- * A page table is not asked, since it tells no sizes: an area is filled with the
- * largest entries that its stretches have room for, so these tell. What the
+ * A page table is not asked, since it tells no sizes: an area is filled with
+ * the largest entries that its stretches have room for, so these tell. What the
  * driver has put into two entries where one was possible counts as one.
  *
  * Context: may sleep; takes the mutex of the area's pinned-memory object.

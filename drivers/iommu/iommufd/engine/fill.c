@@ -2,9 +2,10 @@
 /*
  * Address space: areas into and out of page tables
  *
- * Owns nothing. Called by map and unmap, with the followers held for reading and
- * areas that are CREATING or DYING, so that two threads never change the same
- * range; and by followers that come and go, with all of them held for writing.
+ * Owns nothing. Called by map and unmap, with the followers held for reading
+ * and areas that are CREATING or DYING, so that two threads never change the
+ * same range; and by followers that come and go, with all of them held for
+ * writing.
  */
 #include <linux/iommu.h>
 #include <linux/sched/signal.h>

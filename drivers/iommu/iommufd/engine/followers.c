@@ -125,8 +125,8 @@ followers_first_live(struct iommufd_address_space *as, unsigned long iova)
 }
 
 /*
- * All LIVE areas, linked. They stay as they are while the followers are held for
- * writing, whatever comes and goes between them meanwhile.
+ * All LIVE areas, linked. They stay as they are while the followers are held
+ * for writing, whatever comes and goes between them meanwhile.
  */
 static struct iommufd_area *
 followers_link_live_areas(struct iommufd_address_space *as)
@@ -148,7 +148,9 @@ followers_link_live_areas(struct iommufd_address_space *as)
 	return areas;
 }
 
-/* The next LIVE area at or above @iova without a pin; it is busy and so stays. */
+/*
+ * The next LIVE area at or above @iova without a pin; it is busy and so stays.
+ */
 static struct iommufd_area *
 followers_begin_unpinned(struct iommufd_address_space *as, unsigned long iova)
 {
@@ -174,8 +176,8 @@ static void followers_end_unpinned(struct iommufd_address_space *as,
 }
 
 /*
- * What becomes LIVE after a follower has entered has a pin already; what was LIVE
- * before gets one here.
+ * What becomes LIVE after a follower has entered has a pin already; what was
+ * LIVE before gets one here.
  */
 static int followers_pin_live_areas(struct iommufd_address_space *as)
 {
@@ -234,7 +236,8 @@ static int followers_pin_and_fill(struct iommufd_address_space *as,
 }
 
 /**
- * iommufd_address_space_add_follower - let a page table follow the address space
+ * iommufd_address_space_add_follower - let a page table follow the address
+ * space
  * @as: the address space
  * @follower: the page table, empty and not yet used by hardware
  *

@@ -463,7 +463,8 @@ unsigned long iommufd_iova_space_list_usable(struct iommufd_iova_space *space,
 }
 
 /**
- * iommufd_iova_space_next_reserved - what is reserved at an IOVA, or next above?
+ * iommufd_iova_space_next_reserved - what is reserved at an IOVA, or next
+ * above?
  * @space: the space
  * @iova: the IOVA
  * @reserved: receives it, from @iova on

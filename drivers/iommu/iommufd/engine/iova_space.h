@@ -166,8 +166,8 @@ unsigned long iommufd_iova_space_list_usable(struct iommufd_iova_space *space,
  * struct iommufd_reserved - IOVA that the same reservations cover
  * @first: first IOVA
  * @last: last IOVA
- * @device: by what number user space knows the device for which it is reserved, or
- *          one of them; 0 if there is none
+ * @device: by what number user space knows the device for which it is reserved,
+ *          or one of them; 0 if there is none
  * @nr: how many reservations there are
  */
 struct iommufd_reserved {

@@ -91,9 +91,9 @@ static void look_put_place(const struct look_place *place)
 }
 
 /*
- * Go to the next pinned page of the area, at the place or behind it, and begin to
- * walk the runs that came from the source together with it. Return: false if there
- * is none.
+ * Go to the next pinned page of the area, at the place or behind it, and begin
+ * to walk the runs that came from the source together with it. Return: false if
+ * there is none.
  */
 static bool look_enter_segment(struct look_place *place,
 			       struct iommufd_run_cursor *cursor)
@@ -323,7 +323,8 @@ static void look_sort(void *data, const struct iommufd_look_run *run)
 /**
  * iommufd_look_at_lengths - how long are the runs of an address space?
  * @as: the address space
- * @lengths: receives it; what is mapped or unmapped meanwhile may be in it or not
+ * @lengths: receives it; what is mapped or unmapped meanwhile may be in it or
+ *           not
  *
  * Context: process context, may sleep.
  */

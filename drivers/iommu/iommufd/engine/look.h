@@ -6,10 +6,10 @@
 /**
  * DOC: Looking
  *
- * A look is one step of a walk: it takes what locks it needs, copies what it finds
- * at an IOVA or next above, and lets go of them. So nobody who maps or unmaps waits
- * for more than a step, however much there is, and the walk goes on by IOVA behind
- * what was found, whatever has come or gone meanwhile.
+ * A look is one step of a walk: it takes what locks it needs, copies what it
+ * finds at an IOVA or next above, and lets go of them. So nobody who maps or
+ * unmaps waits for more than a step, however much there is, and the walk goes
+ * on by IOVA behind what was found, whatever has come or gone meanwhile.
  *
  * An area that is CREATING belongs to who maps it, who may give it other memory
  * without any lock: of such an area nothing is read but its range and rights.

@@ -3,15 +3,15 @@
  * The pinned-memory object: segments and the pins that cover them
  *
  * Owns the segments of an object; its mutex guards them, and is not held while
- * memory is waited for: who wants pages that somebody else is about to pin waits
- * for these, and nobody else does. Called by the address space for areas, and by
- * accesses. It knows page indices and runs, and nothing of IOVA or of where the
- * memory comes from.
+ * memory is waited for: who wants pages that somebody else is about to pin
+ * waits for these, and nobody else does. Called by the address space for areas,
+ * and by accesses. It knows page indices and runs, and nothing of IOVA or of
+ * where the memory comes from.
  *
- * A new pin cuts segments at its own two ends, and these cuts stay as long as it
- * does, so that its end finds whole segments and allocates nothing. Then what
- * no other pin needs to be apart is joined, at the same two places: the end of a
- * pin makes no other cut superfluous.
+ * A new pin cuts segments at its own two ends, and these cuts stay as long as
+ * it does, so that its end finds whole segments and allocates nothing. Then
+ * what no other pin needs to be apart is joined, at the same two places: the
+ * end of a pin makes no other cut superfluous.
  */
 #include <linux/completion.h>
 #include <linux/sched.h>
@@ -218,7 +218,9 @@ static int pin_plan_look(struct iommufd_pinned *pinned,
 	for (segment = iommufd_pinned_find(pinned, first);
 	     segment && segment->first <= last;
 	     segment = segment_next(segment)) {
-		/* Pins are charged to who makes them, but memory may be large. */
+		/*
+		 * Pins are charged to who makes them, but memory may be large.
+		 */
 		if (segment->nr_pins == UINT_MAX)
 			return -ENOMEM;
 		if (page < segment->first) {
@@ -328,7 +330,9 @@ static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 	}
 }
 
-/* The hole becomes two, so that each of them needs half as much of the limit. */
+/*
+ * The hole becomes two, so that each of them needs half as much of the limit.
+ */
 static int pin_plan_halve_hole(struct iommufd_pinned *pinned,
 			       struct iommufd_pin_segment *segment)
 {
@@ -396,7 +400,9 @@ segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,
 static void segments_drop_pin(struct iommufd_pinned *pinned,
 			      unsigned long first, unsigned long last);
 
-/* What was halved for the limit only is one again, where memory is contiguous. */
+/*
+ * What was halved for the limit only is one again, where memory is contiguous.
+ */
 static void pin_plan_join_halves(struct iommufd_pinned *pinned,
 				 const struct iommufd_pin_plan *plan)
 {
@@ -570,8 +576,8 @@ static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 }
 
 /*
- * Undo the cut between these two if no pin needs it. Returns what stays of @left.
- * @claims is from iommufd_claim_lock().
+ * Undo the cut between these two if no pin needs it. Returns what stays of
+ * @left. @claims is from iommufd_claim_lock().
  */
 static __always_inline struct iommufd_pin_segment *
 segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,

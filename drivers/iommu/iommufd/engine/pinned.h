@@ -6,15 +6,15 @@
 /**
  * DOC: Pinned memory
  *
- * A pinned-memory object is one linear range of memory, and what of it is pinned.
- * Terms::
+ * A pinned-memory object is one linear range of memory, and what of it is
+ * pinned. Terms::
  *
  *  source   where the memory comes from: the address space of a process, a
  *           file, a dma-buf. Turns pages into runs.
  *  page     PAGE_SIZE bytes; pages of an object are counted from its start.
  *  run      physically contiguous pages, see runs.h.
- *  pin      a claim on a range of pages: of an area that is in page tables, or of
- *           an accessor.
+ *  pin      a claim on a range of pages: of an area that is in page tables, or
+ *           of an accessor.
  *  segment  a range of pages that came from the source together and are covered
  *           by the same pins.
  *
@@ -123,8 +123,8 @@ struct iommufd_pin_segment {
  * @place: the same in pages, so that other objects can compare it
  * @account: who is charged, or NULL
  * @claims: of the owner of the memory, if there is an account
- * @revocable: if there is none: set if the memory belongs to a device and may be
- *             taken back; see iommufd_pinned_revocable()
+ * @revocable: if there is none: set if the memory belongs to a device and may
+ *             be taken back; see iommufd_pinned_revocable()
  * @ops: the source
  * @mutex: guards @segments, @first_segment and @pending; not held while
  *         the owner of the memory is waited for
@@ -206,8 +206,8 @@ iommufd_claim_last(const struct iommufd_pin_segment *segment)
 
 /*
  * Have claims stay as they are, while segments are cut or become one, with
- * iommufd_claim_split() and iommufd_claim_join(). Returns the registry, if there
- * is one.
+ * iommufd_claim_split() and iommufd_claim_join(). Returns the registry, if
+ * there is one.
  */
 static inline struct iommufd_claims *
 iommufd_claim_lock(struct iommufd_pinned *pinned)
@@ -329,8 +329,8 @@ iommufd_pinned_next(struct iommufd_pinned_cursor *cursor,
 }
 
 /*
- * The usual map: one run, all that there is. Pages first..last are pinned. Tells
- * where the first is, or false when it takes a walk.
+ * The usual map: one run, all that there is. Pages first..last are pinned.
+ * Tells where the first is, or false when it takes a walk.
  */
 static inline bool iommufd_pinned_is_one_run(const struct iommufd_pinned *pinned,
 					     unsigned long first,

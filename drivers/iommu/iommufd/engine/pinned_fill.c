@@ -80,8 +80,8 @@ static noinline int segment_fill(struct iommufd_pinned *pinned,
 }
 
 /*
- * A charge was refused. 1 if it may not be by now, 0 if some of the pages may be
- * counted already, or an error.
+ * A charge was refused. 1 if it may not be by now, 0 if some of the pages may
+ * be counted already, or an error.
  */
 static int segment_refused(struct iommufd_pinned *pinned,
 			   struct iommufd_pin_segment *segment, int refusal)

@@ -2,8 +2,8 @@
 /*
  * The pinned-memory object: the first pin and the last one
  *
- * Owns nothing. Called for areas that nobody else knows of: there is nobody to be
- * kept out, and nothing to be planned.
+ * Owns nothing. Called for areas that nobody else knows of: there is nobody to
+ * be kept out, and nothing to be planned.
  */
 #include <linux/rbtree_augmented.h>
 

@@ -61,8 +61,8 @@ static void pinned_walk_segment(struct iommufd_pinned_cursor *cursor,
  * @last: index of the last page; all of the range is pinned
  * @cursor: receives the place
  *
- * Context: the caller holds the object's mutex until the walk is over, or in its
- * last segment, see iommufd_pinned_is_in_last().
+ * Context: the caller holds the object's mutex until the walk is over, or in
+ * its last segment, see iommufd_pinned_is_in_last().
  */
 void iommufd_pinned_walk(struct iommufd_pinned *pinned, unsigned long first,
 			 unsigned long last,

@@ -3,16 +3,16 @@
  * Memory that its owner may take back, and give again
  *
  * Owns the tree of page tables that such memory belongs into, so that its owner
- * can have it out of all of them at any time, and put it back, without the locks
- * of the address space: the owner's own lock guards the tree, and is held around
- * each map and unmap, including the flush. An area is in the tree as long as the
- * address space has it in a page table; whether it is really there depends on
- * the owner, and is the same for all of them.
+ * can have it out of all of them at any time, and put it back, without the
+ * locks of the address space: the owner's own lock guards the tree, and is held
+ * around each map and unmap, including the flush. An area is in the tree as
+ * long as the address space has it in a page table; whether it is really there
+ * depends on the owner, and is the same for all of them.
  *
  * What the owner gives again may fail to get into a page table, for lack of
- * memory; the owner cannot be told. Then it is in none of them, as if it were not
- * there, until the next map, copy or attach of it, or the owner, makes another
- * attempt.
+ * memory; the owner cannot be told. Then it is in none of them, as if it were
+ * not there, until the next map, copy or attach of it, or the owner, makes
+ * another attempt.
  *
  * There may be any number of areas: IOAS_COPY makes as many as are asked for.
  */
@@ -115,9 +115,9 @@ revocable_find_mapping(struct iommufd_revocable *revocable,
 }
 
 /*
- * Take mappings in one page table out of it, from @mapping up to @end or the last
- * one: neighbours in IOVA leave in one call, and all by one flush. Returns the
- * mapping that follows.
+ * Take mappings in one page table out of it, from @mapping up to @end or the
+ * last one: neighbours in IOVA leave in one call, and all by one flush. Returns
+ * the mapping that follows.
  */
 static struct revocable_mapping *
 revocable_unmap_from_domain(struct revocable_mapping *mapping,
@@ -224,7 +224,8 @@ static int revocable_fill_all(struct iommufd_revocable *revocable)
 }
 
 /**
- * iommufd_restore - the owner has the memory for us, for the first time or again
+ * iommufd_restore - the owner has the memory for us, for the first time or
+ * again
  * @revocable: the memory, in no page table
  * @phys: physical address of its start
  *
@@ -276,7 +277,8 @@ static int revocable_prot(const struct iommufd_area *area)
  * Context: may sleep and take the owner's lock.
  *
  * Return: 0, also if the memory was taken back and so nothing is mapped until
- * it is there again; -ENOMEM or an error of the IOMMU driver with nothing mapped.
+ * it is there again; -ENOMEM or an error of the IOMMU driver with nothing
+ * mapped.
  */
 int iommufd_revocable_map(struct iommu_domain *domain,
 			  const struct iommufd_area *area, bool page_by_page)
@@ -323,8 +325,8 @@ void iommufd_revocable_unmap_begin(struct iommufd_revocable *revocable)
  *
  * Context: between iommufd_revocable_unmap_begin() and _end(). Cannot fail.
  *
- * Return: true if the caller is to take the area out of the page table; false if
- * it is out already, since the owner has taken the memory back.
+ * Return: true if the caller is to take the area out of the page table; false
+ * if it is out already, since the owner has taken the memory back.
  */
 bool iommufd_revocable_unmap_area(struct iommu_domain *domain,
 				  const struct iommufd_area *area)

@@ -57,9 +57,9 @@ void iommufd_scratch_free(struct iommufd_scratch *scratch)
  * @npages: number of pages, each with one pin, of whatever folios
  * @dirty: they may have been written to
  *
- * In steps of IOMMUFD_UNPIN_STEP: there may be millions of small folios, each of
- * which is locked to be made dirty. Not inlined, for the usual unpin of a page
- * does not need its registers.
+ * In steps of IOMMUFD_UNPIN_STEP: there may be millions of small folios, each
+ * of which is locked to be made dirty. Not inlined, for the usual unpin of a
+ * page does not need its registers.
  *
  * Context: may sleep. Cannot fail.
  */
@@ -88,8 +88,8 @@ static __always_inline void source_unpin_run(struct iommufd_run run, bool dirty)
 	struct page *page = pfn_to_page(iommufd_run_pfn(run));
 	unsigned long npages = iommufd_run_npages(run);
 	/*
-	 * In the first page of a folio, what says that it is the first is a link
-	 * of a list, which reclaim may write to meanwhile.
+	 * In the first page of a folio, what says that it is the first is a
+	 * link of a list, which reclaim may write to meanwhile.
 	 */
 	struct folio *folio = data_race(page_folio(page));
 

@@ -3,14 +3,14 @@
  * Source of memory: a dma-buf
  *
  * Owns the attachment to the dma-buf. Nobody is charged for the memory, and we
- * know of no struct pages. Called through iommufd_source_ops by the pinned-memory
- * object, whose mutex is held, and by the exporter with the lock of the dma-buf
- * held.
+ * know of no struct pages. Called through iommufd_source_ops by the
+ * pinned-memory object, whose mutex is held, and by the exporter with the lock
+ * of the dma-buf held.
  *
  * Memory of a device comes from an exporter that has a private way to tell us
  * where it is. Such an exporter takes it back when it likes. Where the base has
- * dma_buf_walk_memory(), with patches/0503, there is memory of the machine, too,
- * which stays where it is.
+ * dma_buf_walk_memory(), with patches/0503, there is memory of the machine,
+ * too, which stays where it is.
  *
  * We may hold the dma-buf, see ctx.h: vfio's holds its device until that is
  * closed, but not the file by which the device is bound to a context; udmabuf
@@ -48,8 +48,8 @@ typedef int (*dma_buf_range_fn)(struct dma_buf_attachment *attachment,
  * @get_range: asks the exporter; NULL until it is known which it is. Guarded by
  *             the lock of the dma-buf.
  * @offset: of the first page in the dma-buf, in bytes
- * @origin: what knew the memory by its address, or NULL. The areas that were its
- *          own may be part of it.
+ * @origin: what knew the memory by its address, or NULL. The areas that were
+ *          its own may be part of it.
  */
 struct dma_buf_memory {
 	struct iommufd_pinned pinned;
@@ -227,7 +227,9 @@ static int dma_buf_memory_restore(struct dma_buf_memory *mem,
 	return rc;
 }
 
-/* Where it was it is not ours any more; it may be gone, be back, or have moved. */
+/*
+ * Where it was it is not ours any more; it may be gone, be back, or have moved.
+ */
 static void dma_buf_memory_invalidate(struct dma_buf_attachment *attachment)
 {
 	struct dma_buf_memory *mem = attachment->importer_priv;
@@ -387,8 +389,8 @@ dma_buf_memory_make(struct dma_buf *dmabuf,
 }
 
 /*
- * The object takes over the caller's reference of the dma-buf, also when there is
- * none.
+ * The object takes over the caller's reference of the dma-buf, also when there
+ * is none.
  */
 static struct dma_buf_memory *
 dma_buf_memory_alloc(struct dma_buf *dmabuf,
@@ -431,7 +433,8 @@ static struct iommufd_pinned *dma_buf_refuse(int rc, int fd)
  * ERR_PTR: -EBADF; -EPERM if the descriptor is not open for the access; -EINVAL
  * if the range is not in the dma-buf or too large; -EOPNOTSUPP if the exporter
  * does not tell where the memory is, or it is in several places in a device;
- * -ERANGE if its physical address is too large; -ENODEV if the exporter has taken
+ * -ERANGE if its physical address is too large; -ENODEV if the exporter has
+ *  taken
  * the memory back; other errors of it; -ENOMEM.
  */
 struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
@@ -450,7 +453,8 @@ struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 }
 
 /**
- * iommufd_dma_buf_of_origin - the same for a dma-buf that was found by an address
+ * iommufd_dma_buf_of_origin - the same for a dma-buf that was found by an
+ * address
  * @dmabuf: the dma-buf, of which the object takes over a reference, also when
  *          there is none
  * @va: user address of its first page

@@ -59,7 +59,9 @@ static struct file_memory *to_file_memory(struct iommufd_pinned *pinned)
 	return container_of(pinned, struct file_memory, pinned);
 }
 
-/* Take over a folio that has one pin; its pages from @first on have one each. */
+/*
+ * Take over a folio that has one pin; its pages from @first on have one each.
+ */
 static int file_append_folio(struct iommufd_run_builder *runs,
 			     struct folio *folio, unsigned long first,
 			     unsigned long npages)
@@ -138,7 +140,10 @@ static unsigned long file_populate_end(struct iommufd_pinned *pinned,
 	return left < 0 ? first : min(end, first + (left >> PAGE_SHIFT));
 }
 
-/* How many pages are in folios, of which the first is not counted from its start */
+/*
+ * How many pages are in folios, of which the first is not counted from its
+ * start
+ */
 static unsigned long file_count_pages(struct folio **folios,
 				      unsigned int nr_folios,
 				      unsigned long first)
@@ -345,8 +350,9 @@ static const struct iommufd_source_ops file_memory_ops = {
  * @account: who is charged; a movable one. The object takes over the caller's
  *           reference, also when there is an error.
  *
- * Nothing is pinned until the first pin is made. Only then is a file that is not
- * in memory refused, and a range that is beyond the end of the file, both with
+ * Nothing is pinned until the first pin is made. Only then is a file that is
+ * not in memory refused, and a range that is beyond the end of the file, both
+ * with
  * -EINVAL. Holes are filled when they are pinned.
  *
  * Context: process context, may sleep.

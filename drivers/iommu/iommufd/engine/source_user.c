@@ -213,7 +213,9 @@ static unsigned long user_populate_end(struct iommufd_pinned *pinned,
 	return first + ((next - va) >> PAGE_SHIFT);
 }
 
-/* All that pinning does to memory is done to it, and then it is let go again. */
+/*
+ * All that pinning does to memory is done to it, and then it is let go again.
+ */
 static int user_populate_range(struct user_memory *mem, unsigned long va,
 			       unsigned long npages,
 			       struct iommufd_scratch *scratch)

@@ -74,7 +74,8 @@ static struct dma_buf *vma_export(struct mm_struct *mm, unsigned long va,
 }
 
 /**
- * iommufd_vma_memory_alloc - make an object of memory of a device by its address
+ * iommufd_vma_memory_alloc - make an object of memory of a device by its
+ * address
  * @mm: an address space with a user
  * @va: user address of the first page
  * @length: in bytes, whole pages

@@ -2,8 +2,8 @@
 /*
  * Address space: unmap
  *
- * Owns the areas that are DYING, and the ranges that are closed meanwhile. Called
- * by the IOAS, and when it goes.
+ * Owns the areas that are DYING, and the ranges that are closed meanwhile.
+ * Called by the IOAS, and when it goes.
  */
 #include <linux/iommu.h>
 #include <linux/sched.h>

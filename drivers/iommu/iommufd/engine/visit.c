@@ -58,7 +58,9 @@ bool iommufd_address_space_next_mapped(struct iommufd_address_space *as,
 	return true;
 }
 
-/* Add some of the areas from @iova on. Return: where it goes on, 0 at the end. */
+/*
+ * Add some of the areas from @iova on. Return: where it goes on, 0 at the end.
+ */
 static unsigned long visit_add_mapped(struct iommufd_iova_space *space,
 				      unsigned long iova,
 				      struct iommufd_mapped *mapped)

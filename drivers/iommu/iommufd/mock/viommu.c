@@ -157,8 +157,8 @@ static int mock_viommu_cache_invalidate(struct iommufd_viommu *viommu,
 }
 
 /*
- * Hardware queues. Like real hardware it has to be given them from the first one
- * on, and must not lose one before those behind it.
+ * Hardware queues. Like real hardware it has to be given them from the first
+ * one on, and must not lose one before those behind it.
  */
 
 static size_t mock_hw_queue_size(struct iommufd_viommu *viommu,
