@@ -19,6 +19,7 @@
 #include "engine/pinned.h"
 #include "engine/source.h"
 #include "engine/why.h"
+#include "ioas_tell.h"
 #include "recorder.h"
 #include "test_hooks.h"
 #include "vfio_ioas.h"
@@ -320,11 +321,9 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 	if (rc)
 		goto err_free;
 	rc = iommufd_address_space_map(&ioas->as, areas, fixed, &start);
+	rc = iommufd_ioas_tell_map(call->ctx, ioas, start, length, flags, rc);
 	if (rc)
-		goto err_record;
-	trace_iommufd_map(ioas->obj.id, start, length, flags);
-	iommufd_record(&call->ctx->recorder, IOMMU_RECORDED_MAP, ioas->obj.id,
-		       start, start + length - 1);
+		goto err_free;
 	if (fixed)
 		return 0;
 
@@ -334,9 +333,6 @@ static int ioas_map_and_reply(struct iommufd_call *call,
 		return 0;
 	return ioas_undo_map(call->ctx, ioas, start, start + length - 1) ?: rc;
 
-err_record:
-	iommufd_record_failed(&call->ctx->recorder, IOMMU_RECORDED_MAP,
-			      ioas->obj.id, start, start + length - 1, rc);
 err_free:
 	iommufd_areas_free(areas);
 	return rc;
@@ -414,16 +410,10 @@ int iommufd_ioas_map_for_process(struct iommufd_ctx *ctx,
 	if (IS_ERR(area))
 		return PTR_ERR(area);
 	rc = iommufd_address_space_map(&ioas->as, area, true, &iova);
-	if (rc) {
+	if (rc)
 		iommufd_areas_free(area);
-		return iommufd_record_failed(&ctx->recorder, IOMMU_RECORDED_MAP,
-					     ioas->obj.id, iova,
-					     iova + cmd->length - 1, rc);
-	}
-	trace_iommufd_map(ioas->obj.id, iova, cmd->length, cmd->flags);
-	iommufd_record(&ctx->recorder, IOMMU_RECORDED_MAP, ioas->obj.id, iova,
-		       iova + cmd->length - 1);
-	return 0;
+	return iommufd_ioas_tell_map(ctx, ioas, iova, cmd->length, cmd->flags,
+				     rc);
 }
 
 static int ioas_check_map_file(const struct iommu_ioas_map_file *cmd)
@@ -627,13 +617,10 @@ static int ioas_unmap_and_reply(struct iommufd_call *call,
 	if (rc)
 		return rc;
 	rc = iommufd_address_space_unmap(&ioas->as, cmd->iova, last, &unmapped);
+	rc = iommufd_ioas_tell_unmap(call->ctx, ioas, cmd->iova, last,
+				     &unmapped, rc);
 	if (rc)
-		return iommufd_record_failed(&call->ctx->recorder,
-					     IOMMU_RECORDED_UNMAP, ioas->obj.id,
-					     cmd->iova, last, rc);
-	trace_iommufd_unmap(ioas->obj.id, cmd->iova, last, unmapped);
-	iommufd_record(&call->ctx->recorder, IOMMU_RECORDED_UNMAP, ioas->obj.id,
-		       cmd->iova, last);
+		return rc;
 	if (likely(cmd->length == unmapped))
 		return 0;
 	if (!unmapped && cmd->length != U64_MAX)

@@ -134,41 +134,33 @@ static u32 record_what(enum iommu_recorded what, u32 detail, int rc)
 	return what | detail << 8 | -iommufd_errno(rc) << 16;
 }
 
+/* Only the caller who does it may wait for memory, where it is the first. */
 static void record_make(struct iommufd_recorder *recorder, u32 what,
 			const struct iommufd_device_record *record, u64 last,
 			bool by_caller)
 {
-	unsigned long state, mask = READ_ONCE(recorder->mask);
 	struct iommufd_kept_record *kept;
+	unsigned long state, mask;
 
+	if (by_caller && READ_ONCE(recorder->mask) == IOMMUFD_RECORDER_EMPTY)
+		recorder_begin(recorder);
+	mask = READ_ONCE(recorder->mask);
 	if (!mask || !iommufd_record_place(recorder, mask, &kept, &state))
 		return;
-	kept->iova = record->iova;
-	kept->last = last;
-	kept->what = what;
-	kept->object = record->object;
 	kept->device = record->device;
-	kept->thread = by_caller ? current->pid : 0;
-	/* As iommufd_record() */
-	if (by_caller && what != IOMMU_RECORDED_MAP)
-		memcpy(kept->comm, current->comm, sizeof(kept->comm));
-	else
-		kept->comm[0] = '\0';
-	/* Pairs with the acquire in recorder_read(). */
-	smp_store_release(&kept->state, state);
+	iommufd_record_fill(kept, state, what, record->object, record->iova,
+			    last, by_caller);
 }
 
 static void record_range(struct iommufd_recorder *recorder, u32 what, u32 ioas,
-			 u64 iova, u64 last)
+			 u64 iova, u64 last, bool by_caller)
 {
 	const struct iommufd_device_record record = {
 		.object = ioas,
 		.iova = iova,
 	};
 
-	if (READ_ONCE(recorder->mask) == IOMMUFD_RECORDER_EMPTY)
-		recorder_begin(recorder);
-	record_make(recorder, what, &record, last, true);
+	record_make(recorder, what, &record, last, by_caller);
 }
 
 /**
@@ -188,7 +180,7 @@ void iommufd_record_begin(struct iommufd_recorder *recorder,
 			  u64 last)
 {
 	if (READ_ONCE(recorder->mask) == IOMMUFD_RECORDER_EMPTY)
-		record_range(recorder, what, ioas, iova, last);
+		record_range(recorder, what, ioas, iova, last, true);
 }
 
 /**
@@ -207,7 +199,8 @@ int iommufd_record_failed(struct iommufd_recorder *recorder,
 			  enum iommu_recorded what, u32 ioas, u64 iova,
 			  u64 last, int rc)
 {
-	record_range(recorder, record_what(what, 0, rc), ioas, iova, last);
+	record_range(recorder, record_what(what, 0, rc), ioas, iova, last,
+		     true);
 	return rc;
 }
 
@@ -224,8 +217,6 @@ void iommufd_record_device(struct iommufd_recorder *recorder,
 			   enum iommu_recorded what,
 			   const struct iommufd_device_record *record, int rc)
 {
-	if (READ_ONCE(recorder->mask) == IOMMUFD_RECORDER_EMPTY)
-		recorder_begin(recorder);
 	record_make(recorder, record_what(what, record->detail, rc), record,
 		    record->pasid, true);
 }
@@ -264,12 +255,7 @@ void iommufd_record_event(struct iommufd_recorder *recorder,
 void iommufd_record_revoke(struct iommufd_recorder *recorder, u32 ioas,
 			   u64 iova, u64 last)
 {
-	const struct iommufd_device_record record = {
-		.object = ioas,
-		.iova = iova,
-	};
-
-	record_make(recorder, IOMMU_RECORDED_REVOKE, &record, last, false);
+	record_range(recorder, IOMMU_RECORDED_REVOKE, ioas, iova, last, false);
 }
 
 /*

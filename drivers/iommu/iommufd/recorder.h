@@ -173,6 +173,25 @@ iommufd_record_place(struct iommufd_recorder *recorder, unsigned long mask,
 	return true;
 }
 
+/* The place is taken: write the record, and let it be read. */
+static __always_inline void
+iommufd_record_fill(struct iommufd_kept_record *kept, unsigned long state,
+		    u32 what, u32 object, u64 iova, u64 last, bool by_caller)
+{
+	kept->iova = iova;
+	kept->last = last;
+	kept->what = what;
+	kept->object = object;
+	kept->thread = by_caller ? current->pid : 0;
+	/* Who maps is seldom asked for by name, and often in a hurry. */
+	if (by_caller && what != IOMMU_RECORDED_MAP)
+		memcpy(kept->comm, current->comm, sizeof(kept->comm));
+	else
+		kept->comm[0] = '\0';
+	/* Pairs with the acquire in recorder_read(). */
+	smp_store_release(&kept->state, state);
+}
+
 /**
  * iommufd_record - record what has been done to a range of IOVA
  * @recorder: the recorder
@@ -196,18 +215,7 @@ static __always_inline void iommufd_record(struct iommufd_recorder *recorder,
 		iommufd_record_begin(recorder, what, ioas, iova, last);
 		return;
 	}
-	kept->iova = iova;
-	kept->last = last;
-	kept->what = what;
-	kept->object = ioas;
-	kept->thread = current->pid;
-	/* Who maps is seldom asked for by name, and often in a hurry. */
-	if (what == IOMMU_RECORDED_MAP)
-		kept->comm[0] = '\0';
-	else
-		memcpy(kept->comm, current->comm, sizeof(kept->comm));
-	/* Pairs with the acquire in recorder_read(). */
-	smp_store_release(&kept->state, state);
+	iommufd_record_fill(kept, state, what, ioas, iova, last, true);
 }
 
 int iommufd_get_records_ioctl(struct iommufd_call *call);

@@ -7,14 +7,13 @@
 #include <linux/limits.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <trace/events/iommufd.h>
 #include <uapi/linux/iommufd.h>
 #include <uapi/linux/vfio.h>
 
 #include "ctx.h"
 #include "engine/why.h"
 #include "ioas.h"
-#include "recorder.h"
+#include "ioas_tell.h"
 #include "vfio_dirty.h"
 #include "vfio_ioas.h"
 #include "vfio_type1.h"
@@ -325,15 +324,9 @@ static int type1_unmap_and_reply(struct iommufd_ctx *ctx,
 	if (put_user(arg->size, &reply->size))
 		return -EFAULT;
 	rc = type1_unmap(ioas, arg->iova, last, &unmapped);
-	if (rc)
-		return iommufd_record_failed(&ctx->recorder,
-					     IOMMU_RECORDED_UNMAP, ioas->obj.id,
-					     arg->iova, last, rc);
-	trace_iommufd_unmap(ioas->obj.id, arg->iova, last, unmapped);
-	iommufd_record(&ctx->recorder, IOMMU_RECORDED_UNMAP, ioas->obj.id,
-		       arg->iova, last);
-	if (unmapped == arg->size)
-		return 0;
+	rc = iommufd_ioas_tell_unmap(ctx, ioas, arg->iova, last, &unmapped, rc);
+	if (rc || unmapped == arg->size)
+		return rc;
 	return put_user((u64)unmapped, &reply->size);
 }
 

@@ -93,7 +93,7 @@ static void claims_remove(struct iommufd_claims *claims,
 static __always_inline struct iommufd_counts
 claim_in_full(const struct iommufd_pin_segment *segment)
 {
-	unsigned long npages = segment->last - segment->first + 1;
+	unsigned long npages = iommufd_segment_npages(segment);
 
 	return (struct iommufd_counts){ npages, npages };
 }
@@ -290,7 +290,7 @@ void iommufd_claim_settle(struct iommufd_pin_segment *segment)
 	counts = claim_count(claims, segment);
 	segment->claim.pending = false;
 	claims_tell(claims);
-	claims_unlock_settle(pinned, segment->last - segment->first + 1,
+	claims_unlock_settle(pinned, iommufd_segment_npages(segment),
 			     counts);
 }
 
@@ -358,7 +358,7 @@ claim_add_alone(struct iommufd_claims *claims,
 		const struct iommufd_pin_segment *segment,
 		struct iommufd_payer *payer)
 {
-	unsigned long npages = segment->last - segment->first + 1;
+	unsigned long npages = iommufd_segment_npages(segment);
 
 	claims->npages += npages;
 	atomic64_add(npages, &payer->mm->pinned_vm);

@@ -16,11 +16,6 @@
 /* So many pages are compared with several claims at a time. */
 #define WINDOW_NPAGES 1024UL
 
-static unsigned long claim_npages(const struct iommufd_pin_segment *segment)
-{
-	return segment->last - segment->first + 1;
-}
-
 /* The same places of two claims, side by side */
 struct claim_pair {
 	struct iommufd_run_cursor cursor[2];
@@ -217,7 +212,7 @@ iommufd_claims_count_new(struct iommufd_claims *claims,
 		found = true;
 	}
 	if (!found)
-		return claim_npages(segment);
+		return iommufd_segment_npages(segment);
 
 	for (; first <= last; first += npages) {
 		npages = min(last - first + 1, WINDOW_NPAGES);
@@ -269,8 +264,8 @@ claims_count_walk(struct iommufd_claims *claims,
 			return;
 		}
 	}
-	counts->pinned = claim_npages(segment);
-	counts->limited = claim_npages(segment);
+	counts->pinned = iommufd_segment_npages(segment);
+	counts->limited = iommufd_segment_npages(segment);
 	if (found) {
 		counts->pinned = iommufd_claims_count_new(claims, segment,
 							  &pinned);

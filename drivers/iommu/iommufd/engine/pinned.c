@@ -78,11 +78,6 @@ segment_prev(struct iommufd_pin_segment *segment)
 	return segment_of(rb_prev(&segment->node));
 }
 
-static unsigned long segment_npages(const struct iommufd_pin_segment *segment)
-{
-	return segment->last - segment->first + 1;
-}
-
 /* Is it part of the object, not allocated for itself? */
 static bool segment_is_embedded(const struct iommufd_pinned *pinned,
 				const struct iommufd_pin_segment *segment)
@@ -336,6 +331,7 @@ static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 static int pin_plan_halve_hole(struct iommufd_pinned *pinned,
 			       struct iommufd_pin_segment *segment)
 {
+	unsigned long half = iommufd_segment_npages(segment) / 2;
 	struct iommufd_pin_segment *right;
 
 	guard(mutex)(&pinned->mutex);
@@ -343,7 +339,7 @@ static int pin_plan_halve_hole(struct iommufd_pinned *pinned,
 	if (!right)
 		return -ENOMEM;
 	right->last = segment->last;
-	segment->last = segment->first + segment_npages(segment) / 2 - 1;
+	segment->last = segment->first + half - 1;
 	right->first = segment->last + 1;
 	right->next_hole = segment->next_hole;
 	segment->next_hole = right;
@@ -587,7 +583,7 @@ segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,
 	struct iommufd_pin_segment *joined = left;
 
 	if (!left || !right || !segments_have_same_pins(left, right) ||
-	    !iommufd_run_slice_join(&left->runs, segment_npages(left),
+	    !iommufd_run_slice_join(&left->runs, iommufd_segment_npages(left),
 				    &right->runs))
 		return left;
 

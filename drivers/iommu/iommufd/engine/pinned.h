@@ -183,6 +183,12 @@ iommufd_pinned_revocable(const struct iommufd_pinned *pinned)
 	return pinned->account ? NULL : pinned->revocable;
 }
 
+static inline unsigned long
+iommufd_segment_npages(const struct iommufd_pin_segment *segment)
+{
+	return segment->last - segment->first + 1;
+}
+
 /* The claim at a place in a registry */
 static inline struct iommufd_pin_segment *
 iommufd_claim_segment(struct hlist_node *node)

@@ -42,7 +42,7 @@ static __always_inline void
 iommufd_pinned_drain(struct iommufd_pinned *pinned,
 		     struct iommufd_pin_segment *segment)
 {
-	unsigned long npages = segment->last - segment->first + 1;
+	unsigned long npages = iommufd_segment_npages(segment);
 
 	trace_iommufd_unpin(pinned->start, npages);
 	pinned->ops->unpin(pinned, &segment->runs, npages);

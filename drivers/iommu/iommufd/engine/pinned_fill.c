@@ -98,7 +98,7 @@ static noinline int segment_fill_again(struct iommufd_pinned *pinned,
 				       struct iommufd_pin_segment *segment,
 				       int refusal)
 {
-	unsigned long npages = segment->last - segment->first + 1;
+	unsigned long npages = iommufd_segment_npages(segment);
 	int rc;
 
 	while (refusal) {
@@ -182,7 +182,7 @@ static noinline int segment_fill_many(struct iommufd_pinned *pinned,
 int iommufd_pinned_fill(struct iommufd_pinned *pinned,
 			struct iommufd_pin_segment *segment)
 {
-	unsigned long npages = segment->last - segment->first + 1;
+	unsigned long npages = iommufd_segment_npages(segment);
 
 	if (!pinned->account)
 		return segment_fill(pinned, segment, npages);
