@@ -16,56 +16,40 @@
 #include <sys/sysmacros.h>
 
 #include "fdinfo.h"
+#include "words.h"
 
 #define MISC_MAJOR 10
 #define VFIO_MINOR 196
-
-static void copy_word(char *to, size_t size, const char *from)
-{
-	snprintf(to, size, "%.*s", (int)strcspn(from, "\n "), from);
-}
-
-/* Room for one more element behind @nr; the array doubles as it grows. */
-static void *array_grow(void *array, size_t nr, size_t size)
-{
-	if (nr & (nr - 1))
-		return array;
-	return realloc(array, (nr ? 2 * nr : 1) * size);
-}
 
 /*
  * The lines of fdinfo
  */
 
-static void parse_object_word(struct iommu_object *object, const char *word)
+static void parse_object_word(struct iommu_object *object,
+			      const struct word *word)
 {
-	const char *value = strchr(word, '=');
-	size_t length = value ? (size_t)(value - word) : strlen(word);
-	uint64_t number = value ? strtoull(value + 1, NULL, 0) : 0;
-
-#define IS(name) (length == sizeof(name) - 1 && !memcmp(word, name, length))
 	/* The name comes first of what has no value. */
-	if (!value && !strcmp(object->type, "device") && !object->device[0])
-		copy_word(object->device, sizeof(object->device), word);
-	else if (IS("ioas"))
-		object->ioas = number;
-	else if (IS("hwpt") || IS("parent"))
-		object->hwpt = number;
-	else if (IS("areas"))
-		object->areas = number;
-	else if (IS("mapped"))
-		object->mapped = number;
-	else if (IS("pinned"))
-		object->pinned = number;
-	else if (IS("waiting"))
-		object->waiting = number;
-#undef IS
+	if (!word->value && !strcmp(object->type, "device") &&
+	    !object->device[0])
+		word_copy(object->device, sizeof(object->device), word->text);
+	else if (word_is(word, "ioas"))
+		object->ioas = word->number;
+	else if (word_is(word, "hwpt") || word_is(word, "parent"))
+		object->hwpt = word->number;
+	else if (word_is(word, "areas"))
+		object->areas = word->number;
+	else if (word_is(word, "mapped"))
+		object->mapped = word->number;
+	else if (word_is(word, "pinned"))
+		object->pinned = word->number;
+	else if (word_is(word, "waiting"))
+		object->waiting = word->number;
 }
 
 static int parse_object(struct iommu_file *file, uint32_t id, char *words)
 {
 	struct iommu_object *object;
-	char *word, *rest;
+	struct word word;
 
 	object = array_grow(file->objects, file->nr_listed, sizeof(*object));
 	if (!object)
@@ -73,47 +57,40 @@ static int parse_object(struct iommu_file *file, uint32_t id, char *words)
 	file->objects = object;
 	object += file->nr_listed++;
 	*object = (struct iommu_object){ .id = id };
-	word = strtok_r(words, " ", &rest);
-	if (word)
-		copy_word(object->type, sizeof(object->type), word);
-	while (word && (word = strtok_r(NULL, " ", &rest)))
-		parse_object_word(object, word);
+	if (word_next(&words, &word))
+		word_copy(object->type, sizeof(object->type), word.text);
+	while (word_next(&words, &word))
+		parse_object_word(object, &word);
 	return 0;
 }
 
 static void parse_refusal_word(struct iommu_refused *refused,
-			       unsigned int *nr, const char *word)
+			       unsigned int *nr, const struct word *word)
 {
-	const char *value = strchr(word, '=');
-	size_t length = value ? (size_t)(value - word) : 0;
-	uint64_t number = value ? strtoull(value + 1, NULL, 0) : 0;
-
-#define IS(name) (length == sizeof(name) - 1 && !memcmp(word, name, length))
-	if (!value)
+	if (!word->value)
 		return;
-	if (IS("why")) {
-		refused->what.why = number;
-	} else if (IS("errno")) {
-		refused->what.error = number;
-	} else if (IS("command")) {
-		refused->what.command = number;
-	} else if (IS("thread")) {
-		refused->what.thread = number;
-	} else if (IS("time")) {
-		refused->what.time = number;
+	if (word_is(word, "why")) {
+		refused->what.why = word->number;
+	} else if (word_is(word, "errno")) {
+		refused->what.error = word->number;
+	} else if (word_is(word, "command")) {
+		refused->what.command = word->number;
+	} else if (word_is(word, "thread")) {
+		refused->what.thread = word->number;
+	} else if (word_is(word, "time")) {
+		refused->what.time = word->number;
 	} else if (*nr < IOMMUFD_WHY_NUMBERS) {
 		snprintf(refused->numbers[*nr], sizeof(refused->numbers[0]),
-			 "%.*s", (int)length, word);
-		refused->what.numbers[(*nr)++] = number;
+			 "%.*s", word->length, word->text);
+		refused->what.numbers[(*nr)++] = word->number;
 	}
-#undef IS
 }
 
 static int parse_refusal(struct iommu_file *file, uint64_t number, char *words)
 {
 	struct iommu_refused *refused;
 	unsigned int nr = 0;
-	char *word, *rest;
+	struct word word;
 
 	refused = array_grow(file->refused, file->nr_kept, sizeof(*refused));
 	if (!refused)
@@ -121,51 +98,44 @@ static int parse_refusal(struct iommu_file *file, uint64_t number, char *words)
 	file->refused = refused;
 	refused += file->nr_kept++;
 	*refused = (struct iommu_refused){ .what.number = number };
-	word = strtok_r(words, " ", &rest);
-	if (word)
-		copy_word(refused->name, sizeof(refused->name), word);
-	while (word && (word = strtok_r(NULL, " ", &rest)))
-		parse_refusal_word(refused, &nr, word);
+	if (word_next(&words, &word))
+		word_copy(refused->name, sizeof(refused->name), word.text);
+	while (word_next(&words, &word))
+		parse_refusal_word(refused, &nr, &word);
 	return 0;
 }
 
 static void parse_record_word(struct iommu_kept_record *record,
-			      const char *word)
+			      const struct word *word)
 {
-	const char *value = strchr(word, '=');
-	size_t length = value ? (size_t)(value - word) : 0;
-	uint64_t number = value ? strtoull(value + 1, NULL, 0) : 0;
-
-#define IS(name) (length == sizeof(name) - 1 && !memcmp(word, name, length))
-	if (!value)
+	if (!word->value)
 		return;
-	if (IS("errno"))
-		record->error = number;
-	else if (IS("thread"))
-		record->thread = number;
-	else if (IS("time"))
-		record->time = number;
-	else if (IS("object"))
-		record->object = number;
-	else if (IS("device"))
-		record->device = number;
-	else if (IS("pasid"))
-		record->pasid = number;
-	else if (IS("iova"))
-		record->iova = number;
-	else if (IS("last"))
-		record->last = number;
-	else if (IS("detail"))
-		record->detail = number;
-	else if (IS("comm"))
-		copy_word(record->comm, sizeof(record->comm), value + 1);
-#undef IS
+	if (word_is(word, "errno"))
+		record->error = word->number;
+	else if (word_is(word, "thread"))
+		record->thread = word->number;
+	else if (word_is(word, "time"))
+		record->time = word->number;
+	else if (word_is(word, "object"))
+		record->object = word->number;
+	else if (word_is(word, "device"))
+		record->device = word->number;
+	else if (word_is(word, "pasid"))
+		record->pasid = word->number;
+	else if (word_is(word, "iova"))
+		record->iova = word->number;
+	else if (word_is(word, "last"))
+		record->last = word->number;
+	else if (word_is(word, "detail"))
+		record->detail = word->number;
+	else if (word_is(word, "comm"))
+		word_copy(record->comm, sizeof(record->comm), word->value);
 }
 
 static int parse_record(struct iommu_file *file, uint64_t number, char *words)
 {
 	struct iommu_kept_record *record;
-	char *word, *rest;
+	struct word word;
 
 	record = array_grow(file->records, file->nr_records, sizeof(*record));
 	if (!record)
@@ -173,11 +143,10 @@ static int parse_record(struct iommu_file *file, uint64_t number, char *words)
 	file->records = record;
 	record += file->nr_records++;
 	*record = (struct iommu_kept_record){ .number = number };
-	word = strtok_r(words, " ", &rest);
-	if (word)
-		copy_word(record->what, sizeof(record->what), word);
-	while (word && (word = strtok_r(NULL, " ", &rest)))
-		parse_record_word(record, word);
+	if (word_next(&words, &word))
+		word_copy(record->what, sizeof(record->what), word.text);
+	while (word_next(&words, &word))
+		parse_record_word(record, &word);
 	return 0;
 }
 
@@ -209,7 +178,7 @@ static int parse_line(struct iommu_file *file, char *line)
 	if (number)
 		return parse_record(file, strtoull(number, NULL, 10), words);
 	if (!strcmp(line, "iommu-charged")) {
-		copy_word(file->charged, sizeof(file->charged), words);
+		word_copy(file->charged, sizeof(file->charged), words);
 	} else if (!strcmp(line, "iommu-context")) {
 		file->context = strtoull(words, NULL, 10);
 	} else if (!strcmp(line, "iommu-objects")) {

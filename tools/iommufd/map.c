@@ -6,6 +6,7 @@
 
 #include "map.h"
 #include "text.h"
+#include "words.h"
 
 #define SIZE_TEXT 16
 #define SMALL_RUN (16ull << 10)
@@ -25,32 +26,26 @@ const char *const map_kind_names[NR_MAP_KINDS] = {
  * The tables of debugfs
  */
 
-static void parse_word(struct map_range *range, const char *word)
+static void parse_word(struct map_range *range, const struct word *word)
 {
-	const char *value = strchr(word, '=');
-	uint64_t number;
-
-	if (!value++)
+	if (!word->value)
 		return;
-	number = strtoull(value, NULL, 0);
-#define IS(name) (!strncmp(word, name "=", sizeof(name)))
-	if (IS("iova"))
-		range->first = number;
-	else if (IS("last"))
-		range->last = number;
-	else if (IS("start"))
-		range->start = number;
-	else if (IS("pinned"))
-		range->pinned = number;
-	else if (IS("runs"))
-		range->runs = number;
-	else if (IS("device"))
-		range->device = number;
-	else if (IS("rights"))
-		text_escape(range->rights, sizeof(range->rights), value);
-	else if (IS("source"))
-		text_escape(range->source, sizeof(range->source), value);
-#undef IS
+	if (word_is(word, "iova"))
+		range->first = word->number;
+	else if (word_is(word, "last"))
+		range->last = word->number;
+	else if (word_is(word, "start"))
+		range->start = word->number;
+	else if (word_is(word, "pinned"))
+		range->pinned = word->number;
+	else if (word_is(word, "runs"))
+		range->runs = word->number;
+	else if (word_is(word, "device"))
+		range->device = word->number;
+	else if (word_is(word, "rights"))
+		text_escape(range->rights, sizeof(range->rights), word->value);
+	else if (word_is(word, "source"))
+		text_escape(range->source, sizeof(range->source), word->value);
 }
 
 /* What follows in @line if it is of the IOAS, else NULL */
@@ -70,20 +65,17 @@ static char *line_of(const struct map *map, char *line)
 
 static int add_range(struct map_ranges *ranges, char *words)
 {
-	struct map_range *range = ranges->ranges;
-	char *word, *rest;
+	struct map_range *range;
+	struct word word;
 
-	if (!(ranges->nr & (ranges->nr - 1)))
-		range = realloc(range, (ranges->nr ? 2 * ranges->nr : 1) *
-				       sizeof(*range));
+	range = array_grow(ranges->ranges, ranges->nr, sizeof(*range));
 	if (!range)
 		return -ENOMEM;
 	ranges->ranges = range;
 	range += ranges->nr;
 	*range = (struct map_range){};
-	for (word = strtok_r(words, " ", &rest); word;
-	     word = strtok_r(NULL, " ", &rest))
-		parse_word(range, word);
+	while (word_next(&words, &word))
+		parse_word(range, &word);
 	/* Rows are made of what is in order. */
 	if (range->last < range->first ||
 	    (ranges->nr && range->first <= range[-1].last))
@@ -142,11 +134,9 @@ void map_free(struct map *map)
 
 static int add_row(struct map_rows *rows, const struct map_row *row)
 {
-	struct map_row *array = rows->rows;
+	struct map_row *array;
 
-	if (!(rows->nr & (rows->nr - 1)))
-		array = realloc(array, (rows->nr ? 2 * rows->nr : 1) *
-				       sizeof(*array));
+	array = array_grow(rows->rows, rows->nr, sizeof(*array));
 	if (!array)
 		return -ENOMEM;
 	rows->rows = array;
