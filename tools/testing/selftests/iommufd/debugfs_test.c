@@ -32,18 +32,11 @@
 /* By what number debugfs knows a file of this process; 0: none */
 static unsigned long long number_of(int fd)
 {
-	unsigned long long number = 0;
-	char path[64], line[256];
-	FILE *file;
+	char words[FDINFO_WORDS];
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = fopen(path, "re");
-	if (!file)
+	if (fdinfo_of(getpid(), fd, "iommu-context", words))
 		return 0;
-	while (!number && fgets(line, sizeof(line), file))
-		sscanf(line, "iommu-context: %llu", &number);
-	fclose(file);
-	return number;
+	return strtoull(words, NULL, 10);
 }
 
 /* All of a file of debugfs, read in steps. Returns 0 or a negative errno. */
@@ -92,13 +85,6 @@ static unsigned long long value_of(const char *line, const char *name)
 	if (!at || at > line + strcspn(line, "\n"))
 		return -1ull;
 	return strtoull(at + strlen(key), NULL, 0);
-}
-
-static int copy_at(int iommufd, __u32 ioas, __u64 from, __u64 length, __u64 to)
-{
-	return ioas_copy(iommufd, IOMMU_IOAS_MAP_FIXED_IOVA |
-			 IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
-			 ioas, ioas, from, length, &to);
 }
 
 static bool line_has(const char *line, const char *words)
@@ -198,8 +184,8 @@ TEST_F(debugfs, tells_what_is_mapped)
 	EXPECT_VALUE(memory_pieces(self->mem.va, LENGTH), line, "runs");
 	EXPECT_VALUE(1, line, "areas");
 
-	ASSERT_EQ(0, copy_at(FD, IOAS, IOVA + SMALL_PAGE, SMALL_PAGE,
-			     IOVA + GIB));
+	ASSERT_EQ(0, ioas_copy_at(FD, IOAS, IOAS, IOVA + SMALL_PAGE, SMALL_PAGE,
+				  IOVA + GIB));
 	line = LINE("areas");
 	ASSERT_NE(NULL, line);
 	EXPECT_VALUE(IOVA, line, "iova");
@@ -428,7 +414,7 @@ TEST_F(debugfs, is_not_for_users)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+		if (become_stranger())
 			_exit(255);
 		_exit(-read_table("areas", self->text, TEXT));
 	}
@@ -482,36 +468,23 @@ TEST_F(debugfs, is_read_again_after_a_failure)
 	close(fail_nth);
 }
 
-struct attach {
-	struct thread_call call;
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;
-};
-
-static int run_attach(void *data)
-{
-	struct attach *attach = data;
-
-	return mock_domain(attach->iommufd, attach->ioas, &attach->dev);
-}
-
 TEST_F(debugfs, does_not_wait_for_memory)
 {
-	struct attach attach = { .iommufd = FD };
+	struct mock_attach attach;
 	struct late_page late;
 	const char *line;
+	__u32 ioas;
 
 	if (!late_pages_available())
 		SKIP(return, "no userfaultfd");
 	ASSERT_EQ(0, late_page_open(&late, LATE_PAGE, NULL, 0));
-	ASSERT_EQ(0, ioas_alloc(FD, &attach.ioas));
-	ASSERT_EQ(0, ioas_map_at(FD, attach.ioas, late.va, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, thread_call_start(&attach.call, run_attach, &attach));
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, ioas_map_at(FD, ioas, late.va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, mock_attach_start(&attach, FD, ioas));
 	ASSERT_TRUE(late_page_wait(&late));
 
 	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
-		 number_of(FD), attach.ioas);
+		 number_of(FD), ioas);
 	line = LINE("spaces");
 	ASSERT_NE(NULL, line);
 	EXPECT_VALUE(1, line, "page-tables");
@@ -552,8 +525,8 @@ static int churn_map(void *data)
 		rc = ioas_map_at(churn->iommufd, churn->ioas, churn->va,
 				 LENGTH, IOVA);
 		if (!rc)
-			rc = copy_at(churn->iommufd, churn->ioas, IOVA,
-				     SMALL_PAGE, GIB);
+			rc = ioas_copy_at(churn->iommufd, churn->ioas,
+					  churn->ioas, IOVA, SMALL_PAGE, GIB);
 		if (!rc)
 			rc = ioas_unmap(churn->iommufd, churn->ioas, IOVA,
 					LENGTH, NULL);

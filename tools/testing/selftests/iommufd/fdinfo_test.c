@@ -21,39 +21,9 @@
 #define IOVA (16 * MIB)
 #define NR_PAGES 4
 #define VIRT_ID 0x42
-#define WORDS 256
 
 #define FD (self->rig.mock.iommufd)
 #define IOAS (self->rig.mock.ioas)
-
-/*
- * What is said of @key, behind its tabulator, in @words[WORDS]. Returns 0,
- * -ENOENT if nothing is, or another negative errno.
- */
-static int fdinfo_of(pid_t pid, int fd, const char *key, char *words)
-{
-	const size_t length = strlen(key);
-	char path[64], line[WORDS];
-	int rc = -ENOENT;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (rc && fgets(line, sizeof(line), file)) {
-		if (strncmp(line, key, length) ||
-		    strncmp(line + length, ":\t", 2))
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		strcpy(words, line + length + 2);
-		rc = 0;
-	}
-	if (ferror(file))
-		rc = -EIO;
-	fclose(file);
-	return rc;
-}
 
 static int object_info(int fd, __u32 id, char *words)
 {
@@ -64,7 +34,7 @@ static int object_info(int fd, __u32 id, char *words)
 }
 
 #define EXPECT_OBJECT(_id, ...) do {					\
-	char wanted_[WORDS];						\
+	char wanted_[FDINFO_WORDS];					\
 									\
 	snprintf(wanted_, sizeof(wanted_), __VA_ARGS__);		\
 	ASSERT_EQ(0, object_info(FD, _id, words));			\
@@ -90,7 +60,7 @@ FIXTURE_TEARDOWN(fdinfo)
 
 TEST_F(fdinfo, says_whose_limit_counts)
 {
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 	int container;
 
 	ASSERT_EQ(0, fdinfo_of(getpid(), FD, "iommu-charged", words));
@@ -107,7 +77,7 @@ TEST_F(fdinfo, says_whose_limit_counts)
 TEST_F(fdinfo, tells_what_each_object_is)
 {
 	struct viommu_rig *rig = &self->rig;
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 
 	ASSERT_EQ(0, viommu_rig_attach(rig, VIRT_ID));
 
@@ -132,7 +102,7 @@ TEST_F(fdinfo, tells_what_waits_in_the_queues_of_a_viommu)
 {
 	struct viommu_rig *rig = &self->rig;
 	__u32 queue, events;
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 	int file;
 
 	ASSERT_EQ(0, viommu_rig_attach(rig, VIRT_ID));
@@ -165,7 +135,7 @@ TEST_F(fdinfo, tells_where_page_requests_wait)
 		.dev_id = dev->idev,
 		.pt_id = IOAS,
 	};
-	char words[WORDS], wanted[32];
+	char words[FDINFO_WORDS], wanted[32];
 	int file;
 
 	ASSERT_EQ(0, fault_queue_alloc(FD, &cmd.fault_id, &file));
@@ -186,7 +156,7 @@ TEST_F(fdinfo, tells_of_pasids_and_accesses)
 {
 	__u32 pasid, id, pt, access_id;
 	struct mock_device dev;
-	char words[WORDS], wanted[32];
+	char words[FDINFO_WORDS], wanted[32];
 	int access;
 
 	ASSERT_EQ(0, mock_domain_flags(FD, IOAS, MOCK_FLAGS_DEVICE_PASID,
@@ -213,7 +183,7 @@ TEST_F(fdinfo, tells_of_pasids_and_accesses)
 TEST_F(fdinfo, follows_what_is_mapped)
 {
 	const __u64 length = NR_PAGES * SMALL_PAGE;
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 	__u32 ioas;
 
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
@@ -232,7 +202,7 @@ TEST_F(fdinfo, follows_what_is_mapped)
 
 TEST_F(fdinfo, forgets_what_is_destroyed)
 {
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 	__u32 ioas;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
@@ -245,7 +215,7 @@ TEST_F(fdinfo, forgets_what_is_destroyed)
 
 TEST_F(fdinfo, counts_more_objects_than_it_describes)
 {
-	char words[WORDS], wanted[32];
+	char words[FDINFO_WORDS], wanted[32];
 	__u32 ioas;
 	int i;
 
@@ -261,7 +231,7 @@ TEST_F(fdinfo, counts_more_objects_than_it_describes)
 TEST_F(fdinfo, says_what_was_refused)
 {
 	int fd = iommufd_open();
-	char words[WORDS], wanted[WORDS];
+	char words[FDINFO_WORDS], wanted[FDINFO_WORDS];
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, fdinfo_of(getpid(), fd, "iommu-refused", words));
@@ -284,7 +254,7 @@ TEST_F(fdinfo, says_what_was_refused)
 /* What was looked at can be destroyed. */
 TEST_F(fdinfo, is_no_reference)
 {
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 	__u32 ioas;
 	int i;
 
@@ -298,13 +268,13 @@ TEST_F(fdinfo, is_no_reference)
 TEST_F(fdinfo, is_not_for_strangers)
 {
 	pid_t parent = getpid(), pid;
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 	int status;
 
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+		if (become_stranger())
 			_exit(255);
 		_exit(-fdinfo_of(parent, FD, "iommu-charged", words));
 	}
@@ -313,39 +283,26 @@ TEST_F(fdinfo, is_not_for_strangers)
 	EXPECT_EQ(EACCES, WEXITSTATUS(status));
 }
 
-struct attach {
-	struct thread_call call;
-	int iommufd;
-	__u32 ioas;
-	struct mock_device dev;
-};
-
-static int run_attach(void *data)
-{
-	struct attach *attach = data;
-
-	return mock_domain(attach->iommufd, attach->ioas, &attach->dev);
-}
-
 TEST_F(fdinfo, does_not_wait_for_memory)
 {
-	struct attach attach = { .iommufd = FD };
-	char words[WORDS], wanted[64];
+	struct mock_attach attach;
+	char words[FDINFO_WORDS], wanted[64];
 	struct late_page late;
+	__u32 ioas;
 
 	if (!late_pages_available())
 		SKIP(return, "no userfaultfd");
 	ASSERT_EQ(0, late_page_open(&late, LATE_PAGE, NULL, 0));
-	ASSERT_EQ(0, ioas_alloc(FD, &attach.ioas));
-	ASSERT_EQ(0, ioas_map_at(FD, attach.ioas, late.va, SMALL_PAGE, IOVA));
-	ASSERT_EQ(0, thread_call_start(&attach.call, run_attach, &attach));
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, ioas_map_at(FD, ioas, late.va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, mock_attach_start(&attach, FD, ioas));
 	ASSERT_TRUE(late_page_wait(&late));
 
 	/* the device is bound, and its group is busy with the attach */
 	ASSERT_EQ(0, fdinfo_of(getpid(), FD, "iommu-objects", words));
 	snprintf(wanted, sizeof(wanted), "areas=1 mapped=%lu pinned=",
 		 SMALL_PAGE);
-	ASSERT_EQ(0, object_info(FD, attach.ioas, words));
+	ASSERT_EQ(0, object_info(FD, ioas, words));
 	EXPECT_NE(NULL, strstr(words, wanted))
 		TH_LOG("%s", words);
 	EXPECT_FALSE(thread_call_is_over(&attach.call));
@@ -430,7 +387,7 @@ TEST_F_TIMEOUT(fdinfo, is_read_while_everything_changes, 120)
 {
 	struct churn churn = { .iommufd = FD, .va = self->mem.va };
 	unsigned int reads = 0;
-	char words[WORDS];
+	char words[FDINFO_WORDS];
 
 	ASSERT_EQ(0, crowd_add(&churn.crowd, churn_map, &churn));
 	ASSERT_EQ(0, crowd_add(&churn.crowd, churn_attach, &churn));

@@ -76,6 +76,13 @@ int ioas_copy(int iommufd, __u32 flags, __u32 dst_ioas, __u32 src_ioas,
 	return rc;
 }
 
+int ioas_copy_at(int iommufd, __u32 dst_ioas, __u32 src_ioas, __u64 src_iova,
+		 __u64 length, __u64 dst_iova)
+{
+	return ioas_copy(iommufd, MAP_RW | MAP_AT, dst_ioas, src_ioas, src_iova,
+			 length, &dst_iova);
+}
+
 int ioas_unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length,
 	       __u64 *unmapped)
 {

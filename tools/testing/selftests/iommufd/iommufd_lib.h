@@ -43,6 +43,9 @@ int ioas_map_file(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
 		  __u64 length, __u64 *iova);
 int ioas_copy(int iommufd, __u32 flags, __u32 dst_ioas, __u32 src_ioas,
 	      __u64 src_iova, __u64 length, __u64 *dst_iova);
+/* Read and write access, at an IOVA of the caller's choice */
+int ioas_copy_at(int iommufd, __u32 dst_ioas, __u32 src_ioas, __u64 src_iova,
+		 __u64 length, __u64 dst_iova);
 
 /* *unmapped may be NULL; it is set to 0 when nothing was unmapped. */
 int ioas_unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length,

@@ -27,3 +27,16 @@ long mock_rig_break(struct mock_rig *rig)
 	close(rig->iommufd);
 	return pins_left(rig->pins);
 }
+
+static int run_attach(void *data)
+{
+	struct mock_attach *attach = data;
+
+	return mock_domain(attach->iommufd, attach->ioas, &attach->dev);
+}
+
+int mock_attach_start(struct mock_attach *attach, int iommufd, __u32 ioas)
+{
+	*attach = (struct mock_attach){ .iommufd = iommufd, .ioas = ioas };
+	return thread_call_start(&attach->call, run_attach, attach);
+}

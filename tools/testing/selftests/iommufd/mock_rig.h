@@ -7,6 +7,7 @@
 
 #include "mock_lib.h"
 #include "rig.h"
+#include "threads.h"
 
 struct mock_rig {
 	long pins;		/* anybody's, before */
@@ -21,5 +22,15 @@ int mock_rig_make(struct mock_rig *rig);
 int mock_rig_plug(struct mock_rig *rig, __u32 flags);
 /* Closes the file. Returns how many pages are pinned that were not before. */
 long mock_rig_break(struct mock_rig *rig);
+
+/* A device that a thread of its own attaches, which waits for memory. */
+struct mock_attach {
+	struct thread_call call;
+	int iommufd;
+	__u32 ioas;
+	struct mock_device dev;
+};
+
+int mock_attach_start(struct mock_attach *attach, int iommufd, __u32 ioas);
 
 #endif

@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/capability.h>
@@ -149,14 +148,6 @@ TEST_F(kept, are_none_at_first)
 
 	ASSERT_EQ(0, refusals_get(self->fd, 0, &entry, &nr));
 	EXPECT_EQ(0, nr);
-}
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
 TEST_F(kept, tell_who_when_and_what)

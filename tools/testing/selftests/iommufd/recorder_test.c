@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/prctl.h>
@@ -71,14 +70,6 @@ FIXTURE_TEARDOWN(recorder)
 	EXPECT_EQ(last_, record_->last);				\
 	EXPECT_EQ(error_, record_->error);				\
 } while (0)
-
-static __u64 monotonic_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 TEST_F(recorder, has_nothing_at_first)
 {
@@ -198,11 +189,11 @@ TEST_F(recorder, tells_who_and_when)
 	usleep(100000);
 	ASSERT_EQ(0, prctl(PR_SET_NAME, "a name"));
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
-	before = monotonic_now();
+	before = monotonic_ns();
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
-	after = monotonic_now();
+	after = monotonic_ns();
 	usleep(100000);
-	later = monotonic_now();
+	later = monotonic_ns();
 	READ_RECORDS();
 	ASSERT_EQ(4, self->nr);
 	EXPECT_EQ(4, self->records[3].number);

@@ -88,15 +88,7 @@ FIXTURE_VARIANT_ADD(copy, of_a_file_of_hugetlb_pages)
 #define SOURCE (self->source)
 #define VA (self->mem.va)
 
-/* Read and write access at @to. */
-static int copy_at(int iommufd, __u32 to_ioas, __u32 from_ioas, __u64 from,
-		   __u64 length, __u64 to)
-{
-	return ioas_copy(iommufd, MAP_RW | MAP_AT, to_ioas, from_ioas, from,
-			 length, &to);
-}
-
-#define COPY(from, length, to) copy_at(FD, IOAS, SOURCE, from, length, to)
+#define COPY(from, length, to) ioas_copy_at(FD, IOAS, SOURCE, from, length, to)
 
 FIXTURE_SETUP(copy)
 {
@@ -119,7 +111,8 @@ static int copy_and_attach(struct edu_rig *rig, __u32 source, __u64 from,
 			   __u64 length, bool late)
 {
 	return (late ? 0 : edu_rig_attach(rig)) ?:
-	       copy_at(rig->iommufd, rig->ioas, source, from, length, TO) ?:
+	       ioas_copy_at(rig->iommufd, rig->ioas, source, from, length,
+			    TO) ?:
 	       (late ? edu_rig_attach(rig) : 0);
 }
 
@@ -181,7 +174,7 @@ TEST_F(copy, in_the_same_ioas_pins_nothing_more)
 	ASSERT_EQ(0, copy_and_attach(&self->rig, SOURCE, FROM, whole,
 				     variant->late));
 	pins = pins_held();
-	ASSERT_EQ(0, copy_at(FD, IOAS, IOAS, TO + offset, length, FROM));
+	ASSERT_EQ(0, ioas_copy_at(FD, IOAS, IOAS, TO + offset, length, FROM));
 	EXPECT_EQ(whole + SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(pins, pins_held());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, whole, NULL));
@@ -331,8 +324,8 @@ TEST_F(share, a_copy_of_a_copy)
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RW | MAP_AT, third, SOURCE,
 			       FROM + SMALL_PAGE, 6 * SMALL_PAGE, &to));
 	ASSERT_EQ(0, iommufd_destroy(FD, SOURCE));
-	ASSERT_EQ(0, copy_at(FD, IOAS, third, TO + SMALL_PAGE, 4 * SMALL_PAGE,
-			     TO));
+	ASSERT_EQ(0, ioas_copy_at(FD, IOAS, third, TO + SMALL_PAGE,
+				  4 * SMALL_PAGE, TO));
 	ASSERT_EQ(0, iommufd_destroy(FD, third));
 	EXPECT_TRUE(device_sees(&self->rig, TO, VA + 2 * SMALL_PAGE,
 				4 * SMALL_PAGE));
@@ -383,7 +376,8 @@ TEST_F(share, never_more_access_than_the_source_has)
 	to = TO;
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RO | MAP_AT, IOAS, SOURCE, FROM,
 			       SMALL_PAGE, &to));
-	EXPECT_EQ(-EPERM, copy_at(FD, IOAS, IOAS, TO, SMALL_PAGE, TO + MIB));
+	EXPECT_EQ(-EPERM,
+		  ioas_copy_at(FD, IOAS, IOAS, TO, SMALL_PAGE, TO + MIB));
 	EXPECT_TRUE(device_reads(&self->rig, TO, VA, SMALL_PAGE));
 }
 
@@ -442,8 +436,8 @@ TEST_F(share, nothing_where_the_iova_will_not_do)
 	EXPECT_EQ(-EEXIST, COPY(FROM, 2 * page, TO));
 	EXPECT_EQ(-EEXIST, COPY(FROM, 2 * page, TO + page));
 	EXPECT_EQ(-EEXIST, COPY(FROM, 4 * page, TO - page));
-	EXPECT_EQ(-EEXIST, copy_at(FD, SOURCE, SOURCE, FROM, 2 * page,
-				   FROM + page));
+	EXPECT_EQ(-EEXIST, ioas_copy_at(FD, SOURCE, SOURCE, FROM, 2 * page,
+					FROM + page));
 	EXPECT_EQ(-EINVAL, COPY(FROM, page, msi.start));
 	EXPECT_EQ(-EINVAL, COPY(FROM, 2 * page, msi.start - page));
 	EXPECT_EQ(-EINVAL, COPY(FROM, page, TO + MIB + 1));
@@ -461,9 +455,10 @@ TEST_F(share, any_byte_where_there_is_no_device)
 
 	ASSERT_EQ(0, ioas_alloc(FD, &to));
 	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA + 7, 100, FROM + 1));
-	EXPECT_EQ(0, copy_at(FD, to, SOURCE, FROM + 3, 11, TO + 5));
-	EXPECT_EQ(-ENOENT, copy_at(FD, to, SOURCE, FROM + 3, 99, TO + MIB));
-	EXPECT_EQ(-ENOENT, copy_at(FD, to, SOURCE, FROM, 11, TO + MIB));
+	EXPECT_EQ(0, ioas_copy_at(FD, to, SOURCE, FROM + 3, 11, TO + 5));
+	EXPECT_EQ(-ENOENT,
+		  ioas_copy_at(FD, to, SOURCE, FROM + 3, 99, TO + MIB));
+	EXPECT_EQ(-ENOENT, ioas_copy_at(FD, to, SOURCE, FROM, 11, TO + MIB));
 	EXPECT_EQ(0, ioas_unmap(FD, to, TO + 5, 11, NULL));
 }
 
@@ -514,7 +509,8 @@ TEST_F(share, what_is_charged_already)
 	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM));
 	ASSERT_EQ(0, COPY(FROM, MEM_LENGTH, TO));
 	EXPECT_EQ(0, COPY(FROM, MEM_LENGTH, TO + MIB));
-	EXPECT_EQ(0, copy_at(FD, IOAS, IOAS, TO, MEM_LENGTH, TO + 2 * MIB));
+	EXPECT_EQ(0,
+		  ioas_copy_at(FD, IOAS, IOAS, TO, MEM_LENGTH, TO + 2 * MIB));
 	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, more, SMALL_PAGE,
 				       TO + 3 * MIB));
 	EXPECT_EQ(limit, vm_pinned());

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sys/fsuid.h>
@@ -115,6 +116,15 @@ int become_user(unsigned int uid)
 	return 0;
 }
 
+int become_stranger(void)
+{
+	const unsigned int id = 1000;
+
+	if (setresgid(id, id, id) || setresuid(id, id, id))
+		return -errno;
+	return 0;
+}
+
 int limit_memlock(size_t bytes)
 {
 	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
@@ -187,6 +197,39 @@ __u64 ioas_alignment(int iommufd, __u32 ioas)
 
 	ioas_iova_ranges(iommufd, ioas, &range, &count, &alignment);
 	return alignment;
+}
+
+__u64 monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+int fdinfo_of(pid_t pid, int fd, const char *key, char *words)
+{
+	const size_t length = strlen(key);
+	char path[64], line[FDINFO_WORDS];
+	int rc = -ENOENT;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (rc && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, length) ||
+		    strncmp(line + length, ":\t", 2))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		strcpy(words, line + length + 2);
+		rc = 0;
+	}
+	if (ferror(file))
+		rc = -EIO;
+	fclose(file);
+	return rc;
 }
 
 __u32 random_next(__u32 *state)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <sys/types.h>
+
 #include "iommufd_lib.h"
 
 /* An ID that no test gets so far as to allocate. */
@@ -35,6 +37,8 @@ bool kernel_is_before(unsigned int version, unsigned int patchlevel);
 int drop_capability(unsigned int capability);
 /* Another user, whose only privilege is to open root's files. */
 int become_user(unsigned int uid);
+/* Another user without any privilege, for good */
+int become_stranger(void);
 int limit_memlock(size_t bytes);
 
 /* Room in this process that nothing has been put into yet, or NULL. */
@@ -51,6 +55,15 @@ int next_fd(void);
 /* What IOAS_IOVA_RANGES tells: nothing is asked of maps? The alignment? */
 bool ioas_is_unrestricted(int iommufd, __u32 ioas);
 __u64 ioas_alignment(int iommufd, __u32 ioas);
+
+__u64 monotonic_ns(void);
+
+/*
+ * What fdinfo says of @key, behind its tabulator, in @words[FDINFO_WORDS].
+ * -ENOENT if it says nothing.
+ */
+#define FDINFO_WORDS 256
+int fdinfo_of(pid_t pid, int fd, const char *key, char *words);
 
 /* The same numbers for the same seed; @state must not be 0. */
 __u32 random_next(__u32 *state);

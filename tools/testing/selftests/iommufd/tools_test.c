@@ -273,7 +273,7 @@ TEST_F(holder, strangers_are_told_nothing)
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		close(self->fd);
-		if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+		if (become_stranger())
 			_exit(255);
 		_exit(RUN("iommufd-why %d", getppid()));
 	}
