@@ -213,6 +213,11 @@ void json_add_number(struct json_object *to, const char *key, uint64_t number)
 	json_object_object_add(to, key, json_object_new_uint64(number));
 }
 
+void json_add_double(struct json_object *to, const char *key, double number)
+{
+	json_object_object_add(to, key, json_object_new_double(number));
+}
+
 struct json_object *explain_json(const struct iommu_file *file,
 				 const struct iommu_refused *refused)
 {

@@ -11,6 +11,7 @@
 /* A text or a number of a JSON object */
 void json_add_text(struct json_object *to, const char *key, const char *text);
 void json_add_number(struct json_object *to, const char *key, uint64_t number);
+void json_add_double(struct json_object *to, const char *key, double number);
 
 /* How long ago that was, by CLOCK_MONOTONIC, in seconds */
 double seconds_ago(uint64_t time);

@@ -42,6 +42,10 @@ static void parse_object_word(struct iommu_object *object,
 		object->mapped = word->number;
 	else if (word_is(word, "pinned"))
 		object->pinned = word->number;
+	else if (word_is(word, "maps"))
+		object->maps = word->number;
+	else if (word_is(word, "unmaps"))
+		object->unmaps = word->number;
 	else if (word_is(word, "waiting"))
 		object->waiting = word->number;
 }
@@ -395,6 +399,8 @@ void fdinfo_sum(const struct iommu_file *file, struct iommu_object *sum)
 		sum->areas += object->areas;
 		sum->mapped += object->mapped;
 		sum->pinned += object->pinned;
+		sum->maps += object->maps;
+		sum->unmaps += object->unmaps;
 		sum->waiting += object->waiting;
 	}
 }

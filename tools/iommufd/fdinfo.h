@@ -27,6 +27,8 @@ struct iommu_object {
 	uint64_t areas;		/* of an IOAS, as the rest */
 	uint64_t mapped;
 	uint64_t pinned;
+	uint64_t maps;		/* areas that came, and went, until now */
+	uint64_t unmaps;
 	uint64_t waiting;	/* of a queue */
 };
 

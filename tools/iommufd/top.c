@@ -89,19 +89,26 @@ static void list_devices(const struct iommu_file *file, uint32_t ioas,
 	}
 }
 
+/* What an address space did that is gone by now is not known any more. */
+static double rate_of(const struct top *top, uint64_t now, uint64_t before)
+{
+	return now > before ? (now - before) / top->passed : 0;
+}
+
 /* A file that is not in the sample before has come with what it has. */
-static double find_rate(const struct top *top, const struct top_row *row)
+static void find_rates(const struct top *top, struct top_row *row)
 {
 	struct iommu_object before = {};
 	size_t i;
 
 	if (!top->passed)
-		return 0;
+		return;
 	for (i = 0; i < top->before.nr; i++)
 		if (top->before.files[i].pid == row->file->pid &&
 		    top->before.files[i].fd == row->file->fd)
 			fdinfo_sum(&top->before.files[i], &before);
-	return ((double)row->sum.areas - (double)before.areas) / top->passed;
+	row->maps_rate = rate_of(top, row->sum.maps, before.maps);
+	row->unmaps_rate = rate_of(top, row->sum.unmaps, before.unmaps);
 }
 
 static void make_row(const struct top *top, const struct iommu_file *file,
@@ -109,7 +116,7 @@ static void make_row(const struct top *top, const struct iommu_file *file,
 {
 	*row = (struct top_row){ .file = file };
 	fdinfo_sum(file, &row->sum);
-	row->rate = find_rate(top, row);
+	find_rates(top, row);
 	text_escape(row->command, sizeof(row->command), file->command);
 	find_user(row);
 	list_devices(file, 0, row->devices, sizeof(row->devices));
@@ -135,7 +142,7 @@ static double row_value(const struct top_row *row, enum top_key key)
 	case TOP_AREAS:
 		return row->sum.areas;
 	case TOP_RATE:
-		return row->rate < 0 ? -row->rate : row->rate;
+		return row->maps_rate + row->unmaps_rate;
 	case TOP_REFUSED:
 		return row->file->nr_refused;
 	default:
@@ -214,32 +221,42 @@ void top_write_head(const struct top *top,
 			 top->now.unreadable);
 	line(data, TOP_DETAIL, text);
 	snprintf(text, sizeof(text),
-		 "%8s %-8s %4s %8s %9s %9s %8s %8s  %-16s %s", "PID", "USER",
-		 "FD", "AREAS", "MAPPED", "PINNED", "AREAS/S", "REFUSED",
-		 "COMMAND", "DEVICES");
+		 "%8s %-8s %4s %8s %9s %9s %7s %8s %8s  %-16s %s", "PID",
+		 "USER", "FD", "AREAS", "MAPPED", "PINNED", "MAPS/S",
+		 "UNMAPS/S", "REFUSED", "COMMAND", "DEVICES");
 	line(data, TOP_HEAD, text);
+}
+
+static const char *rate_text(const struct top *top, char *text, size_t size,
+			     double rate)
+{
+	if (!top->passed)
+		return "-";
+	snprintf(text, size, "%.0f", rate);
+	return text;
 }
 
 static void row_line(const struct top *top, const struct top_row *row,
 		     char *text, size_t size)
 {
 	const struct iommu_file *file = row->file;
-	char mapped[SIZE_TEXT], pinned[SIZE_TEXT], rate[SIZE_TEXT] = "-";
+	char mapped[SIZE_TEXT], pinned[SIZE_TEXT];
+	char maps[SIZE_TEXT], unmaps[SIZE_TEXT];
 
 	if (!file->told) {
 		snprintf(text, size,
-			 "%8d %-8.8s %4d %8s %9s %9s %8s %8s  %-16s %s",
+			 "%8d %-8.8s %4d %8s %9s %9s %7s %8s %8s  %-16s %s",
 			 file->pid, row->user, file->fd, "-", "-", "-", "-",
-			 "-", row->command, "(VFIO's own container)");
+			 "-", "-", row->command, "(VFIO's own container)");
 		return;
 	}
-	if (top->passed)
-		snprintf(rate, sizeof(rate), "%+.0f", row->rate);
 	snprintf(text, size, "%8d %-8.8s %4d %8" PRIu64
-		 " %9s %9s %8s %8" PRIu64 "  %-16s %s%s", file->pid, row->user,
-		 file->fd, row->sum.areas,
+		 " %9s %9s %7s %8s %8" PRIu64 "  %-16s %s%s", file->pid,
+		 row->user, file->fd, row->sum.areas,
 		 text_size(mapped, sizeof(mapped), row->sum.mapped),
-		 text_size(pinned, sizeof(pinned), row->sum.pinned), rate,
+		 text_size(pinned, sizeof(pinned), row->sum.pinned),
+		 rate_text(top, maps, sizeof(maps), row->maps_rate),
+		 rate_text(top, unmaps, sizeof(unmaps), row->unmaps_rate),
 		 file->nr_refused, row->command, row->devices,
 		 file->shared ? " (shared)" : "");
 }
@@ -315,6 +332,8 @@ static struct json_object *json_of_object(const struct iommu_file *file,
 		json_add_number(json, "areas", object->areas);
 		json_add_number(json, "mapped", object->mapped);
 		json_add_number(json, "pinned", object->pinned);
+		json_add_number(json, "maps", object->maps);
+		json_add_number(json, "unmaps", object->unmaps);
 		return json;
 	}
 	if (object->device[0])
@@ -356,9 +375,10 @@ static struct json_object *json_of_row(const struct top *top,
 	json_add_number(json, "areas", row->sum.areas);
 	json_add_number(json, "mapped", row->sum.mapped);
 	json_add_number(json, "pinned", row->sum.pinned);
-	if (top->passed)
-		json_object_object_add(json, "areas_per_second",
-				       json_object_new_double(row->rate));
+	if (top->passed) {
+		json_add_double(json, "maps_per_second", row->maps_rate);
+		json_add_double(json, "unmaps_per_second", row->unmaps_rate);
+	}
 	json_add_number(json, "nr_objects", file->nr_objects);
 	for (i = 0; i < file->nr_listed; i++)
 		json_object_array_add(objects,

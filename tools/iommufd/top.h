@@ -14,7 +14,8 @@
 struct top_row {
 	const struct iommu_file *file;
 	struct iommu_object sum;	/* of all its address spaces */
-	double rate;			/* maps that came a second */
+	double maps_rate;		/* maps a second */
+	double unmaps_rate;
 	char command[4 * 20];		/* escaped */
 	char user[33];
 	char devices[256];		/* escaped, with commas */

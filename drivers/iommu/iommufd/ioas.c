@@ -61,8 +61,9 @@ static void ioas_show(struct seq_file *seq, struct iommufd_object *obj)
 	struct iommufd_mapped mapped;
 
 	iommufd_address_space_measure(&ioas->as, &mapped);
-	seq_printf(seq, " areas=%lu mapped=%llu pinned=%llu", mapped.nr_areas,
-		   mapped.bytes, mapped.pinned);
+	seq_printf(seq, " areas=%lu mapped=%llu pinned=%llu maps=%lu unmaps=%lu",
+		   mapped.nr_areas, mapped.bytes, mapped.pinned, mapped.nr_came,
+		   mapped.nr_went);
 }
 
 const struct iommufd_object_ops iommufd_ioas_object_ops = {

@@ -265,11 +265,16 @@ int iommufd_address_space_cut(struct iommufd_address_space *as,
  * @nr_areas: areas that are mapped
  * @bytes: how much IOVA they are
  * @pinned: how much of it is pinned for page tables, in bytes
+ * @nr_came: areas that have come since the beginning, also those of maps that
+ *           have failed, or wait for memory
+ * @nr_went: how many of these have gone
  */
 struct iommufd_mapped {
 	unsigned long nr_areas;
 	u64 bytes;
 	u64 pinned;
+	unsigned long nr_came;
+	unsigned long nr_went;
 };
 
 void iommufd_address_space_measure(struct iommufd_address_space *as,

@@ -197,6 +197,7 @@ void iommufd_iova_insert(struct iommufd_iova_space *space,
 	}
 	rb_insert_augmented(&area->node, &space->areas, &area_callbacks);
 	space->nr_areas++;
+	space->nr_inserted++;
 	space->recent = area;
 }
 

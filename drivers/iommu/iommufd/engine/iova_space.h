@@ -55,6 +55,7 @@ static inline int iommufd_iova_last(u64 iova, u64 length, unsigned long *last)
  * @lock: guards all of the below; not held while memory is pinned
  * @areas: what is mapped
  * @nr_areas: how many that are
+ * @nr_inserted: how many have come since the beginning
  * @recent: the area where the last change was, NULL if there is none: the next
  *          one is often close
  * @reserved: struct iommufd_reservation
@@ -65,6 +66,7 @@ struct iommufd_iova_space {
 	struct rw_semaphore lock;
 	struct rb_root areas;
 	unsigned long nr_areas;
+	unsigned long nr_inserted;
 	struct iommufd_area *recent;
 	struct rb_root_cached reserved;
 	struct rb_root_cached allowed;

@@ -80,6 +80,8 @@ static unsigned long visit_add_mapped(struct iommufd_iova_space *space,
 		if (data_race(area->has_pin))
 			mapped->pinned += iommufd_area_length(area);
 	}
+	mapped->nr_came = space->nr_inserted;
+	mapped->nr_went = space->nr_inserted - space->nr_areas;
 	return area ? area->iova : 0;
 }
 

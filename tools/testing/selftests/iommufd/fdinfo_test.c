@@ -81,7 +81,7 @@ TEST_F(fdinfo, tells_what_each_object_is)
 
 	ASSERT_EQ(0, viommu_rig_attach(rig, VIRT_ID));
 
-	EXPECT_OBJECT(IOAS, "ioas areas=0 mapped=0 pinned=0");
+	EXPECT_OBJECT(IOAS, "ioas areas=0 mapped=0 pinned=0 maps=0 unmaps=0");
 	EXPECT_OBJECT(rig->viommu, "viommu hwpt=%u type=%u", rig->parent,
 		      IOMMU_VIOMMU_TYPE_SELFTEST);
 	EXPECT_OBJECT(rig->vdevice, "vdevice viommu=%u id=%#x", rig->viommu,
@@ -188,16 +188,25 @@ TEST_F(fdinfo, follows_what_is_mapped)
 
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA + GIB));
-	EXPECT_OBJECT(IOAS, "ioas areas=2 mapped=%llu pinned=%llu", 2 * length,
-		      2 * length);
+	EXPECT_OBJECT(IOAS, "ioas areas=2 mapped=%llu pinned=%llu maps=2 unmaps=0",
+		      2 * length, 2 * length);
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, length, NULL));
-	EXPECT_OBJECT(IOAS, "ioas areas=1 mapped=%llu pinned=%llu", length,
-		      length);
+	EXPECT_OBJECT(IOAS, "ioas areas=1 mapped=%llu pinned=%llu maps=2 unmaps=1",
+		      length, length);
+
+	/* one that is refused before it has IOVA, and one without memory */
+	ASSERT_EQ(-EEXIST, memory_rig_map(&self->mem, FD, IOAS, IOVA + GIB));
+	ASSERT_EQ(-EFAULT, ioas_map_at(FD, IOAS, NULL, SMALL_PAGE, IOVA));
+	EXPECT_OBJECT(IOAS, "ioas areas=1 mapped=%llu pinned=%llu maps=3 unmaps=2",
+		      length, length);
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, 0, UINT64_MAX, NULL));
+	EXPECT_OBJECT(IOAS, "ioas areas=0 mapped=0 pinned=0 maps=3 unmaps=3");
 
 	/* without a page table nothing is pinned */
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, ioas, IOVA));
-	EXPECT_OBJECT(ioas, "ioas areas=1 mapped=%llu pinned=0", length);
+	EXPECT_OBJECT(ioas, "ioas areas=1 mapped=%llu pinned=0 maps=1 unmaps=0",
+		      length);
 }
 
 TEST_F(fdinfo, forgets_what_is_destroyed)
@@ -206,7 +215,7 @@ TEST_F(fdinfo, forgets_what_is_destroyed)
 	__u32 ioas;
 
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
-	EXPECT_OBJECT(ioas, "ioas areas=0 mapped=0 pinned=0");
+	EXPECT_OBJECT(ioas, "ioas areas=0 mapped=0 pinned=0 maps=0 unmaps=0");
 	ASSERT_EQ(0, iommufd_destroy(FD, ioas));
 	EXPECT_EQ(-ENOENT, object_info(FD, ioas, words));
 }

@@ -16,6 +16,7 @@
 
 #include "kselftest_harness.h"
 #include "test_support.h"
+#include "threads.h"
 
 #define OUTPUT 32768
 #define IOVA (16 * MIB)
@@ -198,10 +199,67 @@ TEST_F(holder, top_says_what_fdinfo_says)
 
 TEST_F(holder, top_counts_a_file_once)
 {
-	EXPECT_EQ(0, RUN("iommufdtop --once --delay=0.1"));
-	EXPECT_SAYS("+0");
 	EXPECT_EQ(0, RUN("iommufdtop --once --filter=nothing_of_that_name"));
 	EXPECT_SILENT_ON("no device");
+}
+
+struct mapper {
+	struct crowd crowd;
+	int iommufd;
+	__u32 ioas;
+	void *va;
+	unsigned int turns;
+};
+
+static int map_and_unmap(void *data)
+{
+	struct mapper *mapper = data;
+	__u64 iova;
+	int rc = 0;
+
+	while (!rc && !crowd_is_over(&mapper->crowd)) {
+		rc = ioas_map(mapper->iommufd, mapper->ioas, mapper->va,
+			      SMALL_PAGE, &iova);
+		if (!rc)
+			rc = ioas_unmap(mapper->iommufd, mapper->ioas, iova,
+					SMALL_PAGE, NULL);
+		__atomic_add_fetch(&mapper->turns, 1, __ATOMIC_RELAXED);
+	}
+	return rc;
+}
+
+static double number_of(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtod(at + strlen(key), NULL) : -1;
+}
+
+TEST_F(holder, top_tells_how_often_it_maps)
+{
+	struct mapper mapper = {
+		.iommufd = self->fd,
+		.ioas = self->ioas,
+		.va = anonymous(SMALL_PAGE),
+	};
+
+	EXPECT_EQ(0, RUN("iommufdtop --json --delay=0.1 --filter=%d",
+			 getpid()));
+	EXPECT_EQ(0, number_of(self->output, "\"maps_per_second\":"));
+	EXPECT_EQ(0, number_of(self->output, "\"unmaps_per_second\":"));
+
+	ASSERT_EQ(0, crowd_add(&mapper.crowd, map_and_unmap, &mapper));
+	EXPECT_EQ(0, RUN("iommufdtop --json --delay=0.5 --filter=%d",
+			 getpid()));
+	EXPECT_EQ(0, crowd_end(&mapper.crowd));
+	EXPECT_LT(0, number_of(self->output, "\"maps_per_second\":"));
+	EXPECT_LT(0, number_of(self->output, "\"unmaps_per_second\":"));
+	/* Not more than there was */
+	EXPECT_GE(mapper.turns / 0.5,
+		  number_of(self->output, "\"maps_per_second\":"));
+	EXPECT_GE(mapper.turns + 2,
+		  number_of(self->output, "\"maps\":"));
+	EXPECT_LT(2, number_of(self->output, "\"maps\":"));
 }
 
 TEST_F(holder, why_tells_of_a_process_and_of_a_file)
