@@ -108,7 +108,7 @@ static void unmap_remove_areas(struct iommufd_iova_space *space,
 }
 
 static int unmap_try(struct iommufd_address_space *as,
-		     struct unmap_request *req, unsigned long *unmapped)
+		     struct unmap_request *req)
 {
 	int rc;
 
@@ -118,7 +118,6 @@ static int unmap_try(struct iommufd_address_space *as,
 		iommufd_empty_areas(as, NULL, req->areas);
 		iommufd_areas_unpin(req->areas);
 		unmap_remove_areas(&as->space, req);
-		*unmapped = req->length;
 	}
 	up_read(&as->followers_lock);
 	if (!rc)
@@ -132,19 +131,7 @@ static int unmap_retry(struct iommufd_address_space *as,
 	struct unmap_request *req =
 		container_of(range, struct unmap_request, range);
 
-	return unmap_try(as, req, &req->length);
-}
-
-static noinline_for_stack int unmap_in_use(struct iommufd_address_space *as,
-					   struct unmap_request *req,
-					   unsigned long *unmapped)
-{
-	int rc;
-
-	rc = iommufd_accessors_drive_out(as, &req->range, unmap_retry);
-	if (!rc)
-		*unmapped = req->length;
-	return rc;
+	return unmap_try(as, req);
 }
 
 /**
@@ -175,6 +162,10 @@ int iommufd_address_space_unmap(struct iommufd_address_space *as,
 	req.range.iova = iova;
 	req.range.last = last;
 	req.in_use = false;
-	rc = unmap_try(as, &req, unmapped);
-	return rc == -EAGAIN ? unmap_in_use(as, &req, unmapped) : rc;
+	rc = unmap_try(as, &req);
+	if (unlikely(rc == -EAGAIN))
+		rc = iommufd_accessors_drive_out(as, &req.range, unmap_retry);
+	if (!rc)
+		*unmapped = req.length;
+	return rc;
 }
