@@ -52,8 +52,6 @@ struct iommufd_revocable;
  * @pin: pin the pages first..last and append them to the runs, in order. On an
  *       error the caller unpins what has been appended.
  * @unpin: give the first @npages pages of a slice back. Cannot fail.
- * @charge: count pages, where there is no iommufd_pinned::account; -ENOMEM
- * @uncharge: the reverse. Cannot fail.
  * @release: the object goes away, nothing is pinned
  * @copy: read or write memory that need not be pinned; optional. @offset is in
  *        bytes from the start of the object, @kthread tells that the caller is
@@ -68,7 +66,7 @@ struct iommufd_revocable;
  *
  * All may sleep, and take the mmap_lock of the source. @pin may take as long as
  * the owner of the memory likes, so it is called without the object's mutex, as
- * are @charge, @copy and @find_device; the others may be called with it.
+ * are @copy and @find_device; the others may be called with it.
  */
 struct iommufd_source_ops {
 	const char *name;
@@ -77,8 +75,6 @@ struct iommufd_source_ops {
 	void (*unpin)(struct iommufd_pinned *pinned,
 		      const struct iommufd_run_slice *runs,
 		      unsigned long npages);
-	int (*charge)(struct iommufd_pinned *pinned, unsigned long npages);
-	void (*uncharge)(struct iommufd_pinned *pinned, unsigned long npages);
 	void (*release)(struct iommufd_pinned *pinned);
 	int (*copy)(struct iommufd_pinned *pinned, unsigned long offset,
 		    void *data, size_t length, bool write, bool kthread);
@@ -121,7 +117,7 @@ struct iommufd_pin_segment {
  * @writable: pages are pinned for writing
  * @start: address of the first page as the owner of the memory knows it
  * @place: the same in pages, so that other objects can compare it
- * @account: who is charged, or NULL
+ * @account: who is charged, or NULL if nobody is
  * @claims: of the owner of the memory, if there is an account
  * @revocable: if there is none: set if the memory belongs to a device and may
  *             be taken back; see iommufd_pinned_revocable()

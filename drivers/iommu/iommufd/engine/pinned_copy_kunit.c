@@ -149,15 +149,11 @@ static void copy_and_compare(struct kunit *test, bool by_owner,
 {
 	struct pinned_model *model = test->priv;
 	u8 *bytes = alloc_bytes(test);
-	unsigned long charged;
 	struct rnd_state rnd;
 	unsigned int i;
 
 	fill_memory(&model->mem);
 	pin_here_and_there(test);
-	charged = model->mem.charged;
-	/* Pages that are pinned for a moment are charged to nobody. */
-	model->mem.limit = charged;
 	prandom_seed_state(&rnd, 2);
 	for (i = 0; i != 200; i++) {
 		unsigned long offset;

@@ -48,8 +48,6 @@ iommufd_pinned_drain(struct iommufd_pinned *pinned,
 	pinned->ops->unpin(pinned, &segment->runs, npages);
 	if (pinned->account)
 		iommufd_claim_end(pinned, segment, npages);
-	else
-		pinned->ops->uncharge(pinned, npages);
 	iommufd_run_slice_put(&segment->runs);
 }
 

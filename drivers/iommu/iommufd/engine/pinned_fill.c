@@ -63,22 +63,6 @@ static int segment_pin(struct iommufd_pinned *pinned,
 				       &segment->runs);
 }
 
-/* Without an account */
-static noinline int segment_fill(struct iommufd_pinned *pinned,
-				 struct iommufd_pin_segment *segment,
-				 unsigned long npages)
-{
-	int rc;
-
-	rc = pinned->ops->charge(pinned, npages);
-	if (rc)
-		return rc;
-	rc = segment_pin(pinned, segment);
-	if (rc)
-		pinned->ops->uncharge(pinned, npages);
-	return rc;
-}
-
 /*
  * A charge was refused. 1 if it may not be by now, 0 if some of the pages may
  * be counted already, or an error.
@@ -185,7 +169,7 @@ int iommufd_pinned_fill(struct iommufd_pinned *pinned,
 	unsigned long npages = iommufd_segment_npages(segment);
 
 	if (!pinned->account)
-		return segment_fill(pinned, segment, npages);
+		return segment_pin(pinned, segment);
 	if (npages <= IOMMUFD_CLAIM_FEW_PAGES)
 		return segment_fill_few(pinned, segment);
 	return segment_fill_many(pinned, segment, npages);

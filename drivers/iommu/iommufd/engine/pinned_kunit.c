@@ -251,23 +251,6 @@ static void a_pin_that_fails_changes_nothing(struct kunit *test)
 	pinned_model_unpin_all(model);
 }
 
-static void a_limit_is_never_exceeded(struct kunit *test)
-{
-	struct pinned_model *model = test->priv;
-
-	model->mem.limit = 10;
-	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 0, 10));
-	pinned_model_expect(test);
-	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 0, 9));
-	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 3, 5));
-	KUNIT_EXPECT_EQ(test, -ENOMEM, pinned_model_pin(model, 9, 10));
-	pinned_model_expect(test);
-	pinned_model_unpin_all(model);
-	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 20, 29));
-	pinned_model_unpin_all(model);
-	pinned_model_expect(test);
-}
-
 static struct kunit_case pinned_cases[] = {
 	KUNIT_CASE(the_source_is_asked_once_for_all_pins_of_a_page),
 	KUNIT_CASE(holes_between_pins_are_filled),
@@ -277,7 +260,6 @@ static struct kunit_case pinned_cases[] = {
 	KUNIT_CASE(pins_are_refused_before_their_count_overflows),
 	KUNIT_CASE(a_fatal_signal_ends_a_pin_of_many_segments),
 	KUNIT_CASE(a_pin_that_fails_changes_nothing),
-	KUNIT_CASE(a_limit_is_never_exceeded),
 	{}
 };
 

@@ -63,21 +63,6 @@ static int fake_pin(struct iommufd_pinned *pinned, unsigned long first,
 	return 0;
 }
 
-static int fake_charge(struct iommufd_pinned *pinned, unsigned long npages)
-{
-	struct fake_memory *mem = fake_memory_of(pinned);
-
-	if (mem->charged + npages > mem->limit)
-		return -ENOMEM;
-	mem->charged += npages;
-	return 0;
-}
-
-static void fake_uncharge(struct iommufd_pinned *pinned, unsigned long npages)
-{
-	fake_memory_of(pinned)->charged -= npages;
-}
-
 static void fake_release(struct iommufd_pinned *pinned)
 {
 	fake_memory_of(pinned)->released = true;
@@ -87,8 +72,6 @@ static const struct iommufd_source_ops fake_ops = {
 	.name = "fake",
 	.pin = fake_pin,
 	.unpin = fake_unpin,
-	.charge = fake_charge,
-	.uncharge = fake_uncharge,
 	.release = fake_release,
 };
 
@@ -110,7 +93,6 @@ int pinned_model_init(struct kunit *test)
 						  model->mem.memory));
 	model->mem.ops = fake_ops;
 	iommufd_pinned_init(&model->mem.pinned, &model->mem.ops, 0, true);
-	model->mem.limit = MODEL_NPAGES;
 	test->priv = model;
 	return 0;
 }
@@ -246,15 +228,12 @@ static void expect_segments(struct kunit *test)
 void pinned_model_expect(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
-	unsigned long page, charged = 0;
+	unsigned long page;
 	unsigned int i;
 
-	for (page = 0; page != MODEL_NPAGES; page++) {
+	for (page = 0; page != MODEL_NPAGES; page++)
 		KUNIT_ASSERT_EQ(test, model->mem.pins[page],
 				!!model->nr_pins[page]);
-		charged += !!model->nr_pins[page];
-	}
-	KUNIT_ASSERT_EQ(test, model->mem.charged, charged);
 	expect_segments(test);
 	for (i = 0; i != model->nr_ranges; i++)
 		expect_walk(test, model->ranges[i].first,

@@ -30,8 +30,6 @@ struct fake_memory {
 	/* Which call of pin() it was that pinned the page last */
 	unsigned int pinned_by[MODEL_NPAGES];
 	unsigned int nr_pins;
-	unsigned long charged;
-	unsigned long limit;
 	/* This pin() from now on fails; 0: none */
 	unsigned int fail_pin;
 	bool released;
@@ -79,7 +77,7 @@ int pinned_model_cut(struct pinned_model *model, unsigned int i,
 /* How many the object has */
 unsigned int pinned_model_segments(struct pinned_model *model);
 
-/* Pins, charges, segments and what a walk finds are as they should be. */
+/* Pins, segments and what a walk finds are as they should be. */
 void pinned_model_expect(struct kunit *test);
 
 #endif

@@ -135,17 +135,6 @@ static void dma_buf_memory_unpin(struct iommufd_pinned *pinned,
 {
 }
 
-static int dma_buf_memory_charge(struct iommufd_pinned *pinned,
-				 unsigned long npages)
-{
-	return 0;
-}
-
-static void dma_buf_memory_uncharge(struct iommufd_pinned *pinned,
-				    unsigned long npages)
-{
-}
-
 static void dma_buf_memory_unpin_buf(struct dma_buf_attachment *attachment)
 {
 	dma_resv_lock(attachment->dmabuf->resv, NULL);
@@ -170,8 +159,6 @@ static const struct iommufd_source_ops dma_buf_memory_ops = {
 	.name = "dma-buf",
 	.pin = dma_buf_memory_pin,
 	.unpin = dma_buf_memory_unpin,
-	.charge = dma_buf_memory_charge,
-	.uncharge = dma_buf_memory_uncharge,
 	.release = dma_buf_memory_release,
 	.no_pages = true,
 };
@@ -181,8 +168,6 @@ static const struct iommufd_source_ops dma_buf_memory_of_machine_ops = {
 	.name = "dma-buf",
 	.pin = dma_buf_memory_pin_ranges,
 	.unpin = dma_buf_memory_unpin,
-	.charge = dma_buf_memory_charge,
-	.uncharge = dma_buf_memory_uncharge,
 	.release = dma_buf_memory_release,
 	.no_pages = true,
 };
@@ -192,8 +177,6 @@ static const struct iommufd_source_ops dma_buf_memory_of_process_ops = {
 	.name = "device",
 	.pin = dma_buf_memory_pin,
 	.unpin = dma_buf_memory_unpin,
-	.charge = dma_buf_memory_charge,
-	.uncharge = dma_buf_memory_uncharge,
 	.release = dma_buf_memory_release,
 	.no_pages = true,
 	.of_process = true,

@@ -361,6 +361,40 @@ TEST_F(access, pins_for_a_copy_only_if_it_is_told_to)
 	EXPECT_EQ(before + 1, pins_ever());
 }
 
+/* By a user who may not lock a page. Returns what a pin that stays does. */
+static int copy_then_pin(int iommufd, __u32 ioas, int access, void *va)
+{
+	char bytes[64];
+	__u32 item;
+	int rc;
+
+	rc = limit_memlock(0) ? : become_user(60001);
+	if (!rc)
+		rc = ioas_map_at(iommufd, ioas, va, SMALL_PAGE, IOVA + GIB);
+	if (!rc)
+		rc = mock_access_rw(iommufd, access, SLOWLY, IOVA + GIB,
+				    sizeof(bytes), bytes);
+	if (rc)
+		return rc;
+	return mock_access_pin(iommufd, access, 0, IOVA + GIB, SMALL_PAGE, NULL,
+			       &item);
+}
+
+TEST_F(access, charges_nobody_for_a_copy)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(-copy_then_pin(FD, IOAS, ACCESS, VA));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(ENOMEM, WEXITSTATUS(status));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA + GIB, SMALL_PAGE, NULL));
+}
+
 TEST_F(access, reads_and_writes_across_maps)
 {
 	unsigned char bytes[3000];
