@@ -7,6 +7,7 @@
 
 #include <linux/err.h>
 #include <linux/list.h>
+#include <linux/ratelimit_types.h>
 #include <linux/types.h>
 
 #include "object.h"
@@ -27,6 +28,7 @@ struct iommufd_vdevice;
  *        group
  * @leaving: nobody gives it a @vdev any more; guarded likewise
  * @watched_node: in the list of dma_fault.c
+ * @stopped_limit: of its messages in the log about DMA that was stopped
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -37,6 +39,7 @@ struct iommufd_device {
 	struct iommufd_vdevice *vdev;
 	bool leaving;
 	struct list_head watched_node;
+	struct ratelimit_state stopped_limit;
 };
 
 struct iommufd_device *iommufd_device_get(struct iommufd_ctx *ctx, u32 id);

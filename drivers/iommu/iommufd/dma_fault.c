@@ -15,6 +15,7 @@
 #include <linux/math64.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/ratelimit.h>
 #include <linux/time64.h>
 #include <trace/events/iommufd.h>
 
@@ -55,6 +56,8 @@ struct stopped_why {
  */
 void iommufd_dma_fault_watch(struct iommufd_device *idev)
 {
+	ratelimit_default_init(&idev->stopped_limit);
+
 	guard(mutex)(&watched_lock);
 	list_add(&idev->watched_node, &watched_devices);
 }
@@ -182,17 +185,21 @@ static void describe_past(char *text, size_t size,
 			  past->comm);
 }
 
-static void log_stopped(const struct iommufd_stopped_dma *dma,
+/* Each device has a limit of its own: a flood of one silences no other. */
+static void log_stopped(struct iommufd_device *idev,
+			const struct iommufd_stopped_dma *dma,
 			const struct stopped_why *why, u64 since)
 {
 	char past[40 + 4 * TASK_COMM_LEN], pasid[24] = "";
 
+	if (!__ratelimit(&idev->stopped_limit))
+		return;
 	describe_past(past, sizeof(past), why, since);
 	if (dma->pasid != IOMMU_NO_PASID)
 		scnprintf(pasid, sizeof(pasid), " of PASID %u", dma->pasid);
-	dev_warn_ratelimited(dma->dev, "DMA %s%s at IOVA 0x%llx was stopped: %s%s\n",
-			     dma->write ? "write" : "read", pasid, dma->iova,
-			     cause_texts[why->cause], past);
+	dev_warn(dma->dev, "DMA %s%s at IOVA 0x%llx was stopped: %s%s\n",
+		 dma->write ? "write" : "read", pasid, dma->iova,
+		 cause_texts[why->cause], past);
 }
 
 static void record_stopped(struct iommufd_device *idev,
@@ -230,7 +237,7 @@ void iommufd_dma_fault_tell(const struct iommufd_stopped_dma *dma)
 		return;
 	find_why(&why, idev, dma);
 	since = why.past.time ? time_since(&why, dma) : 0;
-	log_stopped(dma, &why, since);
+	log_stopped(idev, dma, &why, since);
 	record_stopped(idev, dma, &why);
 	trace_iommufd_stopped(dma->dev, dma->pasid, dma->iova, dma->write,
 			      why.ioas, why.cause, why.past.thread, since);

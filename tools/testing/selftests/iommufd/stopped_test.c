@@ -106,7 +106,7 @@ FIXTURE_TEARDOWN(stopped)
 	EXPECT_EQ(0, self->record.thread);				\
 } while (0)
 
-/* Others may have used up what the log takes in some seconds. */
+/* The device may have used up what the log takes of it in some seconds. */
 #define STOP_UNTIL_LOGGED(perm) do {					\
 	usleep(100000);							\
 	ASSERT_EQ(0, mock_stop_dma(FD, DEV.idev, 0, perm, IOVA));	\
@@ -201,6 +201,29 @@ TEST_F(stopped, of_the_device_that_it_is)
 	self->record = stopped_last(FD);
 	EXPECT_EQ(other.idev, self->record.device);
 	EXPECT_EQ(IOMMU_STOPPED_MAPPED, self->record.detail);
+}
+
+#define NR_FLOOD 100
+
+TEST_F(stopped, in_a_flood_is_logged_now_and_then)
+{
+	unsigned int i, nr = 0, nr_others = 0;
+	struct mock_device other;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, mock_domain(FD, ioas, &other));
+	for (i = 0; i < NR_FLOOD; i++)
+		ASSERT_EQ(0, mock_stop_dma(FD, DEV.idev, 0, READ, IOVA));
+	ASSERT_EQ(0, mock_stop_dma(FD, other.idev, 0, READ, IOVA + MIB));
+	while (log_read(self->kmsg, "iommufd_mock", self->text) > 0) {
+		nr += !!strstr(self->text, "at IOVA 0x1000000 was");
+		nr_others += !!strstr(self->text, "at IOVA 0x1100000 was");
+	}
+	EXPECT_LT(0, nr);
+	EXPECT_GT(NR_FLOOD / 2, nr);
+	/* It has nothing to do with the flood. */
+	EXPECT_EQ(1, nr_others);
 }
 
 TEST_F(stopped, where_a_guest_has_its_page_table)
