@@ -26,53 +26,31 @@ int ioas_map_at(int iommufd, __u32 ioas, const void *va, __u64 length,
 int ioas_map_flags(int iommufd, __u32 ioas, __u32 flags, const void *va,
 		   __u64 length, __u64 *iova)
 {
-	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd),
-		.flags = flags,
-		.ioas_id = ioas,
-		.user_va = (uintptr_t)va,
-		.length = length,
-		.iova = flags & MAP_AT ? *iova : 0,
-	};
-	int rc = checked_ioctl(iommufd, IOMMU_IOAS_MAP, &cmd);
+	uint64_t at = flags & MAP_AT ? *iova : 0;
+	int rc = iommufd_map(iommufd, ioas, flags, va, length, &at);
 
-	*iova = cmd.iova;
+	*iova = at;
 	return rc;
 }
 
 int ioas_map_file(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
 		  __u64 length, __u64 *iova)
 {
-	struct iommu_ioas_map_file cmd = {
-		.size = sizeof(cmd),
-		.flags = flags,
-		.ioas_id = ioas,
-		.fd = fd,
-		.start = start,
-		.length = length,
-		.iova = flags & MAP_AT ? *iova : 0,
-	};
-	int rc = checked_ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &cmd);
+	uint64_t at = flags & MAP_AT ? *iova : 0;
+	int rc = iommufd_map_file(iommufd, ioas, flags, fd, start, length, &at);
 
-	*iova = cmd.iova;
+	*iova = at;
 	return rc;
 }
 
 int ioas_copy(int iommufd, __u32 flags, __u32 dst_ioas, __u32 src_ioas,
 	      __u64 src_iova, __u64 length, __u64 *dst_iova)
 {
-	struct iommu_ioas_copy cmd = {
-		.size = sizeof(cmd),
-		.flags = flags,
-		.dst_ioas_id = dst_ioas,
-		.src_ioas_id = src_ioas,
-		.length = length,
-		.dst_iova = flags & MAP_AT ? *dst_iova : 0,
-		.src_iova = src_iova,
-	};
-	int rc = checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd);
+	uint64_t at = flags & MAP_AT ? *dst_iova : 0;
+	int rc = iommufd_copy(iommufd, dst_ioas, flags, src_ioas, src_iova,
+			      length, &at);
 
-	*dst_iova = cmd.dst_iova;
+	*dst_iova = at;
 	return rc;
 }
 
@@ -86,22 +64,22 @@ int ioas_copy_at(int iommufd, __u32 dst_ioas, __u32 src_ioas, __u64 src_iova,
 int ioas_unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length,
 	       __u64 *unmapped)
 {
-	struct iommu_ioas_unmap cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.iova = iova,
-		.length = length,
-	};
-	int rc = checked_ioctl(iommufd, IOMMU_IOAS_UNMAP, &cmd);
+	uint64_t bytes;
+	int rc = iommufd_unmap(iommufd, ioas, iova, length, &bytes);
 
 	if (unmapped)
-		*unmapped = rc ? 0 : cmd.length;
+		*unmapped = bytes;
 	return rc;
 }
 
 int ioas_unmap_all(int iommufd, __u32 ioas, __u64 *unmapped)
 {
-	return ioas_unmap(iommufd, ioas, 0, UINT64_MAX, unmapped);
+	uint64_t bytes;
+	int rc = iommufd_unmap_all(iommufd, ioas, &bytes);
+
+	if (unmapped)
+		*unmapped = bytes;
+	return rc;
 }
 
 int ioas_iova_ranges(int iommufd, __u32 ioas, struct iommu_iova_range *ranges,
@@ -124,14 +102,8 @@ int ioas_iova_ranges(int iommufd, __u32 ioas, struct iommu_iova_range *ranges,
 int ioas_allow_iovas(int iommufd, __u32 ioas,
 		     const struct iommu_iova_range *ranges, __u32 count)
 {
-	struct iommu_ioas_allow_iovas cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.num_iovas = count,
-		.allowed_iovas = (uintptr_t)ranges,
-	};
-
-	return checked_ioctl(iommufd, IOMMU_IOAS_ALLOW_IOVAS, &cmd);
+	return iommufd_ioas_allow(iommufd, ioas,
+				  (const struct iommufd_range *)ranges, count);
 }
 
 static int option(int iommufd, __u16 op, __u32 option_id, __u32 id,
@@ -268,16 +240,7 @@ int pasid_alloc(int iommufd, __u32 dev_id, __u32 *pasid, __u32 *id)
 int hwpt_alloc(int iommufd, __u32 dev_id, __u32 ioas, __u32 flags,
 	       __u32 *hwpt)
 {
-	struct iommu_hwpt_alloc cmd = {
-		.flags = flags,
-		.dev_id = dev_id,
-		.pt_id = ioas,
-	};
-	int rc = hwpt_alloc_ioctl(iommufd, &cmd);
-
-	if (!rc)
-		*hwpt = cmd.out_hwpt_id;
-	return rc;
+	return iommufd_hwpt_alloc(iommufd, dev_id, ioas, flags, 0, hwpt);
 }
 
 int hwpt_set_dirty_tracking(int iommufd, __u32 hwpt, __u32 flags)

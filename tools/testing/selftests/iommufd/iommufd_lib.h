@@ -24,7 +24,10 @@
 #define MAP_RO IOMMU_IOAS_MAP_READABLE
 #define MAP_AT IOMMU_IOAS_MAP_FIXED_IOVA
 
-/* libiommufd's, as are the rest where they do the same */
+/*
+ * libiommufd's, as are the rest where it does the same. What it does not let a
+ * program do wrong, or does not have, is asked of the kernel.
+ */
 int iommufd_open(void);
 int iommufd_destroy(int iommufd, __u32 id);
 
