@@ -330,7 +330,7 @@ static int check_content(WORLD *self, const struct map *map)
 	return 0;
 }
 
-TEST_F_TIMEOUT(claims, of_a_page_count_once, 600)
+TEST_F_TIMEOUT(claims, of_a_page_count_once, 3600)
 {
 	const char *text = getenv("CALLS");
 	unsigned long calls = text ? strtoul(text, NULL, 0) : CALLS, i;
