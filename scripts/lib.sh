@@ -37,6 +37,14 @@ DISKS_AND_LARGE_MEMORY=(
 	--device 'ivshmem-plain,memdev=large'
 )
 
+# runs PROGRAM...: of our selftests; options for run-vm, a line each
+runs() {
+	local program
+	for program; do
+		echo "--run=$program=/tests/iommufd/$program"
+	done
+}
+
 # For run-vm: no IOMMU is in front of devices, which may be used all the same.
 WITHOUT_IOMMU=(--append "intel_iommu=off vfio.enable_unsafe_noiommu_mode=1")
 
