@@ -199,7 +199,7 @@ TEST_F(fdinfo, follows_what_is_mapped)
 	ASSERT_EQ(-EFAULT, ioas_map_at(FD, IOAS, NULL, SMALL_PAGE, IOVA));
 	EXPECT_OBJECT(IOAS, "ioas areas=1 mapped=%llu pinned=%llu maps=3 unmaps=2",
 		      length, length);
-	ASSERT_EQ(0, ioas_unmap(FD, IOAS, 0, UINT64_MAX, NULL));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_OBJECT(IOAS, "ioas areas=0 mapped=0 pinned=0 maps=3 unmaps=3");
 
 	/* without a page table nothing is pinned */

@@ -207,6 +207,11 @@ __u64 monotonic_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+time_t monotonic_seconds(void)
+{
+	return monotonic_ns() / 1000000000;
+}
+
 int fdinfo_of(pid_t pid, int fd, const char *key, char *words)
 {
 	const size_t length = strlen(key);

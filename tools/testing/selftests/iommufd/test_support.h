@@ -57,6 +57,7 @@ bool ioas_is_unrestricted(int iommufd, __u32 ioas);
 __u64 ioas_alignment(int iommufd, __u32 ioas);
 
 __u64 monotonic_ns(void);
+time_t monotonic_seconds(void);
 
 /*
  * What fdinfo says of @key, behind its tabulator, in @words[FDINFO_WORDS].

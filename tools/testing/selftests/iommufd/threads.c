@@ -30,21 +30,13 @@ bool thread_call_is_over(const struct thread_call *call)
 	return __atomic_load_n(&call->over, __ATOMIC_ACQUIRE);
 }
 
-static time_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec;
-}
-
 bool thread_call_ends_soon(const struct thread_call *call)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	time_t end = now() + patience(PATIENCE);
+	time_t end = monotonic_seconds() + patience(PATIENCE);
 
 	while (!thread_call_is_over(call)) {
-		if (now() > end)
+		if (monotonic_seconds() > end)
 			return false;
 		nanosleep(&tick, NULL);
 	}
@@ -117,7 +109,7 @@ const struct goal *crowd_reach(const struct crowd *crowd,
 			       const struct goal *goals, size_t nr)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	time_t end = now() + patience(PATIENCE);
+	time_t end = monotonic_seconds() + patience(PATIENCE);
 	unsigned long done, before = 0;
 	const struct goal *missed;
 	size_t i;
@@ -133,9 +125,9 @@ const struct goal *crowd_reach(const struct crowd *crowd,
 		if (!missed)
 			return NULL;
 		if (done != before)
-			end = now() + patience(PATIENCE);
+			end = monotonic_seconds() + patience(PATIENCE);
 		before = done;
-		if (!is_complete(crowd) || now() > end)
+		if (!is_complete(crowd) || monotonic_seconds() > end)
 			return missed;
 		nanosleep(&tick, NULL);
 	}

@@ -199,6 +199,9 @@ TEST_F(holder, top_says_what_fdinfo_says)
 
 TEST_F(holder, top_counts_a_file_once)
 {
+	EXPECT_EQ(0, RUN("iommufdtop --once --delay=0.1"));
+	/* maps, unmaps and refusals */
+	EXPECT_SAYS("  0        0        0  ");
 	EXPECT_EQ(0, RUN("iommufdtop --once --filter=nothing_of_that_name"));
 	EXPECT_SILENT_ON("no device");
 }

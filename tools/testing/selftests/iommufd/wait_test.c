@@ -5,7 +5,6 @@
  */
 #include <signal.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -48,14 +47,6 @@ static int start(struct caller *caller, int iommufd, unsigned long request,
 		.arg = arg,
 	};
 	return thread_call_start(&caller->call, run_ioctl, caller);
-}
-
-static time_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
 }
 
 /*
@@ -109,10 +100,10 @@ static int start_user(int iommufd, __u32 ioas, struct late_page *page,
 
 static bool user_waits(struct late_page *page, struct caller *user)
 {
-	time_t end = now() + patience(PATIENCE);
+	time_t end = monotonic_seconds() + patience(PATIENCE);
 
 	while (!late_page_is_awaited(page, 1)) {
-		if (thread_call_is_over(&user->call) || now() > end)
+		if (thread_call_is_over(&user->call) || monotonic_seconds() > end)
 			return false;
 	}
 	return true;
@@ -122,7 +113,7 @@ static bool user_waits(struct late_page *page, struct caller *user)
 TEST_F_TIMEOUT(destroy, ends_however_many_use_the_object_in_turn, TIMEOUT)
 {
 	struct iommu_ioas_allow_iovas cmds[2];
-	time_t end = now() + patience(PATIENCE);
+	time_t end = monotonic_seconds() + patience(PATIENCE);
 	struct caller destroyer;
 	int turn = 0, next;
 
@@ -142,7 +133,7 @@ TEST_F_TIMEOUT(destroy, ends_however_many_use_the_object_in_turn, TIMEOUT)
 		EXPECT_EQ(-EINVAL, thread_call_end(&self->users[turn].call));
 		ASSERT_EQ(0, madvise(self->pages[turn].va, SMALL_PAGE,
 				     MADV_DONTNEED));
-		ASSERT_GT(end, now()) TH_LOG("still in use");
+		ASSERT_GT(end, monotonic_seconds()) TH_LOG("still in use");
 	}
 	EXPECT_EQ(-ENOENT, thread_call_end(&self->users[next].call));
 	EXPECT_FALSE(thread_call_is_over(&destroyer.call));
@@ -162,7 +153,7 @@ static bool is_found(int iommufd, __u32 ioas)
 TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 {
 	struct iommu_ioas_allow_iovas cmd;
-	time_t end = now() + patience(PATIENCE);
+	time_t end = monotonic_seconds() + patience(PATIENCE);
 	int status;
 	pid_t child;
 
@@ -176,7 +167,7 @@ TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 		_exit(0);
 	}
 	while (is_found(FD, self->ioas.id))
-		ASSERT_GT(end, now()) TH_LOG("still found");
+		ASSERT_GT(end, monotonic_seconds()) TH_LOG("still found");
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
