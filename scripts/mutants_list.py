@@ -55,7 +55,7 @@ extern struct rw_semaphore iommufd_no_rwsem;
 
 # What may stand around an expression that changes
 AROUND = [re.compile(pattern, re.DOTALL) for pattern in (
-    r"(\s*(?:\} else )?(?:if|while) \()(.*)(\)(?: \{)?\s*)",
+    r"(\s*(?:(?:\} )?else )?(?:if|while) \()(.*)(\)(?: \{)?\s*)",
     r"(\s*\} while \()(.*)(\);\s*)",
     r"(\s*\.?[\w \t*>.\[\]-]*\w\]? (?:[-+|&]?=) )([^=].*)([;,]\s*)",
 )]
@@ -229,6 +229,9 @@ def _edit(mutant, change, source):
         if text.strip() and text.strip()[-1] not in ";}" or \
                 any(text.count(left) != text.count(right) for left, right in ("{}", "()")):
             raise ListError(f"{mutant.where()}: neither whole statements nor an expression")
+    # It would end with the braces that are put around it, with the mutant and without.
+    if re.match(r"guard\(", change.old.strip()):
+        raise ListError(f"{mutant.where()}: change the lock that guard() takes")
     old = change.old.strip()
     start = change.start + (len(change.old) - len(change.old.lstrip()) if old else 0)
     return Edit(mutant, start, old, change.new.strip(), True)
@@ -264,7 +267,8 @@ def _choice(edits, old):
     if edits[0].is_statement:
         ways = [f"if ({VARIABLE} == {edit.mutant.switch}u) {{ {edit.new} }} else "
                 for edit in edits]
-        return "".join(ways) + f"{{ {old} }}" + ("\n" if not edits[0].old else "")
+        # In braces, as there may be an if around it that has an else
+        return "{ " + "".join(ways) + f"{{ {old} }} }}" + ("\n" if not edits[0].old else "")
     ways = [f"{VARIABLE} == {edit.mutant.switch}u ? {edit.cast}({edit.new}) : "
             for edit in edits]
     return "(" + "".join(ways) + f"{edits[0].cast}({old}))"
