@@ -249,10 +249,15 @@ static long locked_of(enum account account, long pinned)
 
 TEST_F(change, moves_the_charge)
 {
+	__u32 idle;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &idle));
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
 	EXPECT_EQ(LENGTH, vm_pinned());
 	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
+	/* which has looked at it, and let go of it */
+	EXPECT_EQ(0, iommufd_destroy(FD, idle));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(0, vm_locked());
 	EXPECT_EQ(LENGTH, ASK(PINNED));

@@ -712,6 +712,9 @@ TEST_F(ioas, huge_pages_of_one_ioas_are_not_those_of_another)
 	ASSERT_EQ(0, SET(IOMMU_OPTION_HUGE_PAGES, self->id, 0));
 	EXPECT_EQ(0, GET(IOMMU_OPTION_HUGE_PAGES, other, &value));
 	EXPECT_EQ(1, value);
+	/* neither call has kept it */
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, self->id));
+	EXPECT_EQ(0, iommufd_destroy(self->iommufd, other));
 }
 
 TEST_F(ioas, the_accounting_mode_is_fixed_by_the_first_object)

@@ -169,8 +169,14 @@ TEST_F(kept, are_kept_up_to_a_number)
 	__u32 nr = KEPT + 1;
 	int i;
 
-	for (i = 0; i < 3 * KEPT; i++)
+	for (i = 0; i < KEPT - 1; i++)
 		ASSERT_EQ(-ENOENT, iommufd_destroy(self->fd, NO_SUCH_ID + i));
+	ASSERT_EQ(0, refusals_get(self->fd, 0, entries, &nr));
+	ASSERT_EQ(KEPT - 1, nr);
+	EXPECT_EQ(1, entries[0].number);
+	for (; i < 3 * KEPT; i++)
+		ASSERT_EQ(-ENOENT, iommufd_destroy(self->fd, NO_SUCH_ID + i));
+	nr = KEPT + 1;
 	ASSERT_EQ(0, refusals_get(self->fd, 0, entries, &nr));
 	ASSERT_EQ(KEPT, nr);
 	for (i = 0; i < KEPT; i++) {
