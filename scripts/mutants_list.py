@@ -230,7 +230,7 @@ def _edit(mutant, change, source):
                 any(text.count(left) != text.count(right) for left, right in ("{}", "()")):
             raise ListError(f"{mutant.where()}: neither whole statements nor an expression")
     # It would end with the braces that are put around it, with the mutant and without.
-    if re.match(r"guard\(", change.old.strip()):
+    if re.search(r"^\s*guard\(", change.old, re.MULTILINE):
         raise ListError(f"{mutant.where()}: change the lock that guard() takes")
     old = change.old.strip()
     start = change.start + (len(change.old) - len(change.old.lstrip()) if old else 0)
