@@ -101,7 +101,7 @@ static struct iommufd_account *account_alloc(struct iommufd_accounts *accounts,
 		return NULL;
 	account->claims = NULL;
 	if (kind == IOMMUFD_ACCOUNT_FIXED) {
-		account->claims = iommufd_claims_get(current->mm);
+		account->claims = iommufd_claims_get(current->mm, false);
 		if (!account->claims) {
 			kfree(account);
 			return NULL;

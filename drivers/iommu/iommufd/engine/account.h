@@ -131,6 +131,18 @@ int iommufd_account_charge(struct iommufd_account *account,
 void iommufd_account_uncharge(struct iommufd_account *account,
 			      unsigned long npages);
 
+/*
+ * Is it one of those that get another payer? A fixed one of the same context
+ * may have claims of the same file for a moment, while its maps go.
+ */
+static inline bool
+iommufd_account_moves(const struct iommufd_account *account,
+		      const struct iommufd_accounts *accounts)
+{
+	return account->accounts == accounts &&
+	       account->kind == IOMMUFD_ACCOUNT_MOVABLE;
+}
+
 /* Does counting against the limit wait for the mmap_lock of the payer? */
 static inline bool iommufd_payer_is_slow(const struct iommufd_payer *payer)
 {

@@ -58,6 +58,7 @@
  *   iommufd_accounts::movable_lock  what is mapped of files
  *   claims_moving_lock             for who locks several registries of claims
  *   iommufd_claims::lock           what is pinned of the memory of an owner;
+ *                                  that of a process outside that of a file;
  *                                  not while pinning, nor while an mmap_lock is
  *                                  waited for
  *   vfio_pci_core_device::memory_lock  whether a device answers to its memory;

@@ -27,7 +27,7 @@ static void claims_set_buckets(struct iommufd_claims *claims,
 	claims->shift = BITS_PER_LONG - bits;
 }
 
-static struct iommufd_claims *claims_alloc(const void *owner)
+static struct iommufd_claims *claims_alloc(const void *owner, bool of_file)
 {
 	struct iommufd_claims *claims;
 
@@ -36,6 +36,7 @@ static struct iommufd_claims *claims_alloc(const void *owner)
 		return NULL;
 	refcount_set(&claims->refs, 1);
 	claims->owner = owner;
+	claims->of_file = of_file;
 	mutex_init(&claims->lock);
 	claims->nr_max = BIT(IOMMUFD_CLAIMS_FEW_BITS);
 	claims_set_buckets(claims, claims->few, IOMMUFD_CLAIMS_FEW_BITS);
@@ -45,35 +46,36 @@ static struct iommufd_claims *claims_alloc(const void *owner)
 	return claims;
 }
 
-static struct iommufd_claims *claims_find(const void *owner)
+static struct iommufd_claims *claims_find(const void *owner, bool of_file)
 {
 	struct iommufd_claims *claims;
 
 	hash_for_each_possible(claims_of_owners, claims, node,
 			       (unsigned long)owner)
-		if (claims->owner == owner)
+		if (claims->owner == owner && claims->of_file == of_file)
 			return claims;
 	return NULL;
 }
 
 /**
  * iommufd_claims_get - find or make the registry of an owner of memory
- * @owner: the mm_struct or the inode; stays as long as the registry
+ * @owner: the mm_struct or the inode
+ * @of_file: it is an inode
  *
  * Context: may sleep.
  * Return: the registry with a reference, or NULL without memory.
  */
-struct iommufd_claims *iommufd_claims_get(const void *owner)
+struct iommufd_claims *iommufd_claims_get(const void *owner, bool of_file)
 {
 	struct iommufd_claims *claims;
 
 	guard(mutex)(&claims_of_owners_lock);
-	claims = claims_find(owner);
+	claims = claims_find(owner, of_file);
 	if (claims) {
 		refcount_inc(&claims->refs);
 		return claims;
 	}
-	claims = claims_alloc(owner);
+	claims = claims_alloc(owner, of_file);
 	if (claims)
 		hash_add(claims_of_owners, &claims->node,
 			 (unsigned long)owner);
@@ -98,6 +100,50 @@ void iommufd_claims_put(struct iommufd_claims *claims)
 		kvfree(claims->buckets);
 	mutex_destroy(&claims->lock);
 	kfree(claims);
+}
+
+/**
+ * iommufd_claimant_alloc - make a claimant for pages of a file in other memory
+ * @account: who is charged, as long as the object is there
+ * @inode: the file
+ * @place: of the first page of the object
+ *
+ * Context: may sleep.
+ * Return: the claimant with one reference, or NULL without memory.
+ */
+struct iommufd_claimant *
+iommufd_claimant_alloc(struct iommufd_account *account, const void *inode,
+		       unsigned long place)
+{
+	struct iommufd_claimant *claimant;
+
+	claimant = kmalloc_obj(*claimant, GFP_KERNEL_ACCOUNT);
+	if (!claimant)
+		return NULL;
+	claimant->claims = iommufd_claims_get(inode, true);
+	if (!claimant->claims) {
+		kfree(claimant);
+		return NULL;
+	}
+	claimant->account = account;
+	claimant->place = place;
+	refcount_set(&claimant->refs, 1);
+	return claimant;
+}
+
+/**
+ * iommufd_claimant_put - a claim is gone
+ * @claimant: whose it was; the lock of its registry is not held
+ *
+ * Context: may sleep.
+ */
+void iommufd_claimant_put(struct iommufd_claimant *claimant)
+{
+	if (!refcount_read(&claimant->refs) ||
+	    !refcount_dec_and_test(&claimant->refs))
+		return;
+	iommufd_claims_put(claimant->claims);
+	kfree(claimant);
 }
 
 /*

@@ -12,13 +12,13 @@
  *
  * Terms::
  *
- *  place     where a page is as its owner knows it: an address in a process, an
- *            offset in a file. Only the same place is looked at: a page that is
- *            pinned by two addresses, or by its address and by its file, counts
- *            twice.
+ *  place     where a page is as its owner knows it: an offset in a file, and an
+ *            address in a process of what is not in a file of memory that is
+ *            shared. Only the same place is looked at.
  *  claim     a segment of a pinned object, as the others of the same owner see
  *            it: places, and in which frames the pages are
  *  registry  all claims of an owner, of whatever objects and contexts
+ *  claimant  for whom claims are made, and in which registry
  *  twins     claims of the same page that the same account has. When one of
  *            them goes, the page stays counted, and nobody has to be asked.
  *
@@ -34,6 +34,12 @@
  * limit does not allow that and others have claims in the range, it is halved
  * until it does. Few pages are pinned first and charged then: who makes the
  * owner of the memory wait has no more than these without paying.
+ *
+ * Of what is found by an address of a process it turns out with the pages
+ * whether it is in files: then each part gets the claimant of its file. Until
+ * then it is pending among what is the process's: who maps the same file by
+ * another way at that moment, and has too little of the limit for all of it,
+ * does not wait for it.
  */
 #ifndef __IOMMUFD_CLAIMS_H
 #define __IOMMUFD_CLAIMS_H
@@ -49,12 +55,26 @@
 #include "account.h"
 
 struct iommufd_pin_segment;
-struct iommufd_pinned;
+
+/**
+ * struct iommufd_claimant - for whom claims of an object are made, and where
+ * @account: who is charged, or NULL if nobody is, and there are no claims
+ * @claims: the registry
+ * @place: of the first page of the object
+ * @refs: its claims, and who is about to make one; 0 if it is part of an
+ *        object. It has a reference to the registry then.
+ */
+struct iommufd_claimant {
+	struct iommufd_account *account;
+	struct iommufd_claims *claims;
+	unsigned long place;
+	refcount_t refs;
+};
 
 /**
  * struct iommufd_claim - the part of a segment that its registry needs
  * @node: in a bucket of the registry; guarded by its lock, as all of this
- * @pinned: the object
+ * @claimant: whose it is
  * @block: in which block of this size it begins, or what it was cut from
  * @class: of which size it is, or that was
  * @others: IOMMUFD_CLAIM_MET and so on: what is known of others
@@ -64,7 +84,7 @@ struct iommufd_pinned;
  */
 struct iommufd_claim {
 	struct hlist_node node;
-	struct iommufd_pinned *pinned;
+	struct iommufd_claimant *claimant;
 	u32 block;
 	union {
 		struct {
@@ -99,10 +119,14 @@ struct iommufd_claim {
 /**
  * struct iommufd_claims - the registry of an owner
  * @refs: accounts and objects of the owner's memory
- * @owner: the mm_struct or the inode, which lives as long as these
+ * @owner: the mm_struct or the inode. This is a name only: an inode may be gone,
+ *         and another one have its name. Pages of both are not in the same
+ *         frames while they are pinned, and only these are ever the same page.
+ * @of_file: it is an inode
  * @node: in the table of all registries
  * @lock: guards what follows, the pages and runs of the claims, and who pays
- *        for them. No mmap_lock is waited for with it held.
+ *        for them. No mmap_lock is waited for with it held. That of a file may
+ *        be taken inside that of a process.
  * @nr: claims
  * @nr_max: with so many of them it is time for more buckets
  * @sole: the only claim, which is in no bucket until others are looked for
@@ -125,6 +149,7 @@ struct iommufd_claim {
 struct iommufd_claims {
 	refcount_t refs;
 	const void *owner;
+	bool of_file;
 	struct hlist_node node;
 	struct mutex lock;		/* claims of the owner */
 	unsigned long nr;
@@ -219,7 +244,7 @@ struct iommufd_arrival {
 	bool bounded;
 };
 
-struct iommufd_claims *iommufd_claims_get(const void *owner);
+struct iommufd_claims *iommufd_claims_get(const void *owner, bool of_file);
 void iommufd_claims_put(struct iommufd_claims *claims);
 
 /* No two places are so far apart. */
@@ -274,23 +299,37 @@ void iommufd_claims_count(struct iommufd_claims *claims,
 			  struct iommufd_pin_segment *segment,
 			  struct iommufd_counts *counts);
 
-void iommufd_claim_begin(struct iommufd_pinned *pinned,
+struct iommufd_claimant *
+iommufd_claimant_alloc(struct iommufd_account *account, const void *inode,
+		       unsigned long place);
+void iommufd_claimant_put(struct iommufd_claimant *claimant);
+
+/* For another claim */
+static inline void iommufd_claimant_get(struct iommufd_claimant *claimant)
+{
+	if (refcount_read(&claimant->refs))
+		refcount_inc(&claimant->refs);
+}
+
+void iommufd_claim_begin(struct iommufd_claimant *claimant,
 			 struct iommufd_pin_segment *segment);
 void iommufd_claim_settle(struct iommufd_pin_segment *segment);
-int iommufd_claim_add(struct iommufd_pinned *pinned,
+int iommufd_claim_add(struct iommufd_claimant *claimant,
 		      struct iommufd_pin_segment *segment);
+void iommufd_claim_pass_on(struct iommufd_pin_segment *segment,
+			   struct iommufd_claimant *claimant);
 void iommufd_claim_cancel(struct iommufd_pin_segment *segment);
-void iommufd_claim_end_slow(struct iommufd_pinned *pinned,
+void iommufd_claim_end_slow(struct iommufd_claimant *claimant,
 			    struct iommufd_pin_segment *segment);
-int iommufd_claims_wait(struct iommufd_pinned *pinned, unsigned long first,
-			unsigned long last);
+int iommufd_claims_wait(const struct iommufd_claimant *claimant,
+			unsigned long first, unsigned long last);
 
 void iommufd_claims_join(struct iommufd_claims *claims,
 			 struct iommufd_pin_segment *joined,
 			 struct iommufd_pin_segment *gone);
 
 struct iommufd_movable *iommufd_movable_get(struct iommufd_account *account,
-					    const void *owner);
+					    const void *inode);
 void iommufd_movable_put(struct iommufd_movable *movable);
 
 void iommufd_claims_hold(struct iommufd_claims_held *held);

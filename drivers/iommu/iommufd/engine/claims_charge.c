@@ -21,7 +21,7 @@ claims_insert_sole(struct iommufd_claims *claims,
 		   struct iommufd_pin_segment *segment)
 {
 	claims->nr = 1;
-	claims->only = segment->claim.pinned->account;
+	claims->only = segment->claim.claimant->account;
 	claims->npages = 0;
 	claims->classes = 0;
 	hlist_add_head(&segment->claim.node, &claims->sole);
@@ -39,7 +39,7 @@ static __always_inline void
 claims_add_account(struct iommufd_claims *claims,
 		   const struct iommufd_pin_segment *segment)
 {
-	if (claims->only != segment->claim.pinned->account)
+	if (claims->only != segment->claim.claimant->account)
 		claims->only = NULL;
 }
 
@@ -125,7 +125,7 @@ page_is_same(const struct iommufd_pin_segment *segment,
 {
 	return !other->runs.vec &&
 	       other->runs.run.packed == segment->runs.run.packed &&
-	       other->claim.pinned->account == account;
+	       other->claim.claimant->account == account;
 }
 
 static __always_inline void claim_become_twin(struct iommufd_claim *claim,
@@ -140,7 +140,7 @@ static __always_inline void claim_become_twin(struct iommufd_claim *claim,
 /* Among claims of pages: those at the same place are in the same bucket. */
 static __always_inline enum iommufd_page_is
 claim_find_twin(struct hlist_head *bucket, struct iommufd_pin_segment *segment,
-		const struct iommufd_pinned *pinned, unsigned long place)
+		const struct iommufd_claimant *claimant, unsigned long place)
 {
 	struct iommufd_pin_segment *other;
 	enum iommufd_page_is is = IOMMUFD_PAGE_IS_ALONE;
@@ -150,7 +150,7 @@ claim_find_twin(struct hlist_head *bucket, struct iommufd_pin_segment *segment,
 		other = iommufd_claim_segment(node);
 		if (!page_is_at(other, place))
 			continue;
-		if (page_is_same(segment, other, pinned->account)) {
+		if (page_is_same(segment, other, claimant->account)) {
 			claim_become_twin(&segment->claim, &other->claim);
 			return IOMMUFD_PAGE_IS_SHARED;
 		}
@@ -165,10 +165,10 @@ claim_find_twin(struct hlist_head *bucket, struct iommufd_pin_segment *segment,
  */
 static __always_inline enum iommufd_page_is
 claims_insert_page(struct iommufd_claims *claims,
-		   const struct iommufd_pinned *pinned,
+		   const struct iommufd_claimant *claimant,
 		   struct iommufd_pin_segment *segment)
 {
-	unsigned long place = pinned->place + segment->first;
+	unsigned long place = claimant->place + segment->first;
 	struct hlist_head *bucket;
 	enum iommufd_page_is is;
 
@@ -176,7 +176,7 @@ claims_insert_page(struct iommufd_claims *claims,
 	bucket = iommufd_claims_bucket(claims, 0, place);
 	segment->claim.block = place;
 	segment->claim.state = 0;
-	is = claim_find_twin(bucket, segment, pinned, place);
+	is = claim_find_twin(bucket, segment, claimant, place);
 	if (is == IOMMUFD_PAGE_IS_SHARED)
 		return is;
 	claims_add_account(claims, segment);
@@ -188,7 +188,7 @@ claims_insert_page(struct iommufd_claims *claims,
 /* Settled, with few pages; returns what is known of it. */
 static __always_inline enum iommufd_page_is
 claims_insert_few(struct iommufd_claims *claims,
-		  const struct iommufd_pinned *pinned,
+		  const struct iommufd_claimant *claimant,
 		  struct iommufd_pin_segment *segment)
 {
 	if (!claims->nr) {
@@ -197,25 +197,25 @@ claims_insert_few(struct iommufd_claims *claims,
 		return IOMMUFD_PAGE_IS_ALONE;
 	}
 	if (segment->first == segment->last)
-		return claims_insert_page(claims, pinned, segment);
+		return claims_insert_page(claims, claimant, segment);
 	claims_insert(claims, segment);
 	return IOMMUFD_PAGE_IS_UNCLEAR;
 }
 
 /**
  * iommufd_claim_begin - let others know of pages that are about to be pinned
- * @pinned: the object, whose account has been charged for all of them
+ * @claimant: whose account has been charged for all of them
  * @segment: the pages
  *
  * Context: may sleep; takes the lock of the registry.
  */
-void iommufd_claim_begin(struct iommufd_pinned *pinned,
+void iommufd_claim_begin(struct iommufd_claimant *claimant,
 			 struct iommufd_pin_segment *segment)
 {
-	segment->claim.pinned = pinned;
+	segment->claim.claimant = claimant;
 
-	guard(mutex)(&pinned->claims->lock);
-	claims_insert(pinned->claims, segment);
+	guard(mutex)(&claimant->claims->lock);
+	claims_insert(claimant->claims, segment);
 	segment->claim.pending = true;
 }
 
@@ -227,13 +227,14 @@ static void claims_tell(struct iommufd_claims *claims)
 }
 
 /* It is he who was charged, whoever pays by the time it goes back. */
-static noinline void claims_unlock_uncharge_slow(struct iommufd_pinned *pinned,
-						 struct iommufd_counts counts)
+static noinline void
+claims_unlock_uncharge_slow(struct iommufd_claimant *claimant,
+			    struct iommufd_counts counts)
 {
 	struct iommufd_payer payer;
 
-	iommufd_payer_get(&payer, &pinned->account->payer);
-	mutex_unlock(&pinned->claims->lock);
+	iommufd_payer_get(&payer, &claimant->account->payer);
+	mutex_unlock(&claimant->claims->lock);
 	iommufd_payer_uncharge(&payer, counts);
 	iommufd_payer_put(&payer);
 }
@@ -243,32 +244,32 @@ static noinline void claims_unlock_uncharge_slow(struct iommufd_pinned *pinned,
  * waits for the mmap_lock of a payer with it held.
  */
 static __always_inline void
-claims_unlock_uncharge(struct iommufd_pinned *pinned,
+claims_unlock_uncharge(struct iommufd_claimant *claimant,
 		       struct iommufd_counts counts)
 {
-	struct iommufd_payer *payer = &pinned->account->payer;
+	struct iommufd_payer *payer = &claimant->account->payer;
 
 	if (unlikely(iommufd_payer_is_slow(payer))) {
-		claims_unlock_uncharge_slow(pinned, counts);
+		claims_unlock_uncharge_slow(claimant, counts);
 		return;
 	}
 	iommufd_payer_uncharge_quick(payer, counts.pinned, counts.limited);
-	mutex_unlock(&pinned->claims->lock);
+	mutex_unlock(&claimant->claims->lock);
 }
 
 /* The account was charged for @advance pages, of which @counts stay charged. */
-static void claims_unlock_settle(struct iommufd_pinned *pinned,
+static void claims_unlock_settle(struct iommufd_claimant *claimant,
 				 unsigned long advance,
 				 struct iommufd_counts counts)
 {
-	struct iommufd_account *account = pinned->account;
+	struct iommufd_account *account = claimant->account;
 
-	pinned->claims->npages += counts.limited;
+	claimant->claims->npages += counts.limited;
 	if (account->kind == IOMMUFD_ACCOUNT_MOVABLE)
 		atomic_long_sub(advance, &account->npages);
 	counts.pinned = advance - counts.pinned;
 	counts.limited = advance - counts.limited;
-	claims_unlock_uncharge(pinned, counts);
+	claims_unlock_uncharge(claimant, counts);
 }
 
 /**
@@ -282,15 +283,15 @@ static void claims_unlock_settle(struct iommufd_pinned *pinned,
  */
 void iommufd_claim_settle(struct iommufd_pin_segment *segment)
 {
-	struct iommufd_pinned *pinned = segment->claim.pinned;
-	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_claimant *claimant = segment->claim.claimant;
+	struct iommufd_claims *claims = claimant->claims;
 	struct iommufd_counts counts;
 
 	mutex_lock(&claims->lock);
 	counts = claim_count(claims, segment);
 	segment->claim.pending = false;
 	claims_tell(claims);
-	claims_unlock_settle(pinned, iommufd_segment_npages(segment),
+	claims_unlock_settle(claimant, iommufd_segment_npages(segment),
 			     counts);
 }
 
@@ -299,10 +300,10 @@ void iommufd_claim_settle(struct iommufd_pin_segment *segment)
  * until that is enough for what it takes by then. The registry is locked, and
  * unlocked in the meantime; at the end it is not.
  */
-static noinline int claim_add_slow(struct iommufd_pinned *pinned,
+static noinline int claim_add_slow(struct iommufd_claimant *claimant,
 				   struct iommufd_pin_segment *segment)
 {
-	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_claims *claims = claimant->claims;
 	unsigned long advance = 0, npages;
 	struct iommufd_counts counts;
 	int rc;
@@ -314,31 +315,32 @@ static noinline int claim_add_slow(struct iommufd_pinned *pinned,
 			break;
 		claims_remove(claims, segment);
 		mutex_unlock(&claims->lock);
-		rc = iommufd_account_charge(pinned->account, npages - advance);
+		rc = iommufd_account_charge(claimant->account,
+					    npages - advance);
 		if (rc) {
-			iommufd_account_uncharge(pinned->account, advance);
+			iommufd_account_uncharge(claimant->account, advance);
 			return rc;
 		}
 		advance = npages;
 		mutex_lock(&claims->lock);
 		claims_insert(claims, segment);
 	}
-	claims_unlock_settle(pinned, advance, counts);
+	claims_unlock_settle(claimant, advance, counts);
 	return 0;
 }
 
 /* Locked, and unlocked at the end. */
-static noinline int claim_add_compare(struct iommufd_pinned *pinned,
+static noinline int claim_add_compare(struct iommufd_claimant *claimant,
 				      struct iommufd_pin_segment *segment,
 				      enum iommufd_page_is is)
 {
-	struct iommufd_payer *payer = &pinned->account->payer;
+	struct iommufd_payer *payer = &claimant->account->payer;
 	struct iommufd_counts counts = claim_in_full(segment);
-	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_claims *claims = claimant->claims;
 	int rc = 0;
 
 	if (iommufd_payer_is_slow(payer))
-		return claim_add_slow(pinned, segment);
+		return claim_add_slow(claimant, segment);
 	if (is == IOMMUFD_PAGE_IS_UNCLEAR)
 		iommufd_claims_count(claims, segment, &counts);
 	/* What others have needs nothing of the limit. */
@@ -366,7 +368,7 @@ claim_add_alone(struct iommufd_claims *claims,
 
 /**
  * iommufd_claim_add - pages are pinned and have not been charged
- * @pinned: the object
+ * @claimant: who is charged for them
  * @segment: the pages, with their runs; few
  *
  * Context: as iommufd_claim_settle(); takes the lock of the accounts in
@@ -375,37 +377,63 @@ claim_add_alone(struct iommufd_claims *claims,
  * Return: 0; -ENOMEM if it would exceed the limit, or -EINTR on a fatal signal,
  * and nothing has changed.
  */
-int iommufd_claim_add(struct iommufd_pinned *pinned,
+int iommufd_claim_add(struct iommufd_claimant *claimant,
 		      struct iommufd_pin_segment *segment)
 {
-	struct iommufd_payer *payer = &pinned->account->payer;
-	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_payer *payer = &claimant->account->payer;
+	struct iommufd_claims *claims = claimant->claims;
 	enum iommufd_page_is is;
 
 	if (iommufd_should_fail())
 		return -ENOMEM;
-	segment->claim.pinned = pinned;
+	segment->claim.claimant = claimant;
 	mutex_lock(&claims->lock);
-	is = claims_insert_few(claims, pinned, segment);
+	is = claims_insert_few(claims, claimant, segment);
 	if (is == IOMMUFD_PAGE_IS_ALONE && payer->mode == IOMMUFD_ACCOUNT_NONE)
 		claim_add_alone(claims, segment, payer);
 	else if (is != IOMMUFD_PAGE_IS_SHARED)
-		return claim_add_compare(pinned, segment, is);
+		return claim_add_compare(claimant, segment, is);
 	mutex_unlock(&claims->lock);
 	return 0;
+}
+
+/**
+ * iommufd_claim_pass_on - it turns out that pages are of a file
+ * @segment: the pages, with a pending claim that is the process's
+ * @claimant: has the registry of the file
+ *
+ * Who looks for pending claims looks among the process's first.
+ *
+ * Context: may sleep; takes the locks of both registries.
+ */
+void iommufd_claim_pass_on(struct iommufd_pin_segment *segment,
+			   struct iommufd_claimant *claimant)
+{
+	struct iommufd_claims *from = segment->claim.claimant->claims;
+	struct iommufd_claims *to = claimant->claims;
+
+	guard(mutex)(&from->lock);
+	mutex_lock_nested(&to->lock, SINGLE_DEPTH_NESTING);
+	claims_remove(from, segment);
+	segment->claim.claimant = claimant;
+	claims_insert(to, segment);
+	segment->claim.pending = true;
+	mutex_unlock(&to->lock);
+	claims_tell(from);
 }
 
 /**
  * iommufd_claim_cancel - the pages could not be pinned
  * @segment: the pages
  *
- * What was charged in advance is the caller's to give back.
+ * What was charged in advance is the caller's to give back, and so is his
+ * reference to the claimant.
  *
  * Context: may sleep; takes the lock of the registry.
  */
 void iommufd_claim_cancel(struct iommufd_pin_segment *segment)
 {
-	struct iommufd_claims *claims = segment->claim.pinned->claims;
+	struct iommufd_claims *claims = segment->claim.claimant->claims;
 
 	guard(mutex)(&claims->lock);
 	claims_remove(claims, segment);
@@ -414,48 +442,50 @@ void iommufd_claim_cancel(struct iommufd_pin_segment *segment)
 
 /**
  * iommufd_claim_end_slow - pages are not pinned any more, and may be counted
- * @pinned: the object
+ * @claimant: whose claim it is; it may be gone afterwards
  * @segment: the pages, with the runs where they were
  *
  * Context: as iommufd_claim_settle(), but the registry is locked, and unlocked
  * at the end. Cannot fail.
  */
-void iommufd_claim_end_slow(struct iommufd_pinned *pinned,
+void iommufd_claim_end_slow(struct iommufd_claimant *claimant,
 			    struct iommufd_pin_segment *segment)
 {
-	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_claims *claims = claimant->claims;
 	struct iommufd_counts counts = claim_in_full(segment);
 
 	if (segment->claim.others & IOMMUFD_CLAIM_TWINS) {
 		/* All of its pages stay counted. */
 		claims_remove(claims, segment);
 		mutex_unlock(&claims->lock);
-		return;
+		goto out_put;
 	}
 	if (segment->claim.others & IOMMUFD_CLAIM_MET)
 		iommufd_claims_count(claims, segment, &counts);
 	claims_remove(claims, segment);
 	claims->npages -= counts.limited;
-	claims_unlock_uncharge(pinned, counts);
+	claims_unlock_uncharge(claimant, counts);
+out_put:
+	iommufd_claimant_put(claimant);
 }
 
 /*
  * Only who is charged in the same place can give something back that helps.
  * *found: does he have a claim in the range?
  */
-static bool claims_find_pending(struct iommufd_pinned *pinned,
+static bool claims_find_pending(const struct iommufd_claimant *claimant,
 				unsigned long first, unsigned long last,
 				bool *found)
 {
-	const struct iommufd_payer *payer = &pinned->account->payer, *other;
+	const struct iommufd_payer *payer = &claimant->account->payer, *other;
 	struct iommufd_pin_segment *segment;
 	struct iommufd_claims_walk walk;
 
 	*found = false;
-	iommufd_claims_walk_begin(pinned->claims, pinned->place + first,
-				  pinned->place + last, &walk);
+	iommufd_claims_walk_begin(claimant->claims, claimant->place + first,
+				  claimant->place + last, &walk);
 	while ((segment = iommufd_claims_next(&walk))) {
-		other = &segment->claim.pinned->account->payer;
+		other = &segment->claim.claimant->account->payer;
 		if (!iommufd_payers_share_counter(other, payer))
 			continue;
 		*found = true;
@@ -481,7 +511,7 @@ static int claims_wait_for_one(struct iommufd_claims *claims)
 
 /**
  * iommufd_claims_wait - can pages that the limit does not allow be shared?
- * @pinned: the object
+ * @claimant: who would be charged for them
  * @first: index of the first page
  * @last: index of the last page
  *
@@ -496,14 +526,14 @@ static int claims_wait_for_one(struct iommufd_claims *claims)
  * Return: 1 after it has waited, and the limit may allow more; 0 if there are
  * such claims in the range; -ENOMEM if there is none; -EINTR on a fatal signal.
  */
-int iommufd_claims_wait(struct iommufd_pinned *pinned, unsigned long first,
-			unsigned long last)
+int iommufd_claims_wait(const struct iommufd_claimant *claimant,
+			unsigned long first, unsigned long last)
 {
-	struct iommufd_claims *claims = pinned->claims;
+	struct iommufd_claims *claims = claimant->claims;
 	bool found;
 
 	guard(mutex)(&claims->lock);
-	if (claims_find_pending(pinned, first, last, &found))
+	if (claims_find_pending(claimant, first, last, &found))
 		return claims_wait_for_one(claims) ?: 1;
 	return found ? 0 : -ENOMEM;
 }

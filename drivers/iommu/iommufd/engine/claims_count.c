@@ -143,11 +143,11 @@ static bool payers_share(const struct iommufd_payer *a,
 static bool filter_has(const struct iommufd_claims_filter *filter,
 		       const struct iommufd_pin_segment *segment)
 {
-	const struct iommufd_account *account = segment->claim.pinned->account;
+	const struct iommufd_account *account = segment->claim.claimant->account;
 
 	if (segment->claim.pending)
 		return false;
-	if (filter->moving && account->accounts == filter->moving) {
+	if (filter->moving && iommufd_account_moves(account, filter->moving)) {
 		if (!segment->claim.marked)
 			return false;
 		if (filter->arrives)
@@ -240,7 +240,7 @@ claims_count_walk(struct iommufd_claims *claims,
 		  struct iommufd_counts *counts)
 {
 	const struct iommufd_payer *payer =
-		&segment->claim.pinned->account->payer;
+		&segment->claim.claimant->account->payer;
 	const struct iommufd_claims_filter pinned = { .payer = payer };
 	const struct iommufd_claims_filter limited = {
 		.payer = payer,
@@ -281,7 +281,7 @@ static bool page_is_in(const struct iommufd_pin_segment *segment,
 {
 	return !other->claim.pending && !other->runs.vec &&
 	       !segment->runs.vec &&
-	       other->claim.pinned->account == segment->claim.pinned->account &&
+	       other->claim.claimant->account == segment->claim.claimant->account &&
 	       iommufd_run_pfn(segment->runs.run) - place ==
 		       iommufd_run_pfn(other->runs.run) -
 			       iommufd_claim_first(other);

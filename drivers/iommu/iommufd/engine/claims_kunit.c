@@ -241,7 +241,7 @@ static unsigned long model_count(struct claims_fixture *fix,
 static void expect_counts(struct kunit *test)
 {
 	struct claims_fixture *fix = test->priv;
-	struct iommufd_claims *claims = fix->objects[0].pinned.claims;
+	struct iommufd_claims *claims = fix->objects[0].pinned.own.claims;
 	unsigned int i;
 
 	for (i = 0; i != 2; i++) {
@@ -392,12 +392,12 @@ static void halves_become_one(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, object_pin(first, 0, NPAGES - 1));
 	set_limit(NPAGES);
 	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[5], 0, NPAGES - 1));
-	KUNIT_EXPECT_EQ(test, first->pinned.claims->nr, 2);
-	KUNIT_EXPECT_EQ(test, first->pinned.claims->npages, NPAGES);
+	KUNIT_EXPECT_EQ(test, first->pinned.own.claims->nr, 2);
+	KUNIT_EXPECT_EQ(test, first->pinned.own.claims->npages, NPAGES);
 	expect_counts(test);
 	unpin_all(fix);
 	expect_counts(test);
-	KUNIT_EXPECT_EQ(test, first->pinned.claims->nr, 0);
+	KUNIT_EXPECT_EQ(test, first->pinned.own.claims->nr, 0);
 }
 
 /* Users 0 and 1 have the same memory: one waits for it, the other does not. */
@@ -438,8 +438,8 @@ static void slow_call_run(struct work_struct *work)
 static void expect_no_wait(struct kunit *test, struct slow_call *call)
 {
 	struct claims_object *object = call->object;
-	struct iommufd_claims *claims = object->pinned.claims;
-	struct mm_struct *mm = object->pinned.account->payer.mm;
+	struct iommufd_claims *claims = object->pinned.own.claims;
+	struct mm_struct *mm = object->pinned.own.account->payer.mm;
 	bool is_free;
 
 	INIT_WORK_ONSTACK(&call->work, slow_call_run);
@@ -479,12 +479,12 @@ static void many_claims_are_found(struct kunit *test)
 					object_pin(&fix->objects[i], k * 2,
 						   k * 2));
 	}
-	KUNIT_EXPECT_EQ(test, fix->objects[0].pinned.claims->nr, 3 * MAX_PINS);
+	KUNIT_EXPECT_EQ(test, fix->objects[0].pinned.own.claims->nr, 3 * MAX_PINS);
 	expect_counts(test);
 	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[5], 0, NPAGES));
 	expect_counts(test);
 	unpin_all(fix);
-	KUNIT_EXPECT_EQ(test, fix->objects[0].pinned.claims->nr, 0);
+	KUNIT_EXPECT_EQ(test, fix->objects[0].pinned.own.claims->nr, 0);
 	expect_counts(test);
 }
 
@@ -519,7 +519,7 @@ static void twins_come_and_go(struct kunit *test)
 	}
 	unpin_all(fix);
 	expect_counts(test);
-	KUNIT_EXPECT_EQ(test, fix->objects[0].pinned.claims->nr, 0);
+	KUNIT_EXPECT_EQ(test, fix->objects[0].pinned.own.claims->nr, 0);
 }
 
 /* They stay together when there are more buckets. */
@@ -528,7 +528,7 @@ static void twins_stay_twins(struct kunit *test)
 	struct claims_fixture *fix = test->priv;
 	struct claims_object *twins[] = { &fix->objects[0], &fix->objects[1],
 					  &fix->objects[5] };
-	struct iommufd_claims *claims = twins[0]->pinned.claims;
+	struct iommufd_claims *claims = twins[0]->pinned.own.claims;
 	unsigned int i, k, bits = claims->bits;
 
 	for (i = 0; i != ARRAY_SIZE(twins); i++)
@@ -548,17 +548,21 @@ static void twins_stay_twins(struct kunit *test)
 
 static void owners_have_a_registry_each(struct kunit *test)
 {
-	struct iommufd_claims *a = iommufd_claims_get(&test);
-	struct iommufd_claims *b = iommufd_claims_get(test);
+	struct iommufd_claims *a = iommufd_claims_get(&test, false);
+	struct iommufd_claims *b = iommufd_claims_get(test, false);
+	struct iommufd_claims *file = iommufd_claims_get(&test, true);
 
 	KUNIT_ASSERT_NOT_NULL(test, a);
 	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_ASSERT_NOT_NULL(test, file);
 	KUNIT_EXPECT_PTR_NE(test, a, b);
-	KUNIT_EXPECT_PTR_EQ(test, a, iommufd_claims_get(&test));
+	KUNIT_EXPECT_PTR_NE(test, a, file);
+	KUNIT_EXPECT_PTR_EQ(test, a, iommufd_claims_get(&test, false));
 	KUNIT_EXPECT_EQ(test, refcount_read(&a->refs), 2);
 	iommufd_claims_put(a);
 	iommufd_claims_put(a);
 	iommufd_claims_put(b);
+	iommufd_claims_put(file);
 }
 
 static int claims_init(struct kunit *test)
@@ -582,7 +586,7 @@ static int claims_init(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, fix->user[i]);
 		refcount_set(&fix->user[i]->__count, 1);
 	}
-	claims = iommufd_claims_get(fix);
+	claims = iommufd_claims_get(fix, false);
 	KUNIT_ASSERT_NOT_NULL(test, claims);
 
 	for (i = 0; i != NR_ACCOUNTS; i++)
@@ -599,8 +603,8 @@ static int claims_init(struct kunit *test)
 				    (PLACE + object_shift[i]) << PAGE_SHIFT,
 				    true);
 		object->fix = fix;
-		object->pinned.claims = claims;
-		object->pinned.account = &fix->accounts[object_account[i]];
+		object->pinned.own.claims = claims;
+		object->pinned.own.account = &fix->accounts[object_account[i]];
 	}
 	prandom_seed_state(&fix->rnd, 5);
 	fix->limit = current->signal->rlim[RLIMIT_MEMLOCK];
@@ -618,7 +622,7 @@ static void claims_exit(struct kunit *test)
 	if (!fix)
 		return;
 	current->signal->rlim[RLIMIT_MEMLOCK] = fix->limit;
-	claims = fix->objects[0].pinned.claims;
+	claims = fix->objects[0].pinned.own.claims;
 	unpin_all(fix);
 	for (i = 0; i != NR_OBJECTS; i++)
 		iommufd_pinned_put(&fix->objects[i].pinned);

@@ -60,16 +60,16 @@ static void movable_free(struct iommufd_movable *movable)
 /**
  * iommufd_movable_get - an object of a movable account is going to have claims
  * @account: the account; stays as long as the object
- * @owner: the inode
+ * @inode: of the file
  *
  * Context: may sleep; takes the movable_lock of the accounts, and the lock of
  * the registry.
  * Return: where they are, or NULL without memory.
  */
 struct iommufd_movable *iommufd_movable_get(struct iommufd_account *account,
-					    const void *owner)
+					    const void *inode)
 {
-	struct iommufd_claims *claims = iommufd_claims_get(owner);
+	struct iommufd_claims *claims = iommufd_claims_get(inode, true);
 	struct iommufd_movable *movable;
 
 	if (!claims)
@@ -160,6 +160,12 @@ void iommufd_claims_release(struct iommufd_claims_held *held)
 typedef int (*claims_each_t)(struct iommufd_claims *claims,
 			     struct iommufd_pin_segment *segment, void *data);
 
+static struct iommufd_account *
+claim_account(const struct iommufd_pin_segment *segment)
+{
+	return segment->claim.claimant->account;
+}
+
 static int claims_each(struct iommufd_claims *claims,
 		       const struct iommufd_accounts *accounts,
 		       claims_each_t each, void *data)
@@ -172,8 +178,8 @@ static int claims_each(struct iommufd_claims *claims,
 	for (i = 0; i != BIT(claims->bits); i++) {
 		hlist_for_each_entry(segment, &claims->buckets[i], claim.node) {
 			if (segment->claim.pending ||
-			    segment->claim.pinned->account->accounts !=
-				    accounts)
+			    !iommufd_account_moves(claim_account(segment),
+						   accounts))
 				continue;
 			rc = each(claims, segment, data);
 			if (rc)
@@ -194,7 +200,7 @@ struct claims_move {
 static const struct iommufd_payer *
 claim_payer(const struct iommufd_pin_segment *segment)
 {
-	return &segment->claim.pinned->account->payer;
+	return &claim_account(segment)->payer;
 }
 
 static bool move_is_within(const struct claims_move *move,
@@ -258,7 +264,7 @@ static int claim_leave(struct iommufd_claims *claims,
 		       struct iommufd_pin_segment *segment, void *data)
 {
 	struct claims_move *move = data;
-	struct iommufd_account *account = segment->claim.pinned->account;
+	struct iommufd_account *account = claim_account(segment);
 	unsigned long npages;
 
 	if (move_is_within(move, &account->payer))
@@ -274,7 +280,8 @@ static int claim_leave(struct iommufd_claims *claims,
 static bool claims_move_whole(const struct iommufd_claims *claims,
 			      const struct iommufd_accounts *accounts)
 {
-	return claims->nr && claims->only && claims->only->accounts == accounts;
+	return claims->nr && claims->only &&
+	       iommufd_account_moves(claims->only, accounts);
 }
 
 static int claims_arrive(struct iommufd_claims *claims,

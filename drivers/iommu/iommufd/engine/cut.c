@@ -67,7 +67,7 @@ static bool cut_find_piece(struct iommufd_address_space *as,
 	if (!area->has_pin)
 		return false;
 	/* Its owner knows which areas are in page tables. */
-	if (iommufd_pinned_revocable(area->pinned)) {
+	if (area->pinned->revocable) {
 		piece->first = area->iova;
 		piece->last = area->last;
 		return true;

@@ -39,8 +39,9 @@ void iommufd_pinned_init(struct iommufd_pinned *pinned,
 	mutex_init(&pinned->mutex);
 	pinned->ops = ops;
 	pinned->start = start;
-	pinned->place = start >> PAGE_SHIFT;
-	pinned->account = NULL;
+	pinned->own.place = start >> PAGE_SHIFT;
+	pinned->own.account = NULL;
+	refcount_set(&pinned->own.refs, 0);
 	pinned->writable = writable;
 	pinned->revocable = NULL;
 	pinned->segments = RB_ROOT;
@@ -127,7 +128,7 @@ static void segment_insert(struct iommufd_pinned *pinned,
  * @nr_filled: how many of @holes have got their pages
  * @cut_first: a segment for the cut in front of @first, if it takes one
  * @cut_last: a segment for the cut behind @last, if it takes one
- * @halved: there are more holes than there would have to be
+ * @split: there are more holes than there would have to be
  * @waiters: struct pin_waiter
  *
  * It has all that may fail before anything changes, but for the pages: while
@@ -142,7 +143,7 @@ struct iommufd_pin_plan {
 	unsigned long nr_filled;
 	struct iommufd_pin_segment *cut_first;
 	struct iommufd_pin_segment *cut_last;
-	bool halved;
+	bool split;
 	struct list_head waiters;
 };
 
@@ -287,11 +288,11 @@ pin_plan_cut(struct iommufd_pinned *pinned, const struct iommufd_pin_plan *plan,
 	     struct iommufd_pin_segment *segment)
 {
 	unsigned long last = plan->last;
+	struct iommufd_claims *claims = NULL;
 	struct iommufd_pin_segment *tail;
-	struct iommufd_claims *claims;
 
-	claims = iommufd_claim_lock(pinned);
 	if (plan->cut_first) {
+		claims = iommufd_claim_lock(pinned, segment, claims);
 		iommufd_pinned_cut_segment(pinned, claims, segment, plan->first,
 					   plan->cut_first);
 		segment = plan->cut_first;
@@ -300,6 +301,7 @@ pin_plan_cut(struct iommufd_pinned *pinned, const struct iommufd_pin_plan *plan,
 		tail = segment;
 		if (tail->last < last)
 			tail = iommufd_pinned_find(pinned, last);
+		claims = iommufd_claim_lock(pinned, tail, claims);
 		iommufd_pinned_cut_segment(pinned, claims, tail, last + 1,
 					   plan->cut_last);
 	}
@@ -326,12 +328,13 @@ static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 }
 
 /*
- * The hole becomes two, so that each of them needs half as much of the limit.
+ * The hole becomes two: halves, so that each of them needs half as much of the
+ * limit, or what is of one owner and the rest.
  */
-static int pin_plan_halve_hole(struct iommufd_pinned *pinned,
-			       struct iommufd_pin_segment *segment)
+static int pin_plan_split_hole(struct iommufd_pinned *pinned,
+			       struct iommufd_pin_segment *segment,
+			       unsigned long npages)
 {
-	unsigned long half = iommufd_segment_npages(segment) / 2;
 	struct iommufd_pin_segment *right;
 
 	guard(mutex)(&pinned->mutex);
@@ -339,7 +342,7 @@ static int pin_plan_halve_hole(struct iommufd_pinned *pinned,
 	if (!right)
 		return -ENOMEM;
 	right->last = segment->last;
-	segment->last = segment->first + half - 1;
+	segment->last = segment->first + npages - 1;
 	right->first = segment->last + 1;
 	right->next_hole = segment->next_hole;
 	segment->next_hole = right;
@@ -352,11 +355,11 @@ static int pin_plan_fill_hole(struct iommufd_pinned *pinned,
 {
 	int rc;
 
-	while ((rc = iommufd_pinned_fill(pinned, segment)) > 0) {
-		rc = pin_plan_halve_hole(pinned, segment);
+	while ((rc = iommufd_pinned_fill(pinned, segment, true)) > 0) {
+		rc = pin_plan_split_hole(pinned, segment, rc);
 		if (rc)
 			break;
-		plan->halved = true;
+		plan->split = true;
 	}
 	return rc;
 }
@@ -390,27 +393,26 @@ static void pin_plan_insert_holes(struct iommufd_pinned *pinned,
 }
 
 static struct iommufd_pin_segment *
-segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,
+segments_join(struct iommufd_pinned *pinned, struct iommufd_claims **claims,
 	      struct iommufd_pin_segment *left,
 	      struct iommufd_pin_segment *right);
 static void segments_drop_pin(struct iommufd_pinned *pinned,
 			      unsigned long first, unsigned long last);
 
 /*
- * What was halved for the limit only is one again, where memory is contiguous.
+ * What was split for the limit only is one again, where memory is contiguous.
  */
-static void pin_plan_join_halves(struct iommufd_pinned *pinned,
-				 const struct iommufd_pin_plan *plan)
+static void pin_plan_join_holes(struct iommufd_pinned *pinned,
+				const struct iommufd_pin_plan *plan)
 {
 	struct iommufd_pin_segment *segment, *next, *left;
-	struct iommufd_claims *claims;
+	struct iommufd_claims *claims = NULL;
 	unsigned long next_last;
 
-	claims = iommufd_claim_lock(pinned);
 	segment = iommufd_pinned_find(pinned, plan->first);
 	while ((next = segment_next(segment)) && next->first <= plan->last) {
 		next_last = next->last;
-		left = segments_join(pinned, claims, segment, next);
+		left = segments_join(pinned, &claims, segment, next);
 		segment = left->last == next_last ? left : next;
 		cond_resched();
 	}
@@ -521,8 +523,8 @@ static int pin_plan_pin_holes(struct iommufd_pinned *pinned,
 		pin_plan_undo(pinned, plan);
 	else
 		pin_plan_insert_holes(pinned, plan);
-	if (!rc && plan->halved)
-		pin_plan_join_halves(pinned, plan);
+	if (!rc && plan->split)
+		pin_plan_join_holes(pinned, plan);
 	return rc;
 }
 
@@ -573,17 +575,20 @@ static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 
 /*
  * Undo the cut between these two if no pin needs it. Returns what stays of
- * @left. @claims is from iommufd_claim_lock().
+ * @left. The registry that is locked changes with that of the segments.
  */
 static __always_inline struct iommufd_pin_segment *
-segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,
+segments_join(struct iommufd_pinned *pinned, struct iommufd_claims **claims,
 	      struct iommufd_pin_segment *left,
 	      struct iommufd_pin_segment *right)
 {
 	struct iommufd_pin_segment *joined = left;
 
 	if (!left || !right || !segments_have_same_pins(left, right) ||
-	    !iommufd_run_slice_join(&left->runs, iommufd_segment_npages(left),
+	    !iommufd_claims_are_of_one(pinned, left, right))
+		return left;
+	*claims = iommufd_claim_lock(pinned, left, *claims);
+	if (!iommufd_run_slice_join(&left->runs, iommufd_segment_npages(left),
 				    &right->runs))
 		return left;
 
@@ -597,7 +602,7 @@ segments_join(struct iommufd_pinned *pinned, struct iommufd_claims *claims,
 	} else {
 		left->last = right->last;
 	}
-	iommufd_claim_join(claims, joined, right);
+	iommufd_claim_join(*claims, joined, right);
 	rb_erase(&right->node, &pinned->segments);
 	segment_free(pinned, right);
 	return joined;
@@ -611,17 +616,17 @@ static void segments_join_ends(struct iommufd_pinned *pinned,
 			       struct iommufd_pin_segment *head,
 			       struct iommufd_pin_segment *tail)
 {
-	struct iommufd_claims *claims = iommufd_claim_lock(pinned);
+	struct iommufd_claims *claims = NULL;
 	struct iommufd_pin_segment *joined;
 
 	if (tail) {
-		joined =
-			segments_join(pinned, claims, tail, segment_next(tail));
+		joined = segments_join(pinned, &claims, tail,
+				       segment_next(tail));
 		if (head == tail)
 			head = joined;
 	}
 	if (head)
-		segments_join(pinned, claims, segment_prev(head), head);
+		segments_join(pinned, &claims, segment_prev(head), head);
 	iommufd_claim_unlock(claims);
 }
 

@@ -47,10 +47,21 @@ struct iommufd_pinned;
 struct iommufd_revocable;
 
 /**
+ * struct iommufd_owner - of whom pages are that are found in other memory
+ * @inode: the file; NULL if they are of whom the object is. Only a name.
+ * @place: where in it the first of them is, in pages
+ */
+struct iommufd_owner {
+	const void *inode;
+	unsigned long place;
+};
+
+/**
  * struct iommufd_source_ops - a kind of memory
  * @name: what debugfs calls it
  * @pin: pin the pages first..last and append them to the runs, in order. On an
- *       error the caller unpins what has been appended.
+ *       error the caller unpins what has been appended. Returns 1 if some of
+ *       them may be of others: @find_owner tells.
  * @unpin: give the first @npages pages of a slice back. Cannot fail.
  * @release: the object goes away, nothing is pinned
  * @copy: read or write memory that need not be pinned; optional. @offset is in
@@ -58,6 +69,8 @@ struct iommufd_revocable;
  *        a kernel thread, which may borrow an mm. -EOPNOTSUPP when the source
  *        cannot be reached from here without pinning it; -EFAULT, perhaps
  *        with a part copied; -EPERM to write what is not @writable
+ * @find_owner: how many of the pages first..last are of the same owner, and
+ *              whose these are, if not of whom the object is; optional
  * @find_device: a new object of the device that is where the pages first..last
  *               should be, which keeps @pinned; optional. -EFAULT if there is
  *               none
@@ -66,7 +79,7 @@ struct iommufd_revocable;
  *
  * All may sleep, and take the mmap_lock of the source. @pin may take as long as
  * the owner of the memory likes, so it is called without the object's mutex, as
- * are @copy and @find_device; the others may be called with it.
+ * are @copy, @find_owner and @find_device; the others may be called with it.
  */
 struct iommufd_source_ops {
 	const char *name;
@@ -78,6 +91,9 @@ struct iommufd_source_ops {
 	void (*release)(struct iommufd_pinned *pinned);
 	int (*copy)(struct iommufd_pinned *pinned, unsigned long offset,
 		    void *data, size_t length, bool write, bool kthread);
+	unsigned long (*find_owner)(struct iommufd_pinned *pinned,
+				    unsigned long first, unsigned long last,
+				    struct iommufd_owner *owner);
 	struct iommufd_pinned *(*find_device)(struct iommufd_pinned *pinned,
 					      unsigned long first,
 					      unsigned long last);
@@ -116,11 +132,9 @@ struct iommufd_pin_segment {
  * @refs: areas that refer to the object
  * @writable: pages are pinned for writing
  * @start: address of the first page as the owner of the memory knows it
- * @place: the same in pages, so that other objects can compare it
- * @account: who is charged, or NULL if nobody is
- * @claims: of the owner of the memory, if there is an account
- * @revocable: if there is none: set if the memory belongs to a device and may
- *             be taken back; see iommufd_pinned_revocable()
+ * @own: the claimant of what is of the owner of the memory; has no account if
+ *       nobody is charged
+ * @revocable: set if the memory belongs to a device and may be taken back
  * @ops: the source
  * @mutex: guards @segments, @first_segment and @pending; not held while
  *         the owner of the memory is waited for
@@ -134,12 +148,8 @@ struct iommufd_pinned {
 	refcount_t refs;
 	bool writable;
 	unsigned long start;
-	unsigned long place;
-	struct iommufd_account *account;
-	union {
-		struct iommufd_claims *claims;
-		struct iommufd_revocable *revocable;
-	};
+	struct iommufd_claimant own;
+	struct iommufd_revocable *revocable;
 	const struct iommufd_source_ops *ops;
 	struct mutex mutex;			/* segments */
 	struct rb_root segments;
@@ -172,13 +182,6 @@ static inline bool iommufd_pinned_is_last_ref(struct iommufd_pinned *pinned)
 	return smp_load_acquire(&pinned->refs.refs.counter) == 1;
 }
 
-/* Whose memory may be taken back has no account. */
-static inline struct iommufd_revocable *
-iommufd_pinned_revocable(const struct iommufd_pinned *pinned)
-{
-	return pinned->account ? NULL : pinned->revocable;
-}
-
 static inline unsigned long
 iommufd_segment_npages(const struct iommufd_pin_segment *segment)
 {
@@ -196,34 +199,52 @@ iommufd_claim_segment(struct hlist_node *node)
 static inline unsigned long
 iommufd_claim_first(const struct iommufd_pin_segment *segment)
 {
-	return segment->claim.pinned->place + segment->first;
+	return segment->claim.claimant->place + segment->first;
 }
 
 /* Last place of a claim */
 static inline unsigned long
 iommufd_claim_last(const struct iommufd_pin_segment *segment)
 {
-	return segment->claim.pinned->place + segment->last;
-}
-
-/*
- * Have claims stay as they are, while segments are cut or become one, with
- * iommufd_claim_split() and iommufd_claim_join(). Returns the registry, if
- * there is one.
- */
-static inline struct iommufd_claims *
-iommufd_claim_lock(struct iommufd_pinned *pinned)
-{
-	if (!pinned->account)
-		return NULL;
-	mutex_lock(&pinned->claims->lock);
-	return pinned->claims;
+	return segment->claim.claimant->place + segment->last;
 }
 
 static inline void iommufd_claim_unlock(struct iommufd_claims *claims)
 {
 	if (claims)
 		mutex_unlock(&claims->lock);
+}
+
+/*
+ * Have the claim of a segment stay as it is, while that is cut or becomes one
+ * with another, with iommufd_claim_split() and iommufd_claim_join(). @locked is
+ * the registry that is locked, or NULL; returns the one that is then, if there
+ * is one.
+ */
+static inline struct iommufd_claims *
+iommufd_claim_lock(const struct iommufd_pinned *pinned,
+		   const struct iommufd_pin_segment *segment,
+		   struct iommufd_claims *locked)
+{
+	struct iommufd_claims *claims;
+
+	if (!pinned->own.account)
+		return NULL;
+	claims = segment->claim.claimant->claims;
+	if (claims == locked)
+		return claims;
+	iommufd_claim_unlock(locked);
+	mutex_lock(&claims->lock);
+	return claims;
+}
+
+/* Can they become one? */
+static inline bool
+iommufd_claims_are_of_one(const struct iommufd_pinned *pinned,
+			  const struct iommufd_pin_segment *a,
+			  const struct iommufd_pin_segment *b)
+{
+	return !pinned->own.account || a->claim.claimant == b->claim.claimant;
 }
 
 /* A segment has been cut. The rest is found where all of it is. */
@@ -235,6 +256,7 @@ static inline void iommufd_claim_split(struct iommufd_claims *claims,
 		return;
 	iommufd_claims_hash_sole(claims);
 	right->claim = left->claim;
+	iommufd_claimant_get(right->claim.claimant);
 	hlist_add_behind(&right->claim.node, &left->claim.node);
 	claims->nr++;
 }
@@ -249,6 +271,9 @@ static inline void iommufd_claim_join(struct iommufd_claims *claims,
 	if (!claims)
 		return;
 	claims->nr--;
+	/* It is not the last one, and what it refers to stays. */
+	if (refcount_read(&b->claimant->refs))
+		refcount_dec(&b->claimant->refs);
 	a->others |= b->others & IOMMUFD_CLAIM_MET;
 	/* Parts of one are found where all of it is. */
 	if (likely(a->class == b->class && a->block == b->block))
@@ -284,7 +309,7 @@ int iommufd_pinned_copy(struct iommufd_pinned *pinned, unsigned long offset,
 struct iommufd_pin_segment *
 iommufd_pinned_find(struct iommufd_pinned *pinned, unsigned long page);
 int iommufd_pinned_fill(struct iommufd_pinned *pinned,
-			struct iommufd_pin_segment *segment);
+			struct iommufd_pin_segment *segment, bool again);
 int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 			    unsigned long last,
 			    struct iommufd_run_slice *slice);

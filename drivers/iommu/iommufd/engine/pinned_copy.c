@@ -115,7 +115,7 @@ static int copy_by_pins(struct iommufd_pinned *pinned, struct pinned_copy *copy,
 	if (iommufd_should_fail())
 		return -EINVAL;
 	rc = iommufd_pinned_pin_runs(pinned, first, last, &runs);
-	if (rc)
+	if (rc < 0)
 		return rc;
 	copy_runs(copy, &runs, 0, last - first + 1);
 	iommufd_pinned_unpin_runs(pinned, &runs, last - first + 1);

@@ -40,15 +40,18 @@ static int pin_cut_alloc(struct pin_cut *cut)
 }
 
 /* Let no segment reach across the border in front of a page. */
-static void pin_cut_segment(struct iommufd_pinned *pinned,
-			    struct iommufd_claims *claims, struct pin_cut *cut,
+static void pin_cut_segment(struct iommufd_pinned *pinned, struct pin_cut *cut,
 			    unsigned long page)
 {
 	struct iommufd_pin_segment *segment = iommufd_pinned_find(pinned, page);
+	struct iommufd_claims *claims;
 
-	if (segment && segment->first < page)
-		iommufd_pinned_cut_segment(pinned, claims, segment, page,
-					   cut->spare[--cut->nr_spare]);
+	if (!segment || segment->first >= page)
+		return;
+	claims = iommufd_claim_lock(pinned, segment, NULL);
+	iommufd_pinned_cut_segment(pinned, claims, segment, page,
+				   cut->spare[--cut->nr_spare]);
+	iommufd_claim_unlock(claims);
 }
 
 static int pin_cut_apply(struct iommufd_pinned *pinned, struct pin_cut *cut,
@@ -56,17 +59,14 @@ static int pin_cut_apply(struct iommufd_pinned *pinned, struct pin_cut *cut,
 {
 	bool shared = left_last == right_first;
 	struct iommufd_pin_segment *segment;
-	struct iommufd_claims *claims;
 
 	guard(mutex)(&pinned->mutex);
 	segment = iommufd_pinned_find(pinned, right_first);
 	if (shared && segment->nr_pins == UINT_MAX)
 		return -ENOMEM;
 
-	claims = iommufd_claim_lock(pinned);
-	pin_cut_segment(pinned, claims, cut, right_first);
-	pin_cut_segment(pinned, claims, cut, left_last + 1);
-	iommufd_claim_unlock(claims);
+	pin_cut_segment(pinned, cut, right_first);
+	pin_cut_segment(pinned, cut, left_last + 1);
 	segment = iommufd_pinned_find(pinned, right_first);
 	segment->starts++;
 	segment->nr_pins += shared;

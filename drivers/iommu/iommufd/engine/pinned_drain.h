@@ -16,25 +16,27 @@
  * compared if nobody else has had a claim of one of these places. Cannot fail.
  */
 static __always_inline void
-iommufd_claim_end(struct iommufd_pinned *pinned,
-		  struct iommufd_pin_segment *segment, unsigned long npages)
+iommufd_claim_end(struct iommufd_pin_segment *segment, unsigned long npages)
 {
 	const struct iommufd_payer *payer;
+	struct iommufd_claimant *claimant;
 	struct iommufd_claims *claims;
 
-	mutex_lock(&pinned->claims->lock);
+	mutex_lock(&segment->claim.claimant->claims->lock);
 	/* Nothing is kept across the calls: that is less than to save it. */
-	claims = pinned->claims;
-	payer = &pinned->account->payer;
-	if (unlikely(segment->claim.others || iommufd_payer_is_slow(payer))) {
-		iommufd_claim_end_slow(pinned, segment);
+	claimant = segment->claim.claimant;
+	claims = claimant->claims;
+	payer = &claimant->account->payer;
+	if (unlikely(segment->claim.others || iommufd_payer_is_slow(payer) ||
+		     refcount_read(&claimant->refs))) {
+		iommufd_claim_end_slow(claimant, segment);
 		return;
 	}
 	claims->nr--;
 	claims->npages -= npages;
 	__hlist_del(&segment->claim.node);
 	iommufd_payer_uncharge_quick(payer, npages, npages);
-	mutex_unlock(&pinned->claims->lock);
+	mutex_unlock(&claims->lock);
 }
 
 /* The pages of a segment go back to the source; nobody else looks at it. */
@@ -46,8 +48,8 @@ iommufd_pinned_drain(struct iommufd_pinned *pinned,
 
 	trace_iommufd_unpin(pinned->start, npages);
 	pinned->ops->unpin(pinned, &segment->runs, npages);
-	if (pinned->account)
-		iommufd_claim_end(pinned, segment, npages);
+	if (pinned->own.account)
+		iommufd_claim_end(segment, npages);
 	iommufd_run_slice_put(&segment->runs);
 }
 

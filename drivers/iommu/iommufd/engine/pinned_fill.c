@@ -37,7 +37,7 @@ void iommufd_pinned_unpin_runs(struct iommufd_pinned *pinned,
  * @slice: receives the pages; with an error there is nothing to give back
  *
  * Context: may sleep, as long as the owner of the memory likes.
- * Return: 0 or an error of the source.
+ * Return: as &iommufd_source_ops.pin.
  */
 int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 			    unsigned long last, struct iommufd_run_slice *slice)
@@ -49,9 +49,9 @@ int iommufd_pinned_pin_runs(struct iommufd_pinned *pinned, unsigned long first,
 	iommufd_runs_init(&runs, last - first + 1);
 	rc = pinned->ops->pin(pinned, first, last, &runs);
 	npages = runs.npages;
-	trace_iommufd_pin(pinned->start, first, npages, !rc);
+	trace_iommufd_pin(pinned->start, first, npages, rc >= 0);
 	iommufd_runs_finish(&runs, slice);
-	if (rc)
+	if (rc < 0)
 		iommufd_pinned_unpin_runs(pinned, slice, npages);
 	return rc;
 }
@@ -63,39 +63,114 @@ static int segment_pin(struct iommufd_pinned *pinned,
 				       &segment->runs);
 }
 
+static void segment_unpin(struct iommufd_pinned *pinned,
+			  struct iommufd_pin_segment *segment)
+{
+	iommufd_pinned_unpin_runs(pinned, &segment->runs,
+				  iommufd_segment_npages(segment));
+}
+
+/* What iommufd_pinned_fill() returns, so that it comes again with less */
+static int pages_at_once(unsigned long npages)
+{
+	return min_t(unsigned long, npages, INT_MAX);
+}
+
+/*
+ * Whose are the pages? Returns how many of the first of them are of one owner
+ * if not all are, or an error, or 0 with a reference to the claimant.
+ */
+static noinline int segment_find_claimant(struct iommufd_pinned *pinned,
+					  struct iommufd_pin_segment *segment,
+					  struct iommufd_claimant **claimant)
+{
+	struct iommufd_owner owner = {};
+	unsigned long npages;
+
+	npages = pinned->ops->find_owner(pinned, segment->first, segment->last,
+					 &owner);
+	if (npages < iommufd_segment_npages(segment))
+		return pages_at_once(npages);
+	if (!owner.inode)
+		return 0;
+	*claimant = iommufd_claimant_alloc(pinned->own.account, owner.inode,
+					   owner.place - segment->first);
+	return *claimant ? 0 : -ENOMEM;
+}
+
 /*
  * A charge was refused. 1 if it may not be by now, 0 if some of the pages may
  * be counted already, or an error.
  */
-static int segment_refused(struct iommufd_pinned *pinned,
-			   struct iommufd_pin_segment *segment, int refusal)
+static int segment_refused(const struct iommufd_pinned *pinned,
+			   const struct iommufd_claimant *claimant,
+			   const struct iommufd_pin_segment *segment,
+			   int refusal)
 {
 	int rc;
 
 	if (iommufd_errno(refusal) != -ENOMEM)
 		return refusal;
-	rc = iommufd_claims_wait(pinned, segment->first, segment->last);
+	/* Until it turns out whose memory is, it is the process's. */
+	if (claimant != &pinned->own) {
+		rc = iommufd_claims_wait(&pinned->own, segment->first,
+					 segment->last);
+		if (rc && rc != -ENOMEM)
+			return rc;
+	}
+	rc = iommufd_claims_wait(claimant, segment->first, segment->last);
 	return rc == -ENOMEM ? refusal : rc;
 }
 
-static noinline int segment_fill_again(struct iommufd_pinned *pinned,
-				       struct iommufd_pin_segment *segment,
-				       int refusal)
+/* -- few pages: they are pinned, and then charged -- */
+
+static noinline int segment_add_again(struct iommufd_pinned *pinned,
+				      struct iommufd_pin_segment *segment,
+				      struct iommufd_claimant *claimant,
+				      int refusal)
 {
-	unsigned long npages = iommufd_segment_npages(segment);
 	int rc;
 
 	while (refusal) {
-		iommufd_pinned_unpin_runs(pinned, &segment->runs, npages);
-		rc = segment_refused(pinned, segment, refusal);
+		segment_unpin(pinned, segment);
+		rc = segment_refused(pinned, claimant, segment, refusal);
 		if (rc <= 0)
 			return rc ?: refusal;
 		rc = segment_pin(pinned, segment);
-		if (rc)
+		if (rc < 0)
 			return rc;
-		refusal = iommufd_claim_add(pinned, segment);
+		refusal = iommufd_claim_add(claimant, segment);
 	}
 	return 0;
+}
+
+static __always_inline int segment_add(struct iommufd_pinned *pinned,
+				       struct iommufd_pin_segment *segment,
+				       struct iommufd_claimant *claimant)
+{
+	int rc;
+
+	rc = iommufd_claim_add(claimant, segment);
+	if (unlikely(rc))
+		return segment_add_again(pinned, segment, claimant, rc);
+	return 0;
+}
+
+static noinline int segment_add_of_others(struct iommufd_pinned *pinned,
+					  struct iommufd_pin_segment *segment)
+{
+	struct iommufd_claimant *claimant = &pinned->own;
+	int rc;
+
+	rc = segment_find_claimant(pinned, segment, &claimant);
+	if (rc) {
+		segment_unpin(pinned, segment);
+		return rc;
+	}
+	rc = segment_add(pinned, segment, claimant);
+	if (rc)
+		iommufd_claimant_put(claimant);
+	return rc;
 }
 
 static __always_inline int
@@ -105,51 +180,101 @@ segment_fill_few(struct iommufd_pinned *pinned,
 	int rc;
 
 	rc = segment_pin(pinned, segment);
-	if (rc)
-		return rc;
-	rc = iommufd_claim_add(pinned, segment);
 	if (unlikely(rc))
-		return segment_fill_again(pinned, segment, rc);
-	return 0;
+		return rc < 0 ? rc : segment_add_of_others(pinned, segment);
+	return segment_add(pinned, segment, &pinned->own);
 }
+
+/* -- many pages: they are charged, and then pinned -- */
 
 /*
  * Charge for all of it, or tell that it should be tried in halves: some of it
  * may be counted already.
  */
 static int segment_charge(struct iommufd_pinned *pinned,
-			  struct iommufd_pin_segment *segment,
-			  unsigned long npages)
+			  const struct iommufd_claimant *claimant,
+			  const struct iommufd_pin_segment *segment, bool again)
 {
+	unsigned long npages = iommufd_segment_npages(segment);
 	int rc;
 
 	do {
-		rc = iommufd_account_charge(pinned->account, npages);
+		rc = iommufd_account_charge(claimant->account, npages);
 		if (!rc)
 			return 0;
-		rc = segment_refused(pinned, segment, rc);
+		/* Who comes again knows whose they are. */
+		if (!again && pinned->ops->find_owner)
+			return pages_at_once(npages / 2);
+		rc = segment_refused(pinned, claimant, segment, rc);
 	} while (rc > 0);
-	return rc ?: 1;
+	return rc ?: pages_at_once(npages / 2);
 }
 
-static noinline int segment_fill_many(struct iommufd_pinned *pinned,
-				      struct iommufd_pin_segment *segment,
-				      unsigned long npages)
+/* It turns out whose they are. */
+static int segment_pass_on(struct iommufd_pinned *pinned,
+			   struct iommufd_pin_segment *segment)
+{
+	struct iommufd_claimant *claimant = &pinned->own;
+	int rc;
+
+	rc = segment_find_claimant(pinned, segment, &claimant);
+	if (rc) {
+		segment_unpin(pinned, segment);
+		return rc;
+	}
+	if (claimant != &pinned->own)
+		iommufd_claim_pass_on(segment, claimant);
+	return 0;
+}
+
+static int segment_pin_charged(struct iommufd_pinned *pinned,
+			       struct iommufd_pin_segment *segment, bool again)
+{
+	int rc;
+
+	rc = segment_pin(pinned, segment);
+	if (rc <= 0)
+		return rc;
+	return again ? 0 : segment_pass_on(pinned, segment);
+}
+
+static int segment_fill_claimed(struct iommufd_pinned *pinned,
+				struct iommufd_pin_segment *segment,
+				struct iommufd_claimant *claimant, bool again)
 {
 	int rc;
 
 	/* Charge first: nobody exceeds a limit even for a moment. */
-	rc = segment_charge(pinned, segment, npages);
+	rc = segment_charge(pinned, claimant, segment, again);
 	if (rc)
 		return rc;
-	iommufd_claim_begin(pinned, segment);
-	rc = segment_pin(pinned, segment);
+	iommufd_claim_begin(claimant, segment);
+	rc = segment_pin_charged(pinned, segment, again);
 	if (!rc) {
 		iommufd_claim_settle(segment);
 		return 0;
 	}
 	iommufd_claim_cancel(segment);
-	iommufd_account_uncharge(pinned->account, npages);
+	iommufd_account_uncharge(claimant->account,
+				 iommufd_segment_npages(segment));
+	return rc;
+}
+
+static noinline int segment_fill_many(struct iommufd_pinned *pinned,
+				      struct iommufd_pin_segment *segment,
+				      bool again)
+{
+	struct iommufd_claimant *claimant = &pinned->own;
+	int rc;
+
+	if (again && pinned->ops->find_owner) {
+		rc = segment_find_claimant(pinned, segment, &claimant);
+		if (rc)
+			return rc;
+	}
+	rc = segment_fill_claimed(pinned, segment, claimant, again);
+	if (rc)
+		iommufd_claimant_put(claimant);
 	return rc;
 }
 
@@ -157,20 +282,22 @@ static noinline int segment_fill_many(struct iommufd_pinned *pinned,
  * iommufd_pinned_fill - get the pages of a segment
  * @pinned: the object
  * @segment: the segment, which nobody else looks at
+ * @again: the caller can do with a part of it
  *
  * Context: may sleep, as long as the owner of the memory likes.
  *
- * Return: 0; 1 if the limit may allow it in halves; errors of
+ * Return: 0; how many of the first pages are to be filled for themselves, for
+ * only these are of one owner, or the limit may allow it in halves; errors of
  * iommufd_pinned_pin(), with nothing charged.
  */
 int iommufd_pinned_fill(struct iommufd_pinned *pinned,
-			struct iommufd_pin_segment *segment)
+			struct iommufd_pin_segment *segment, bool again)
 {
 	unsigned long npages = iommufd_segment_npages(segment);
 
-	if (!pinned->account)
+	if (!pinned->own.account)
 		return segment_pin(pinned, segment);
 	if (npages <= IOMMUFD_CLAIM_FEW_PAGES)
 		return segment_fill_few(pinned, segment);
-	return segment_fill_many(pinned, segment, npages);
+	return segment_fill_many(pinned, segment, again);
 }

@@ -32,7 +32,7 @@ int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
 		return -ENOMEM;
 	segment->first = first;
 	segment->last = last;
-	rc = iommufd_pinned_fill(pinned, segment);
+	rc = iommufd_pinned_fill(pinned, segment, false);
 	/* One segment is not enough: it is as it was. */
 	if (rc > 0)
 		return iommufd_pinned_pin(pinned, segment->first,

@@ -22,6 +22,7 @@ struct iommufd_pinned *
 iommufd_user_memory_alloc(unsigned long va, bool writable,
 			  struct iommufd_account *account);
 
+bool iommufd_file_is_memory(const struct file *file);
 struct iommufd_pinned *
 iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 			  struct iommufd_account *account);

@@ -264,12 +264,17 @@ static int file_memory_pin(struct iommufd_pinned *pinned, unsigned long first,
 	return rc;
 }
 
-/*
+/**
+ * iommufd_file_is_memory - is a file in memory, and nowhere else?
+ * @file: the file
+ *
  * Other files can neither be pinned nor do they have seals. It is the inode
  * that is asked and not file->f_mapping, which a file system may have borrowed
  * from a file that it holds.
+ *
+ * Return: whether it is.
  */
-static bool file_is_in_memory(struct file *file)
+bool iommufd_file_is_memory(const struct file *file)
 {
 	return shmem_mapping(file_inode(file)->i_mapping) ||
 	       is_file_hugepages(file);
@@ -308,7 +313,7 @@ static int file_memory_hold(struct file_memory *mem, struct file *file,
 	int rc;
 
 	mem->file = NULL;
-	if (!file_is_in_memory(file))
+	if (!iommufd_file_is_memory(file))
 		return 0;
 	rc = file_get_access(file, writable);
 	if (!rc)
@@ -331,7 +336,7 @@ static void file_memory_release(struct iommufd_pinned *pinned)
 
 	iommufd_movable_put(mem->movable);
 	file_memory_drop(mem);
-	iommufd_account_put(pinned->account);
+	iommufd_account_put(pinned->own.account);
 	kfree(mem);
 }
 
@@ -380,8 +385,8 @@ iommufd_file_memory_alloc(struct file *file, unsigned long start, bool writable,
 	if (rc)
 		goto err_put_movable;
 	iommufd_pinned_init(&mem->pinned, &file_memory_ops, start, writable);
-	mem->pinned.account = account;
-	mem->pinned.claims = mem->movable->claims;
+	mem->pinned.own.account = account;
+	mem->pinned.own.claims = mem->movable->claims;
 	return &mem->pinned;
 
 err_put_movable:

@@ -4,6 +4,9 @@
  *
  * Owns the account, whose mm is the process, and which has the registry of its
  * claims. Called through iommufd_source_ops by the pinned-memory object.
+ *
+ * Memory of files that others may have mapped, too, is claimed as such: by the
+ * file, and not by the process and its addresses.
  */
 #include <linux/hugetlb.h>
 #include <linux/kthread.h>
@@ -41,7 +44,7 @@ static struct user_memory *to_user_memory(struct iommufd_pinned *pinned)
 
 static struct mm_struct *user_memory_mm(const struct user_memory *mem)
 {
-	return mem->pinned.account->payer.mm;
+	return mem->pinned.own.account->payer.mm;
 }
 
 /* How many pages are physically contiguous with the first? */
@@ -302,6 +305,126 @@ static int user_pin_range(struct user_memory *mem, unsigned long first,
 	return 0;
 }
 
+/* -- whose it is -- */
+
+/*
+ * Memory of a file of which what is written is seen by all who have mapped it.
+ * Such files only are looked for whose memory can be had by other ways.
+ */
+static const struct inode *user_vma_inode(const struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_MAYSHARE) || !vma->vm_file ||
+	    !iommufd_file_is_memory(vma->vm_file))
+		return NULL;
+	return file_inode(vma->vm_file);
+}
+
+/* Of whom is what is at an address in it, or of nobody else? */
+static struct iommufd_owner user_vma_owner(const struct vm_area_struct *vma,
+					   unsigned long va)
+{
+	const struct inode *inode = user_vma_inode(vma);
+
+	if (!inode)
+		return (struct iommufd_owner){};
+	return (struct iommufd_owner){
+		.inode = inode,
+		.place = vma->vm_pgoff + ((va - vma->vm_start) >> PAGE_SHIFT),
+	};
+}
+
+/* Does memory that follows other memory @npages behind go on with it? */
+static bool user_owner_goes_on(const struct iommufd_owner *owner,
+			       const struct iommufd_owner *next,
+			       unsigned long npages)
+{
+	return next->inode == owner->inode &&
+	       (!owner->inode || next->place == owner->place + npages);
+}
+
+/* Where the memory ends that begins at @va and is of one owner */
+static unsigned long user_find_owner_locked(struct mm_struct *mm,
+					    unsigned long va, unsigned long end,
+					    struct iommufd_owner *owner)
+{
+	struct vm_area_struct *vma;
+	struct iommufd_owner next;
+	struct vma_iterator vmi;
+	unsigned long start;
+
+	vma_iter_init(&vmi, mm, va);
+	for_each_vma_range(vmi, vma, end) {
+		start = max(vma->vm_start, va);
+		next = user_vma_owner(vma, start);
+		if (start == va)
+			*owner = next;
+		else if (!user_owner_goes_on(owner, &next,
+					     (start - va) >> PAGE_SHIFT))
+			return start;
+	}
+	return end;
+}
+
+/* What cannot be looked at is the process's. */
+static unsigned long user_memory_find_owner(struct iommufd_pinned *pinned,
+					    unsigned long first,
+					    unsigned long last,
+					    struct iommufd_owner *owner)
+{
+	struct mm_struct *mm = user_memory_mm(to_user_memory(pinned));
+	unsigned long va = user_page_address(pinned, first);
+	unsigned long end = user_page_address(pinned, last + 1);
+
+	if (!mmget_not_zero(mm))
+		return last - first + 1;
+	if (!mmap_read_lock_killable(mm)) {
+		end = user_find_owner_locked(mm, va, end, owner);
+		mmap_read_unlock(mm);
+	}
+	mmput_async(mm);
+	return (end - va) >> PAGE_SHIFT;
+}
+
+/*
+ * Is it in one mapping of no file? Nothing is locked: for who changes mappings
+ * meanwhile it may be either answer, and his memory counts as what it was.
+ */
+static bool user_range_has_no_file(struct mm_struct *mm, unsigned long va,
+				   unsigned long npages)
+{
+	MA_STATE(mas, &mm->mm_mt, va, va);
+	struct vm_area_struct *vma;
+
+	guard(rcu)();
+	vma = mas_walk(&mas);
+	/* What it is as mappings change, see above */
+	return vma && !data_race(vma->vm_file) &&
+	       /* and here */
+	       data_race(vma->vm_end) - va >= npages << PAGE_SHIFT;
+}
+
+/*
+ * Is it not of any file, by what has been pinned? What follows each other in
+ * memory is of one kind, and of few pages, the first and the last tell: what is
+ * of a file in between counts as the process's.
+ */
+static bool user_pages_are_own(const struct user_memory *mem, unsigned long va,
+			       unsigned long npages,
+			       const struct iommufd_run_builder *runs)
+{
+	struct iommufd_run run;
+
+	if (!PageAnon(pfn_to_page(iommufd_run_pfn(runs->tail))))
+		return false;
+	if (!runs->vec)
+		return true;
+	if (npages > IOMMUFD_CLAIM_FEW_PAGES)
+		return user_range_has_no_file(user_memory_mm(mem),
+					      untagged_addr(va), npages);
+	run = runs->vec->first_runs[0];
+	return PageAnon(pfn_to_page(iommufd_run_pfn(run)));
+}
+
 /* The usual small map: a page of the caller, for which nothing is prepared */
 static int user_pin_own_page(struct user_memory *mem, unsigned long va,
 			     struct iommufd_run_builder *runs)
@@ -315,7 +438,7 @@ static int user_pin_own_page(struct user_memory *mem, unsigned long va,
 	if (rc != 1)
 		return user_refuse(rc, va, 1);
 	iommufd_runs_append_first(runs, page_to_pfn(page), 1);
-	return 0;
+	return !PageAnon(page);
 }
 
 static noinline_for_stack int
@@ -324,6 +447,7 @@ user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
 		     bool borrowed)
 {
 	struct user_memory *mem = to_user_memory(pinned);
+	unsigned long va = pinned->start + (first << PAGE_SHIFT);
 	unsigned long npages = last - first + 1;
 	struct iommufd_scratch scratch __uninitialized;
 	struct iommufd_pin_steps steps __uninitialized;
@@ -339,6 +463,8 @@ user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
 			    runs);
 	iommufd_pin_steps_end(&steps);
 	iommufd_scratch_free(&scratch);
+	if (!rc)
+		rc = !user_pages_are_own(mem, va, npages, runs);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
 		mmput_async(user_memory_mm(mem));
@@ -392,7 +518,7 @@ static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 
 static void user_memory_release(struct iommufd_pinned *pinned)
 {
-	iommufd_account_put(pinned->account);
+	iommufd_account_put(pinned->own.account);
 	kmem_cache_free(user_memory_cache, to_user_memory(pinned));
 }
 
@@ -419,6 +545,7 @@ static const struct iommufd_source_ops user_memory_ops = {
 	.unpin = iommufd_source_unpin,
 	.release = user_memory_release,
 	.copy = user_memory_copy,
+	.find_owner = user_memory_find_owner,
 	.find_device = user_memory_find_device,
 	.of_process = true,
 };
@@ -449,9 +576,9 @@ iommufd_user_memory_alloc(unsigned long va, bool writable,
 	}
 
 	iommufd_pinned_init(&mem->pinned, &user_memory_ops, va, writable);
-	mem->pinned.place = untagged_addr(va) >> PAGE_SHIFT;
-	mem->pinned.account = account;
-	mem->pinned.claims = account->claims;
+	mem->pinned.own.place = untagged_addr(va) >> PAGE_SHIFT;
+	mem->pinned.own.account = account;
+	mem->pinned.own.claims = account->claims;
 	return &mem->pinned;
 }
 

@@ -283,6 +283,73 @@ TEST_F(charge, counts_each_page_for_itself)
 	EXPECT_EQ(LIMIT / 2, vm_pinned());
 }
 
+/* A file, mapped twice in one piece */
+static char *show_file_twice(int file, size_t length)
+{
+	char *va = address_room(2 * length, HUGE_PAGE);
+	const int how = MAP_SHARED | MAP_FIXED, rw = PROT_READ | PROT_WRITE;
+
+	if (!va || mmap(va, length, rw, how, file, 0) != va ||
+	    mmap(va + length, length, rw, how, file, 0) != va + length)
+		return NULL;
+	return va;
+}
+
+TEST_F(charge, counts_a_page_of_a_file_once_by_any_way)
+{
+	__u64 iova = IOVA + 3 * MIB;
+	int file;
+	char *va;
+
+	ASSERT_EQ(0, ATTACH());
+	file = memfd_alloc(HUGE_PAGE, variant->kind == PAGES_THP);
+	ASSERT_LE(0, file);
+	va = show_file_twice(file, HUGE_PAGE);
+	ASSERT_NE(NULL, va);
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, LIMIT, IOVA));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va + HUGE_PAGE, LIMIT, IOVA + MIB));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, va + HUGE_PAGE, SMALL_PAGE,
+				 IOVA + 2 * MIB));
+	EXPECT_EQ(0, ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, file, 0, LIMIT,
+				   &iova));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, va + LIMIT, SMALL_PAGE, MIB));
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
+	ASSERT_EQ(0, UNMAP(IOVA + MIB, LIMIT));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, UNMAP(iova, LIMIT));
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA + 2 * MIB, SMALL_PAGE));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
+}
+
+/* One map by address may have private memory and that of files. */
+TEST_F(charge, counts_each_mapping_for_what_it_is)
+{
+	int file;
+	char *va;
+
+	ASSERT_EQ(0, ATTACH());
+	file = memfd_alloc(HUGE_PAGE, variant->kind == PAGES_THP);
+	ASSERT_LE(0, file);
+	va = show_file_twice(file, HUGE_PAGE);
+	ASSERT_NE(NULL, va);
+	/* the end of the file, and its beginning */
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va + HUGE_PAGE - LIMIT / 2, LIMIT,
+				 IOVA));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, va, LIMIT / 2, IOVA + MIB));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, va + 2 * HUGE_PAGE - LIMIT / 2,
+				 LIMIT / 2, IOVA + 2 * MIB));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA, LIMIT));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	ASSERT_EQ(0, UNMAP(IOVA + MIB, LIMIT / 2));
+	ASSERT_EQ(0, UNMAP(IOVA + 2 * MIB, LIMIT / 2));
+	EXPECT_TRUE(whole_limit_is_left(&self->rig, VA));
+}
+
 TEST_F(charge, shows_as_locked_memory_of_a_process_only)
 {
 	long locked = variant->account == BY_PROCESS ? LIMIT / 2 : 0;
@@ -301,6 +368,8 @@ FIXTURE(account)
 	struct edu_rig rig;
 	struct memory_rig mem;
 };
+
+#define ACCOUNT FIXTURE_DATA(account)
 
 FIXTURE_SETUP(account)
 {
@@ -361,6 +430,32 @@ TEST_F(account, of_a_user_is_shared_by_the_processes_of_the_user)
 	EXPECT_EQ(0, MAP(0, LIMIT / 2, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, LIMIT / 2));
 	EXPECT_EQ(0, MAP(LIMIT, LIMIT / 2, IOVA));
+}
+
+TEST_F(account, of_a_user_has_a_file_once_in_all_processes)
+{
+	int file, status;
+	pid_t pid;
+	char *va;
+
+	ASSERT_EQ(0, ATTACH());
+	ASSERT_EQ(0, become_user(5004));
+	file = memfd_alloc(HUGE_PAGE, false);
+	ASSERT_LE(0, file);
+	va = show_file_twice(file, HUGE_PAGE);
+	ASSERT_NE(NULL, va);
+	pid = fork();
+	if (!pid)
+		_exit(ioas_map_at(FD, IOAS, va, LIMIT, IOVA) ? 1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, va + LIMIT, SMALL_PAGE, MIB));
+	EXPECT_EQ(0, ioas_map_at(FD, IOAS, va + HUGE_PAGE, LIMIT, IOVA + MIB));
+	EXPECT_EQ(LIMIT, vm_pinned());
+	EXPECT_EQ(0, UNMAP(IOVA, LIMIT));
+	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, UNMAP(IOVA + MIB, LIMIT));
+	EXPECT_EQ(0, MAP(0, LIMIT, IOVA));
 }
 
 TEST_F(account, of_one_user_is_not_that_of_another)
@@ -442,21 +537,19 @@ static int map_it(void *data)
  * What is about to be pinned is charged in full. Who maps the same meanwhile, or
  * a little of it, waits until it is known how much of it is.
  */
-TEST_F(account, is_settled_before_another_map_of_the_memory_is_refused)
+static void settle_and_refuse(struct __test_metadata *_metadata, ACCOUNT *self,
+			      char *va)
 {
 	struct mapping first = {
 		.rig = &self->rig,
-		.va = VA,
+		.va = va,
 		.length = LIMIT,
 		.iova = IOVA,
 	};
 	struct mapping second = first, little = first;
 	struct late_page page;
 
-	if (!late_pages_available())
-		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, madvise(VA, LIMIT, MADV_DONTNEED));
-	ASSERT_EQ(0, late_page_open_at(&page, VA + LIMIT - SMALL_PAGE));
+	ASSERT_EQ(0, late_page_open_at(&page, va + LIMIT - SMALL_PAGE));
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, drop_capability(CAP_IPC_LOCK));
 	second.iova += MIB;
@@ -480,6 +573,25 @@ TEST_F(account, is_settled_before_another_map_of_the_memory_is_refused)
 	EXPECT_EQ(0, thread_call_end(&little.call));
 	EXPECT_EQ(LIMIT, vm_pinned());
 	close(page.uffd);
+}
+
+TEST_F(account, is_settled_before_another_map_of_the_memory_is_refused)
+{
+	if (!late_pages_available())
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, madvise(VA, LIMIT, MADV_DONTNEED));
+	settle_and_refuse(_metadata, self, VA);
+}
+
+TEST_F(account, is_settled_before_another_map_of_the_file_is_refused)
+{
+	int file = memfd_alloc(HUGE_PAGE, false);
+	char *va = show_file_twice(file, HUGE_PAGE);
+
+	if (!late_pages_available())
+		SKIP(return, "no userfaultfd");
+	ASSERT_NE(NULL, va);
+	settle_and_refuse(_metadata, self, va);
 }
 
 /*

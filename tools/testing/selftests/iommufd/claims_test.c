@@ -3,10 +3,11 @@
  * A page counts once: random changes of memory and random maps of it, in three
  * IOASes of two files, against a model.
  *
- * What is mapped are pages at places: at addresses of the process, or of a file.
- * Frames are what /proc/self/pagemap tells when the map is made. After each call
- * VmPin is the number of different frames at different places, and devices find
- * in each map what was in its pages.
+ * What is mapped are pages at places: at addresses of the process, or in a file,
+ * which is mapped twice behind private memory, so that maps by address may have
+ * any part of all three. Frames are what /proc/self/pagemap tells when the map is
+ * made. After each call VmPin is the number of different frames at different
+ * places, and devices find in each map what was in its pages.
  *
  *   SEED=n    another sequence
  *   CALLS=n   how many calls
@@ -28,12 +29,8 @@
 #define MAX_MAPS 24
 #define IOVA_OF(i) (MOCK_APERTURE_START + (i) * MIB)
 
-enum kind {
-	ANONYMOUS,	/* private memory, by its address */
-	SHARED,		/* of the file, by its address */
-	FILE_ITSELF,
-	NR_KINDS,
-};
+/* By address: private memory, the file, and the file again */
+#define MEMORY_PAGES (3 * PAGES)
 
 struct space {
 	int iommufd;
@@ -43,12 +40,21 @@ struct space {
 
 struct map {
 	struct space *space;	/* NULL: none */
-	enum kind kind;
-	unsigned int first;
+	bool of_file;
+	unsigned int first;	/* in the memory, also if it is of the file */
 	unsigned int count;
-	__u64 frames[PAGES];
-	__u64 stamps[PAGES];
+	__u64 frames[MEMORY_PAGES];
+	__u64 stamps[MEMORY_PAGES];
 };
+
+/* A frame at a place, in how many maps */
+struct counted {
+	__u64 frame;
+	unsigned int maps;
+};
+
+/* So that most frames that no map has need not be looked for in all maps */
+#define FRAME_CLASSES 65536U
 
 FIXTURE(claims)
 {
@@ -56,7 +62,11 @@ FIXTURE(claims)
 	struct mock_device second;
 	struct space spaces[SPACES];
 	struct map maps[MAX_MAPS];
-	char *memory[NR_KINDS];
+	struct counted counted[2 * PAGES][MAX_MAPS];
+	unsigned int different;		/* of these, those in maps */
+	unsigned int classes[FRAME_CLASSES];
+	char *memory;
+	char *seen;
 	int file;
 	__u64 stamp;
 	__u32 random;
@@ -68,6 +78,15 @@ static int anew(char *va, size_t length)
 {
 	return mmap(va, length, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == va ?
+		       0 : -errno;
+}
+
+static int show_file(WORLD *self, char *va)
+{
+	const size_t length = PAGES * SMALL_PAGE;
+
+	return mmap(va, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		    self->file, 0) == va ?
 		       0 : -errno;
 }
 
@@ -93,12 +112,13 @@ FIXTURE_SETUP(claims)
 	}
 	self->file = memfd_alloc(length, false);
 	ASSERT_LE(0, self->file);
-	self->memory[ANONYMOUS] = address_room(length, SMALL_PAGE);
-	ASSERT_NE(NULL, self->memory[ANONYMOUS]);
-	self->memory[SHARED] = mmap(NULL, length, PROT_READ | PROT_WRITE,
-				    MAP_SHARED, self->file, 0);
-	ASSERT_NE(MAP_FAILED, self->memory[SHARED]);
-	self->memory[FILE_ITSELF] = self->memory[SHARED];
+	self->memory = address_room(MEMORY_PAGES * SMALL_PAGE, SMALL_PAGE);
+	ASSERT_NE(NULL, self->memory);
+	ASSERT_EQ(0, anew(self->memory, length));
+	ASSERT_EQ(0, show_file(self, self->memory + length));
+	ASSERT_EQ(0, show_file(self, self->memory + 2 * length));
+	self->seen = malloc(MEMORY_PAGES * SMALL_PAGE);
+	ASSERT_NE(NULL, self->seen);
 	self->random = chosen_seed(14);
 	TH_LOG("SEED=%u", self->random);
 }
@@ -118,40 +138,71 @@ static unsigned int below(WORLD *self, unsigned int limit)
 	return random_next(&self->random) % limit;
 }
 
-static __u64 *page_of(WORLD *self, enum kind kind, unsigned int page)
+static __u64 *page_of(WORLD *self, unsigned int page)
 {
-	return (__u64 *)(self->memory[kind] + page * SMALL_PAGE);
+	return (__u64 *)(self->memory + page * SMALL_PAGE);
 }
 
-static int frame_of(WORLD *self, enum kind kind, unsigned int page,
-		    __u64 *frame)
-{
-	unsigned long long phys;
-	int rc;
+/* -- what counts: different frames at different places -- */
 
-	rc = memory_phys(page_of(self, kind, page), &phys);
-	*frame = phys / SMALL_PAGE;
-	return rc;
+/* The file has the same places wherever it is seen. */
+static unsigned int place_of(unsigned int page)
+{
+	return page < 2 * PAGES ? page : page - PAGES;
+}
+
+static struct counted *find_counted(WORLD *self, unsigned int place,
+				    __u64 frame)
+{
+	struct counted *counted = self->counted[place], *room = NULL;
+	int i;
+
+	for (i = 0; i < MAX_MAPS; i++, counted++) {
+		if (counted->maps && counted->frame == frame)
+			return counted;
+		if (!counted->maps)
+			room = counted;
+	}
+	return room;
+}
+
+static void count_page(WORLD *self, unsigned int page, __u64 frame)
+{
+	struct counted *counted = find_counted(self, place_of(page), frame);
+
+	self->classes[frame % FRAME_CLASSES]++;
+	counted->frame = frame;
+	self->different += !counted->maps++;
+}
+
+static void discount_page(WORLD *self, unsigned int page, __u64 frame)
+{
+	struct counted *counted = find_counted(self, place_of(page), frame);
+
+	self->classes[frame % FRAME_CLASSES]--;
+	self->different -= !--counted->maps;
 }
 
 /* -- changes of memory -- */
 
 /* Maps of the very page show what is written to it. */
-static int write_page(WORLD *self, enum kind kind, unsigned int page)
+static int write_page(WORLD *self, unsigned int page)
 {
 	struct map *map;
 	unsigned int i;
 	__u64 frame;
 	int rc;
 
-	*page_of(self, kind, page) = ++self->stamp;
-	rc = frame_of(self, kind, page, &frame);
+	*page_of(self, page) = ++self->stamp;
+	rc = page_frames(page_of(self, page), &frame, 1);
+	if (rc || !self->classes[frame % FRAME_CLASSES])
+		return rc;
 	for (map = self->maps; map != self->maps + MAX_MAPS; map++) {
 		for (i = 0; map->space && i < map->count; i++)
 			if (map->frames[i] == frame)
 				map->stamps[i] = self->stamp;
 	}
-	return rc;
+	return 0;
 }
 
 static int write_after_fork(WORLD *self, unsigned int first, unsigned int count)
@@ -165,7 +216,7 @@ static int write_after_fork(WORLD *self, unsigned int first, unsigned int count)
 		for (;;)
 			pause();
 	while (count-- && !rc)
-		rc = write_page(self, ANONYMOUS, first + count);
+		rc = write_page(self, first + count);
 	kill(pid, SIGKILL);
 	return waitpid(pid, NULL, 0) == pid ? rc : -ECHILD;
 }
@@ -173,9 +224,9 @@ static int write_after_fork(WORLD *self, unsigned int first, unsigned int count)
 /* What is there goes where it does not overlap, and leaves nothing behind. */
 static int move(WORLD *self, unsigned int first, unsigned int count)
 {
-	char *from = self->memory[ANONYMOUS] + first * SMALL_PAGE;
+	char *from = self->memory + first * SMALL_PAGE;
 	unsigned int to = (first + count) % PAGES;
-	char *target = self->memory[ANONYMOUS] + to * SMALL_PAGE;
+	char *target = self->memory + to * SMALL_PAGE;
 
 	if (to + count > PAGES || (to < first && to + count > first))
 		return 0;
@@ -189,7 +240,7 @@ static int change_memory(WORLD *self)
 {
 	unsigned int first = below(self, PAGES);
 	unsigned int count = 1 + below(self, PAGES - first);
-	char *va = self->memory[ANONYMOUS] + first * SMALL_PAGE;
+	char *va = self->memory + first * SMALL_PAGE;
 	const size_t length = count * SMALL_PAGE;
 	int rc = 0;
 
@@ -231,12 +282,26 @@ static int map_memory(WORLD *self, struct map *map)
 	const size_t length = map->count * SMALL_PAGE;
 	__u64 iova = iova_of(self, map);
 
-	if (map->kind == FILE_ITSELF)
+	if (map->of_file)
 		return ioas_map_file(map->space->iommufd, map->space->ioas,
-				     MAP_RW | MAP_AT, self->file, offset,
-				     length, &iova);
+				     MAP_RW | MAP_AT, self->file,
+				     offset % (PAGES * SMALL_PAGE), length,
+				     &iova);
 	return ioas_map_at(map->space->iommufd, map->space->ioas,
-			   self->memory[map->kind] + offset, length, iova);
+			   self->memory + offset, length, iova);
+}
+
+/* Most are within one of the three. */
+static void choose_pages(WORLD *self, struct map *map)
+{
+	unsigned int end = MEMORY_PAGES;
+
+	map->of_file = !below(self, 3);
+	map->first = map->of_file ? PAGES + below(self, PAGES) :
+				    below(self, MEMORY_PAGES);
+	if (map->of_file || below(self, 2))
+		end = (map->first / PAGES + 1) * PAGES;
+	map->count = 1 + below(self, end - map->first);
 }
 
 static int add_map(WORLD *self, struct map *map)
@@ -244,31 +309,32 @@ static int add_map(WORLD *self, struct map *map)
 	unsigned int i;
 	int rc = 0;
 
-	map->kind = below(self, NR_KINDS);
-	map->first = below(self, PAGES);
-	map->count = 1 + below(self, PAGES - map->first);
+	choose_pages(self, map);
 	for (i = 0; i < map->count && !rc; i++)
-		if (!*page_of(self, map->kind, map->first + i))
-			rc = write_page(self, map->kind, map->first + i);
+		if (!*page_of(self, map->first + i))
+			rc = write_page(self, map->first + i);
 	if (rc)
 		return rc;
 
 	map->space = &self->spaces[below(self, SPACES)];
-	rc = map_memory(self, map);
+	rc = map_memory(self, map) ?:
+	     page_frames(page_of(self, map->first), map->frames, map->count);
 	if (rc)
-		map->space = NULL;
-	for (i = 0; i < map->count && !rc; i++) {
-		rc = frame_of(self, map->kind, map->first + i,
-			      &map->frames[i]);
-		map->stamps[i] = *page_of(self, map->kind, map->first + i);
+		return rc;
+	for (i = 0; i < map->count; i++) {
+		count_page(self, map->first + i, map->frames[i]);
+		map->stamps[i] = *page_of(self, map->first + i);
 	}
-	return rc;
+	return 0;
 }
 
 static int end_map(WORLD *self, struct map *map)
 {
 	struct space *space = map->space;
+	unsigned int i;
 
+	for (i = 0; i < map->count; i++)
+		discount_page(self, map->first + i, map->frames[i]);
 	map->space = NULL;
 	return ioas_unmap(space->iommufd, space->ioas, iova_of(self, map),
 			  map->count * SMALL_PAGE, NULL);
@@ -283,51 +349,21 @@ static int call(WORLD *self)
 	return map->space ? end_map(self, map) : add_map(self, map);
 }
 
-/* -- what has to be -- */
-
-static int compare(const void *a, const void *b)
-{
-	const __u64 *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-/* Different frames at different places */
-static unsigned int count_pages(WORLD *self)
-{
-	static __u64 pages[MAX_MAPS * PAGES];
-	unsigned int nr = 0, different = 0, i;
-	const struct map *map;
-
-	for (map = self->maps; map != self->maps + MAX_MAPS; map++) {
-		__u64 place = map->kind * PAGES + map->first;
-
-		for (i = 0; map->space && i < map->count; i++)
-			pages[nr++] = (place + i) << 48 | map->frames[i];
-	}
-	qsort(pages, nr, sizeof(*pages), compare);
-	for (i = 0; i < nr; i++)
-		different += !i || pages[i] != pages[i - 1];
-	return different;
-}
-
 /* Does a device find in a map what was in its pages? */
 static int check_content(WORLD *self, const struct map *map)
 {
 	unsigned int i;
-	__u64 stamp;
 	int rc;
 
-	for (i = 0; map->space && i < map->count; i++) {
-		rc = mock_access_rw(map->space->iommufd, map->space->access, 0,
-				    iova_of(self, map) + i * SMALL_PAGE,
-				    sizeof(stamp), &stamp);
-		if (rc)
-			return rc;
-		if (stamp != map->stamps[i])
-			return -EBADMSG;
-	}
-	return 0;
+	if (!map->space)
+		return 0;
+	rc = mock_access_rw(map->space->iommufd, map->space->access, 0,
+			    iova_of(self, map), map->count * SMALL_PAGE,
+			    self->seen);
+	for (i = 0; i < map->count && !rc; i++)
+		if (*(__u64 *)(self->seen + i * SMALL_PAGE) != map->stamps[i])
+			rc = -EBADMSG;
+	return rc;
 }
 
 TEST_F_TIMEOUT(claims, of_a_page_count_once, 3600)
@@ -340,7 +376,7 @@ TEST_F_TIMEOUT(claims, of_a_page_count_once, 3600)
 		rc = call(self);
 		ASSERT_EQ(0, rc)
 			TH_LOG("call %lu", i);
-		ASSERT_EQ(count_pages(self) * (long)SMALL_PAGE, vm_pinned())
+		ASSERT_EQ(self->different * (long)SMALL_PAGE, vm_pinned())
 			TH_LOG("call %lu", i);
 		rc = check_content(self, &self->maps[i % MAX_MAPS]);
 		ASSERT_EQ(0, rc)

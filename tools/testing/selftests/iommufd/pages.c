@@ -109,7 +109,7 @@ static int read_words(const char *path, __u64 first, __u64 *words, size_t count)
 	return done == size ? 0 : -EIO;
 }
 
-static int page_frames(const void *va, __u64 *frames, size_t count)
+int page_frames(const void *va, __u64 *frames, size_t count)
 {
 	size_t i;
 	int rc;

@@ -40,6 +40,8 @@ void memory_free(struct memory *mem);
 long memory_huge_bytes(const void *va, size_t length);
 /* Is all of it the page of zeroes that all processes share? Needs root. */
 bool memory_is_zero_page(const void *va, size_t length);
+/* In which frames pages are, if all are present. Needs root. */
+int page_frames(const void *va, __u64 *frames, size_t count);
 /* Where it is in the machine, if it is present. Needs root. */
 int memory_phys(const void *va, unsigned long long *phys);
 /* Into how many pieces of physically contiguous memory it falls. Needs root. */
