@@ -23,33 +23,6 @@
 #include "test_hooks.h"
 
 /**
- * iommufd_pinned_init - set up the common part of an object
- * @pinned: the object, allocated by its source
- * @ops: the source
- * @start: address of the first page as the owner of the memory knows it
- * @writable: pin for writing
- *
- * The caller has the first reference.
- */
-void iommufd_pinned_init(struct iommufd_pinned *pinned,
-			 const struct iommufd_source_ops *ops,
-			 unsigned long start, bool writable)
-{
-	refcount_set(&pinned->refs, 1);
-	mutex_init(&pinned->mutex);
-	pinned->ops = ops;
-	pinned->start = start;
-	pinned->own.place = start >> PAGE_SHIFT;
-	pinned->own.account = NULL;
-	refcount_set(&pinned->own.refs, 0);
-	pinned->writable = writable;
-	pinned->revocable = NULL;
-	pinned->segments = RB_ROOT;
-	pinned->pending = NULL;
-	pinned->first_segment.nr_pins = 0;
-}
-
-/**
  * iommufd_pinned_put - drop a reference
  * @pinned: the object, without pins when this is the last reference
  */

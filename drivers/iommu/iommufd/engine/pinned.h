@@ -170,9 +170,33 @@ struct iommufd_pinned_cursor {
 	struct iommufd_run_cursor runs;
 };
 
-void iommufd_pinned_init(struct iommufd_pinned *pinned,
-			 const struct iommufd_source_ops *ops,
-			 unsigned long start, bool writable);
+/**
+ * iommufd_pinned_init - set up the common part of an object
+ * @pinned: the object, allocated by its source
+ * @ops: the source
+ * @start: address of the first page as the owner of the memory knows it
+ * @writable: pin for writing
+ *
+ * The caller has the first reference. Inline, as it is part of each map.
+ */
+static inline void iommufd_pinned_init(struct iommufd_pinned *pinned,
+				       const struct iommufd_source_ops *ops,
+				       unsigned long start, bool writable)
+{
+	refcount_set(&pinned->refs, 1);
+	mutex_init(&pinned->mutex);
+	pinned->ops = ops;
+	pinned->start = start;
+	pinned->own.place = start >> PAGE_SHIFT;
+	pinned->own.account = NULL;
+	refcount_set(&pinned->own.refs, 0);
+	pinned->writable = writable;
+	pinned->revocable = NULL;
+	pinned->segments = RB_ROOT;
+	pinned->pending = NULL;
+	pinned->first_segment.nr_pins = 0;
+}
+
 void iommufd_pinned_put(struct iommufd_pinned *pinned);
 
 /* Has the caller the only reference? */
