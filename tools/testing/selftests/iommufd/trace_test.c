@@ -13,11 +13,13 @@
 
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "mock_rig.h"
 #include "test_support.h"
+#include "trace_recipes.h"
 #include "viommu_rig.h"
 
 #define TRACEFS "/sys/kernel/tracing"
@@ -103,6 +105,19 @@ static int trace_count(struct trace_rig *trace, const char *event,
 /* At least one */
 #define EXPECT_TRACED(...)						\
 	EXPECT_LT(0, trace_count(&self->trace, __VA_ARGS__))
+
+static bool trace_is_on(const struct trace_rig *trace)
+{
+	char path[PATH_SIZE], on = '0';
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/tracing_on", trace->path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, &on, 1) != 1)
+		on = '?';
+	close(fd);
+	return on == '1';
+}
 
 FIXTURE(trace)
 {
@@ -308,6 +323,237 @@ TEST_F(trace, is_silent_when_off)
 	EXPECT_EQ(0, trace_count(&self->trace, "iommufd_map", ""));
 	EXPECT_EQ(0, trace_count(&self->trace, "iommufd_pin", ""));
 	EXPECT_EQ(0, trace_count(&self->trace, "iommufd_fill", ""));
+}
+
+/* -- the lines that the guide has, each for itself -- */
+
+#define ENOMEM_IS "errno=12 "
+#define MANY (2 * GIB)
+/* Of the third line of the guide */
+#define FOLLOWED_IOVA 0x1234000ULL
+#define FOLLOWED_THREAD "812"
+
+FIXTURE(recipe)
+{
+	struct trace_rig trace;
+	struct viommu_rig rig;
+	struct memory_rig mem;
+	__u32 unattached;
+	char *room;
+	char command[1024];
+};
+
+FIXTURE_VARIANT(recipe)
+{
+	const char *does;	/* the comment in front of it */
+	const char *tells[3];
+	const char *hides[2];
+	bool stops;
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_what_is_refused)
+{
+	.does = "what is refused to anybody",
+	.tells = { "iommufd_refused: no-object ", ENOMEM_IS },
+	.hides = { "iommufd_map: " },
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_what_lacks_memory)
+{
+	.does = "the same, only what lacks memory",
+	.tells = { "iommufd_refused: ", ENOMEM_IS },
+	.hides = { "no-object ", "iommufd_map: " },
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_what_led_to_it)
+{
+	.does = "keep what led to it",
+	.tells = { "iommufd_map: ", ENOMEM_IS },
+	.stops = true,
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_large_maps)
+{
+	.does = "maps of more than 1 GiB",
+	.tells = { "iommufd_map: ", "length=0x80000000 " },
+	.hides = { "iommufd_unmap: ", "length=0x4000 " },
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_an_iova)
+{
+	.does = "what became of an IOVA",
+	.tells = { "iommufd_fill: ", "iommufd_clear: ", "iova=0x1234000 " },
+	.hides = { "iova=0x1000000 ", "iommufd_map: " },
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_memory_pinned_page_by_page)
+{
+	.does = "memory that is pinned page by page",
+	.tells = { "iommufd_pin: ", "pages=4 " },
+	.hides = { "pages=16 ", "iommufd_map: " },
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_a_thread)
+{
+	.does = "what a single thread does",
+	.tells = { "iommufd_map: ", "iommufd_unmap: ", "no-object " },
+	.hides = { ENOMEM_IS },
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_who_detaches)
+{
+	.does = "who detaches a device",
+	.tells = { "iommufd_detach: ", "<stack trace>" },
+	.hides = { "iommufd_map: " },
+};
+
+FIXTURE_VARIANT_ADD(recipe, of_what_the_kernel_answers)
+{
+	.does = "page requests that the kernel had to answer",
+	.tells = { "iommufd_fault: ", "iommufd_event_lost: " },
+	.hides = { "rc=0\n", "iommufd_event: " },
+};
+
+FIXTURE_SETUP(recipe)
+{
+	MAKE(trace_rig_make(&self->trace));
+	ASSERT_EQ(0, trace_set(&self->trace, "events/iommufd/enable", "0"));
+	MAKE(viommu_rig_make(&self->rig));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, 16 * SMALL_PAGE));
+	ASSERT_EQ(0, ioas_alloc(FD, &self->unattached));
+	self->room = address_room(MANY, SMALL_PAGE);
+	ASSERT_NE(NULL, self->room);
+}
+
+FIXTURE_TEARDOWN(recipe)
+{
+	trace_rig_break(&self->trace);
+	EXPECT_EQ(0, viommu_rig_break(&self->rig));
+}
+
+/* The line behind the comment, with our buffer, and our thread in its place */
+static int find_recipe(const struct trace_rig *trace, const char *does,
+		       char *command, size_t size)
+{
+	const char *line = strstr(trace_recipes, does), *thread;
+	int length, done;
+
+	line = line ? strchr(line, '\n') : NULL;
+	if (!line)
+		return -ENOENT;
+	length = strcspn(++line, "\n");
+	done = snprintf(command, size, "cd %s/events/iommufd && { ",
+			trace->path);
+	thread = strstr(line, FOLLOWED_THREAD);
+	if (thread && thread < line + length)
+		snprintf(command + done, size - done, "%.*s%d%.*s; }",
+			 (int)(thread - line), line, getpid(),
+			 (int)(length - (thread - line) -
+			       strlen(FOLLOWED_THREAD)),
+			 thread + strlen(FOLLOWED_THREAD));
+	else
+		snprintf(command + done, size - done, "%.*s; }", length, line);
+	return 0;
+}
+
+static int run(const char *command)
+{
+	return system(command) ? -EIO : 0;
+}
+
+/* Of somebody else, who may lock no memory */
+static int map_too_much(int iommufd, __u32 ioas, char *va)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (limit_memlock(0) || become_user(5100))
+			_exit(1);
+		_exit(ioas_map_at(iommufd, ioas, va, SMALL_PAGE,
+				  IOVA + 8 * MIB) == -ENOMEM ? 0 : 1);
+	}
+	return waitpid(pid, &status, 0) == pid && !status ? 0 : -ECHILD;
+}
+
+/* A page request that nobody reads, and an event more than fits */
+static int overflow(struct viommu_rig *rig)
+{
+	const int iommufd = rig->mock.iommufd;
+	struct iommu_hwpt_alloc alloc = {
+		.flags = IOMMU_HWPT_FAULT_ID_VALID,
+		.dev_id = rig->mock.dev.idev,
+		.pt_id = rig->mock.ioas,
+	};
+	__u32 queue;
+	int rc, fd;
+
+	rc = fault_queue_alloc(iommufd, &alloc.fault_id, &fd) ?:
+	     hwpt_alloc_ioctl(iommufd, &alloc) ?:
+	     mock_domain_replace(iommufd, rig->mock.dev.stdev,
+				 &alloc.out_hwpt_id);
+	if (rc)
+		return rc;
+	close(fd);
+	rc = mock_trigger_iopf(iommufd, rig->mock.dev.idev, 0, 7,
+			       IOMMU_PGFAULT_PERM_WRITE, IOVA) ?:
+	     viommu_rig_attach(rig, VIRT_ID) ?:
+	     veventq_alloc(iommufd, rig->viommu, IOMMU_VEVENTQ_TYPE_SELFTEST, 1,
+			   &queue, &fd) ?:
+	     mock_trigger_vevent(iommufd, rig->mock.dev.idev) ?:
+	     mock_trigger_vevent(iommufd, rig->mock.dev.idev);
+	close(fd);
+	return rc;
+}
+
+/* Something of all that there are recipes for */
+TEST_F(recipe, tells_what_it_promises)
+{
+	size_t i;
+
+	ASSERT_EQ(0, find_recipe(&self->trace, variant->does, self->command,
+				 sizeof(self->command)));
+	ASSERT_EQ(0, run(self->command))
+		TH_LOG("%s", self->command);
+
+	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, NO_SUCH_ID));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, 4 * SMALL_PAGE,
+				 FOLLOWED_IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, self->unattached, self->room, MANY, MANY));
+	ASSERT_EQ(0, overflow(&self->rig));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	ASSERT_EQ(0, map_too_much(FD, IOAS, self->mem.va));
+	ASSERT_EQ(0, mock_destroy(FD, &DEV));
+
+	ASSERT_EQ(0, trace_read(&self->trace));
+	for (i = 0; i < 3 && variant->tells[i]; i++)
+		EXPECT_NE(NULL, strstr(self->trace.text, variant->tells[i]))
+			TH_LOG("%s: %s", variant->tells[i], self->trace.text);
+	for (i = 0; i < 2 && variant->hides[i]; i++)
+		EXPECT_EQ(NULL, strstr(self->trace.text, variant->hides[i]))
+			TH_LOG("%s: %s", variant->hides[i], self->trace.text);
+	EXPECT_EQ(variant->stops, !trace_is_on(&self->trace));
+}
+
+/* The one that reads the buffer */
+TEST_F(trace, is_counted_by_the_recipe_of_who_maps)
+{
+	char command[1024], line[128] = "";
+	FILE *output;
+	int nr = 0;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, LENGTH, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, LENGTH, IOVA + MIB));
+	ASSERT_EQ(0, find_recipe(&self->trace, "who has mapped how often",
+				 command, sizeof(command)));
+	output = popen(command, "re");
+	ASSERT_NE(NULL, output);
+	EXPECT_NE(NULL, fgets(line, sizeof(line), output));
+	EXPECT_EQ(0, pclose(output));
+	EXPECT_EQ(1, sscanf(line, "%d trace_test-", &nr))
+		TH_LOG("%s: %s", command, line);
+	EXPECT_EQ(2, nr);
 }
 
 TEST_HARNESS_MAIN
