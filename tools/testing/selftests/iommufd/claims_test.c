@@ -228,7 +228,8 @@ static int move(WORLD *self, unsigned int first, unsigned int count)
 	unsigned int to = (first + count) % PAGES;
 	char *target = self->memory + to * SMALL_PAGE;
 
-	if (to + count > PAGES || (to < first && to + count > first))
+	if (count == PAGES || to + count > PAGES ||
+	    (to < first && to + count > first))
 		return 0;
 	if (mremap(from, count * SMALL_PAGE, count * SMALL_PAGE,
 		   MREMAP_MAYMOVE | MREMAP_FIXED, target) != target)
