@@ -109,12 +109,12 @@ static struct iommufd_counts claim_count(struct iommufd_claims *claims,
 	return counts;
 }
 
-/* Is a claim a page at this place, and pinned? */
+/* Is a claim a page at this place? It is pinned: only many pages are pending. */
 static __always_inline bool
 page_is_at(const struct iommufd_pin_segment *other, unsigned long place)
 {
 	return other->claim.block == (u32)place && !other->claim.class &&
-	       !other->claim.pending && iommufd_claim_first(other) == place;
+	       iommufd_claim_first(other) == place;
 }
 
 /* And the same page, of the same account? A page alone is a single run. */

@@ -73,6 +73,7 @@ struct claims_fixture {
 	/* Which frame a page is in now */
 	unsigned int version[NPAGES];
 	unsigned int fail_pin;
+	struct iommufd_accounts moving;
 	/* What is to be pinned in the middle of another pin */
 	struct claims_object *nested;
 	struct rlimit limit;
@@ -546,6 +547,49 @@ static void twins_stay_twins(struct kunit *test)
 	}
 }
 
+/* A part that has met others makes all of it compare when it goes. */
+static void what_is_whole_again_has_met_others(struct kunit *test)
+{
+	struct claims_fixture *fix = test->priv;
+	struct claims_object *whole = &fix->objects[0];
+
+	KUNIT_ASSERT_EQ(test, 0, object_pin(whole, 0, 39));
+	KUNIT_ASSERT_EQ(test, 0, object_pin(whole, 20, 39));
+	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[2], 30, 30));
+	object_unpin(whole, 1);
+	object_unpin(whole, 0);
+	expect_counts(test);
+}
+
+static void what_is_only_being_pinned_does_not_arrive(struct kunit *test)
+{
+	struct iommufd_pin_segment coming = { .first = 20, .last = 59 };
+	struct claims_fixture *fix = test->priv;
+	struct iommufd_claims_held held = { .accounts = &fix->moving };
+	struct iommufd_payer *to = &fix->accounts[3].payer;
+	struct iommufd_arrival arrival = {};
+	struct iommufd_movable *movable;
+
+	iommufd_accounts_init(&fix->moving);
+	fix->accounts[0].accounts = &fix->moving;
+	fix->accounts[0].kind = IOMMUFD_ACCOUNT_MOVABLE;
+	movable = iommufd_movable_get(&fix->accounts[0], fix);
+	KUNIT_ASSERT_NOT_NULL(test, movable);
+	/* With those of others, claims are looked at one by one. */
+	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[3], 90, 90));
+	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[0], 0, 4));
+
+	iommufd_claim_begin(&fix->objects[0].pinned.own, &coming);
+	iommufd_claims_hold(&held);
+	iommufd_claims_count_arriving(&held, to, &arrival);
+	iommufd_claims_release(&held);
+	iommufd_claim_cancel(&coming);
+	KUNIT_EXPECT_EQ(test, arrival.counts.pinned, 5);
+	KUNIT_EXPECT_EQ(test, arrival.counts.limited, 5);
+	iommufd_movable_put(movable);
+	iommufd_accounts_destroy(&fix->moving);
+}
+
 static void owners_have_a_registry_each(struct kunit *test)
 {
 	struct iommufd_claims *a = iommufd_claims_get(&test, false);
@@ -586,7 +630,7 @@ static int claims_init(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, fix->user[i]);
 		refcount_set(&fix->user[i]->__count, 1);
 	}
-	claims = iommufd_claims_get(fix, false);
+	claims = iommufd_claims_get(fix, true);
 	KUNIT_ASSERT_NOT_NULL(test, claims);
 
 	for (i = 0; i != NR_ACCOUNTS; i++)
@@ -638,6 +682,8 @@ static struct kunit_case claims_cases[] = {
 	KUNIT_CASE(many_claims_are_found),
 	KUNIT_CASE(twins_come_and_go),
 	KUNIT_CASE(twins_stay_twins),
+	KUNIT_CASE(what_is_whole_again_has_met_others),
+	KUNIT_CASE(what_is_only_being_pinned_does_not_arrive),
 	KUNIT_CASE(owners_have_a_registry_each),
 	{}
 };

@@ -3,6 +3,7 @@
  * Tests of the pinned-memory object against a model: what is pinned
  */
 #include <kunit/test.h>
+#include <kunit/test-bug.h>
 #include <linux/cleanup.h>
 #include <linux/prandom.h>
 #include <linux/sched/signal.h>
@@ -20,6 +21,20 @@ static void the_source_is_asked_once_for_all_pins_of_a_page(struct kunit *test)
 	pinned_model_unpin(model, 0);
 	pinned_model_expect(test);
 	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
+static void each_pin_of_the_same_pages_has_to_end(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+	unsigned int i;
+
+	for (i = 0; i != 3; i++)
+		KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 10, 20));
+	while (model->nr_ranges) {
+		pinned_model_expect(test);
+		pinned_model_unpin(model, 0);
+	}
 	pinned_model_expect(test);
 }
 
@@ -188,6 +203,20 @@ static void what_was_pinned_apart_is_one_if_it_is_one_run(struct kunit *test)
 	pinned_model_expect(test);
 }
 
+static void the_first_pin_is_one_like_others(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+
+	/* Pages 6 to 8 are contiguous. */
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin_new(model, 7, 8));
+	expect_one_segment(test, 7, 8);
+	KUNIT_ASSERT_EQ(test, 0, pinned_model_pin(model, 6, 8));
+	pinned_model_unpin(model, 0);
+	expect_one_segment(test, 6, 8);
+	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
 static void pins_are_refused_before_their_count_overflows(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
@@ -234,6 +263,33 @@ static void a_fatal_signal_ends_a_pin_of_many_segments(struct kunit *test)
 	pinned_model_expect(test);
 }
 
+static void want_what_is_pending(struct fake_memory *mem)
+{
+	struct kunit *test = kunit_get_current_test();
+	int i, rc;
+
+	mem->meanwhile = NULL;
+	set_fatal_signal(true);
+	/* Who is still on the list of those who wait would be there twice. */
+	for (i = 0; i != 2; i++) {
+		rc = iommufd_pinned_pin(&mem->pinned, 15, 25);
+		KUNIT_EXPECT_EQ(test, -EINTR, rc);
+	}
+	set_fatal_signal(false);
+}
+
+static void a_fatal_signal_ends_the_wait_for_another_pin(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+
+	model->mem.meanwhile = want_what_is_pending;
+	KUNIT_EXPECT_EQ(test, 0, pinned_model_pin(model, 10, 20));
+	KUNIT_EXPECT_TRUE(test, !model->mem.meanwhile);
+	pinned_model_expect(test);
+	pinned_model_unpin_all(model);
+	pinned_model_expect(test);
+}
+
 static void a_pin_that_fails_changes_nothing(struct kunit *test)
 {
 	struct pinned_model *model = test->priv;
@@ -253,12 +309,15 @@ static void a_pin_that_fails_changes_nothing(struct kunit *test)
 
 static struct kunit_case pinned_cases[] = {
 	KUNIT_CASE(the_source_is_asked_once_for_all_pins_of_a_page),
+	KUNIT_CASE(each_pin_of_the_same_pages_has_to_end),
 	KUNIT_CASE(holes_between_pins_are_filled),
 	KUNIT_CASE(random_pins_leave_nothing_behind),
 	KUNIT_CASE(a_cut_goes_with_the_last_pin_that_needs_it),
 	KUNIT_CASE(what_was_pinned_apart_is_one_if_it_is_one_run),
+	KUNIT_CASE(the_first_pin_is_one_like_others),
 	KUNIT_CASE(pins_are_refused_before_their_count_overflows),
 	KUNIT_CASE(a_fatal_signal_ends_a_pin_of_many_segments),
+	KUNIT_CASE(a_fatal_signal_ends_the_wait_for_another_pin),
 	KUNIT_CASE(a_pin_that_fails_changes_nothing),
 	{}
 };

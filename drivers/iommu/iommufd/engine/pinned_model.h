@@ -32,6 +32,8 @@ struct fake_memory {
 	unsigned int nr_pins;
 	/* This pin() from now on fails; 0: none */
 	unsigned int fail_pin;
+	/* What others do while a pin() asks for its pages */
+	void (*meanwhile)(struct fake_memory *mem);
 	bool released;
 	struct page *memory;
 	/* What a copy() did, and is to return */
@@ -64,6 +66,9 @@ void pinned_model_exit(struct kunit *test);
 
 int pinned_model_pin(struct pinned_model *model, unsigned long first,
 		     unsigned long last);
+/* The first pin that there is */
+int pinned_model_pin_new(struct pinned_model *model, unsigned long first,
+			 unsigned long last);
 /* Unpins what is number @i of the ranges; the last one takes its place. */
 void pinned_model_unpin(struct pinned_model *model, unsigned int i);
 void pinned_model_unpin_all(struct pinned_model *model);

@@ -80,6 +80,9 @@ static int note_part(void *data, unsigned long iova, unsigned long last)
 {
 	struct visit_fixture *fix = data;
 
+	/* It could be unmapped now. */
+	if (!rwsem_is_locked(&fix->as.space.lock))
+		return -ENOLCK;
 	if (fix->nr_parts == MAX_PARTS)
 		return -ENOSPC;
 	fix->parts[fix->nr_parts].iova = iova;
@@ -230,6 +233,44 @@ static void random_areas_are_visited_whole(struct kunit *test)
 	}
 }
 
+static void what_comes_or_goes_is_left_out(struct kunit *test)
+{
+	static const enum iommufd_area_state states[] = {
+		IOMMUFD_AREA_CREATING,
+		IOMMUFD_AREA_LIVE,
+		IOMMUFD_AREA_DYING,
+	};
+	struct visit_fixture *fix = test->priv;
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(states); i++) {
+		visit_insert(fix, SZ_1M + i * SZ_4K, SZ_4K);
+		fix->areas[i].state = states[i];
+	}
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_address_space_visit(&fix->as, 0, ULONG_MAX,
+						    note_part, fix));
+	KUNIT_ASSERT_EQ(test, fix->nr_parts, 1);
+	KUNIT_EXPECT_EQ(test, fix->parts[0].iova, fix->areas[1].iova);
+	KUNIT_EXPECT_EQ(test, fix->parts[0].last, fix->areas[1].last);
+}
+
+static void the_first_error_ends_it(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+	unsigned int i;
+
+	for (i = 0; i != 3; i++)
+		visit_insert(fix, i * SZ_1M, SZ_4K);
+	/* The second one is too much. */
+	fix->nr_parts = MAX_PARTS - 1;
+	KUNIT_EXPECT_EQ(test, -ENOSPC,
+			iommufd_address_space_visit(&fix->as, 0, ULONG_MAX,
+						    note_part, fix));
+	KUNIT_EXPECT_EQ(test, fix->nr_parts, MAX_PARTS);
+	KUNIT_EXPECT_EQ(test, fix->parts[MAX_PARTS - 1].last, SZ_4K - 1);
+}
+
 struct visit_work {
 	struct work_struct work;
 	struct completion done;
@@ -290,12 +331,81 @@ static void owners_that_are_busy_are_not_waited_for(struct kunit *test)
 	dma_resv_fini(&resv);
 }
 
+struct revoke_work {
+	struct work_struct work;
+	struct iommufd_revocable *revocable;
+	/* who is at it, and whether he is done */
+	struct task_struct *task;
+	bool over;
+};
+
+static void revoke_in_work(struct work_struct *work)
+{
+	struct revoke_work *revoke =
+		container_of(work, struct revoke_work, work);
+	struct dma_resv *resv = revoke->revocable->resv;
+
+	dma_resv_lock(resv, NULL);
+	WRITE_ONCE(revoke->task, current);
+	iommufd_revoke(revoke->revocable);
+	WRITE_ONCE(revoke->over, true);
+	dma_resv_unlock(resv);
+}
+
+/* Does he wait, or is he done? There is nothing else that he sleeps for. */
+static bool revoke_rests(struct revoke_work *revoke)
+{
+	struct task_struct *task = READ_ONCE(revoke->task);
+
+	return task && !task_is_running(task);
+}
+
+/* Visits until the owner of the memory waits for that, or does not. */
+static int visit_while_revoked(void *data, unsigned long iova,
+			       unsigned long last)
+{
+	struct revoke_work *revoke = data;
+
+	schedule_work(&revoke->work);
+	while (!READ_ONCE(revoke->over) && !revoke_rests(revoke))
+		schedule_timeout_uninterruptible(1);
+	return READ_ONCE(revoke->over) ? -EBUSY : 0;
+}
+
+static void memory_is_not_taken_back_while_it_is_visited(struct kunit *test)
+{
+	struct visit_fixture *fix = test->priv;
+	struct iommufd_revocable revocable;
+	struct revoke_work revoke = { .revocable = &revocable };
+	struct dma_resv resv;
+
+	dma_resv_init(&resv);
+	iommufd_revocable_init(&revocable, &resv);
+	fix->pinned.revocable = &revocable;
+	visit_insert(fix, SZ_1M, SZ_1M);
+	INIT_WORK_ONSTACK(&revoke.work, revoke_in_work);
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_address_space_visit(&fix->as, 0, ULONG_MAX,
+						    visit_while_revoked,
+						    &revoke));
+	flush_work(&revoke.work);
+	destroy_work_on_stack(&revoke.work);
+	KUNIT_EXPECT_TRUE(test, revoke.over);
+	KUNIT_EXPECT_TRUE(test, revocable.revoked);
+
+	remove_areas(fix);
+	dma_resv_fini(&resv);
+}
+
 static struct kunit_case visit_cases[] = {
 	KUNIT_CASE(parts_are_cut_only_where_entries_end),
 	KUNIT_CASE(iova_may_end_at_the_last_byte),
 	KUNIT_CASE(areas_without_a_hole_come_together),
 	KUNIT_CASE(random_areas_are_visited_whole),
+	KUNIT_CASE(what_comes_or_goes_is_left_out),
+	KUNIT_CASE(the_first_error_ends_it),
 	KUNIT_CASE(owners_that_are_busy_are_not_waited_for),
+	KUNIT_CASE(memory_is_not_taken_back_while_it_is_visited),
 	{}
 };
 

@@ -296,6 +296,35 @@ TEST_F_TIMEOUT(neighbour, in_the_same_memory_lives_on, PATIENCE)
 	close(task->access);
 }
 
+/* Two drivers want a page that is not there: it is asked for once. */
+TEST_F_TIMEOUT(neighbour, at_the_same_page_gets_it_with_the_first, PATIENCE)
+{
+	struct task *task = &self->task, second;
+
+	ASSERT_EQ(0, run_map(task));
+	second = *task;
+	task->access = mock_access(FD, IOAS, PINS);
+	second.access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, task->access);
+	ASSERT_LE(0, second.access);
+	ASSERT_EQ(0, task_start(task, run_pin));
+	ASSERT_TRUE(late_page_wait(&self->slow));
+	ASSERT_EQ(0, task_start(&second, run_pin));
+	ASSERT_TRUE(thread_call_wait_asleep(&second.call));
+
+	ASSERT_EQ(0, late_page_give(&self->slow));
+	ASSERT_EQ(0, thread_call_end(&task->call));
+	ASSERT_EQ(0, thread_call_end(&second.call));
+	EXPECT_EQ(0, mock_check_refs(FD, self->slow.va, SMALL_PAGE, 1));
+	EXPECT_EQ(0, mock_access_unpin(FD, task->access, task->item));
+	EXPECT_EQ(0, mock_check_refs(FD, self->slow.va, SMALL_PAGE, 1));
+	EXPECT_EQ(0, mock_access_unpin(FD, second.access, second.item));
+	EXPECT_EQ(0, mock_check_refs(FD, self->slow.va, SMALL_PAGE, 0));
+	EXPECT_EQ(0, vm_pinned());
+	close(task->access);
+	close(second.access);
+}
+
 /* Does it end although the memory never comes? */
 static int kill_during(struct task *task, struct late_page *slow,
 		       int (*run)(void *task), int (*also)(void *task))

@@ -761,6 +761,9 @@ TEST_F(reasons, of_what_is_changing)
 	EXPECT_WHY(EBUSY, AREA_CHANGING, FD,
 		   ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
 	EXPECT_NUMBERS(IOVA, IOVA + SMALL_PAGE - 1);
+	EXPECT_WHY(EBUSY, AREA_CHANGING, FD,
+		   checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &change));
+	EXPECT_NUMBERS(IOVA, IOVA + SMALL_PAGE - 1);
 	ASSERT_EQ(0, late_page_give(&late));
 	ASSERT_EQ(0, thread_call_end(&map.call));
 	EXPECT_WHY(EINVAL, PROCESS_MEMORY, FD,

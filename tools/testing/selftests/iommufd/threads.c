@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <sys/syscall.h>
 
 #include "test_support.h"
 #include "threads.h"
@@ -11,6 +15,7 @@ static void *run_call(void *data)
 {
 	struct thread_call *call = data;
 
+	__atomic_store_n(&call->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
 	call->rc = call->run(call->data);
 	__atomic_store_n(&call->over, true, __ATOMIC_RELEASE);
 	return NULL;
@@ -21,6 +26,7 @@ int thread_call_start(struct thread_call *call, int (*run)(void *data),
 {
 	call->run = run;
 	call->data = data;
+	call->tid = 0;
 	call->over = false;
 	return -pthread_create(&call->thread, NULL, run_call, call);
 }
@@ -28,6 +34,37 @@ int thread_call_start(struct thread_call *call, int (*run)(void *data),
 bool thread_call_is_over(const struct thread_call *call)
 {
 	return __atomic_load_n(&call->over, __ATOMIC_ACQUIRE);
+}
+
+/* The kernel tells no system call of who is running. */
+static bool sleeps_in_ioctl(pid_t tid)
+{
+	char path[64];
+	long number;
+	bool sleeps;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	sleeps = fscanf(file, "%ld", &number) == 1 && number == SYS_ioctl;
+	fclose(file);
+	return sleeps;
+}
+
+bool thread_call_wait_asleep(const struct thread_call *call)
+{
+	const struct timespec tick = { .tv_nsec = 1000000 };
+	time_t end = monotonic_seconds() + patience(PATIENCE);
+
+	while (!sleeps_in_ioctl(__atomic_load_n(&call->tid,
+						__ATOMIC_ACQUIRE))) {
+		if (thread_call_is_over(call) || monotonic_seconds() > end)
+			return false;
+		nanosleep(&tick, NULL);
+	}
+	return true;
 }
 
 bool thread_call_ends_soon(const struct thread_call *call)

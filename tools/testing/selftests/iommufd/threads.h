@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <sys/types.h>
+
 struct thread_call {
 	int (*run)(void *data);
 	void *data;
 	pthread_t thread;
+	pid_t tid;		/* of the thread, when it has begun */
 	bool over;
 	int rc;			/* of @run, when it is over */
 };
@@ -22,6 +25,8 @@ struct thread_call {
 int thread_call_start(struct thread_call *call, int (*run)(void *data),
 		      void *data);
 bool thread_call_is_over(const struct thread_call *call);
+/* Until its ioctl() sleeps; false if that does not come to pass. */
+bool thread_call_wait_asleep(const struct thread_call *call);
 /* Waits for it no longer than what waits for nobody takes on any machine. */
 bool thread_call_ends_soon(const struct thread_call *call);
 /* Waits for it as long as it takes; returns what it has returned. */
