@@ -325,11 +325,11 @@ TEST_F(trace, is_silent_when_off)
 	EXPECT_EQ(0, trace_count(&self->trace, "iommufd_fill", ""));
 }
 
-/* -- the lines that the guide has, each for itself -- */
+/* -- the recipes that the guide has, each for itself -- */
 
 #define ENOMEM_IS "errno=12 "
 #define MANY (2 * GIB)
-/* Of the third line of the guide */
+/* What the guide has for an IOVA, and for a thread */
 #define FOLLOWED_IOVA 0x1234000ULL
 #define FOLLOWED_THREAD "812"
 
@@ -431,28 +431,29 @@ FIXTURE_TEARDOWN(recipe)
 	EXPECT_EQ(0, viommu_rig_break(&self->rig));
 }
 
-/* The line behind the comment, with our buffer, and our thread in its place */
+/* The lines behind the comment, with our buffer, and our thread in its place */
 static int find_recipe(const struct trace_rig *trace, const char *does,
 		       char *command, size_t size)
 {
-	const char *line = strstr(trace_recipes, does), *thread;
+	const char *line = strstr(trace_recipes, does), *end, *thread;
 	int length, done;
 
 	line = line ? strchr(line, '\n') : NULL;
-	if (!line)
+	end = line ? strstr(line, "\n#") : NULL;
+	if (!end)
 		return -ENOENT;
-	length = strcspn(++line, "\n");
+	length = end - ++line;
 	done = snprintf(command, size, "cd %s/events/iommufd && { ",
 			trace->path);
 	thread = strstr(line, FOLLOWED_THREAD);
 	if (thread && thread < line + length)
-		snprintf(command + done, size - done, "%.*s%d%.*s; }",
+		snprintf(command + done, size - done, "%.*s%d%.*s\n}",
 			 (int)(thread - line), line, getpid(),
 			 (int)(length - (thread - line) -
 			       strlen(FOLLOWED_THREAD)),
 			 thread + strlen(FOLLOWED_THREAD));
 	else
-		snprintf(command + done, size - done, "%.*s; }", length, line);
+		snprintf(command + done, size - done, "%.*s\n}", length, line);
 	return 0;
 }
 
@@ -541,7 +542,6 @@ TEST_F(trace, is_counted_by_the_recipe_of_who_maps)
 {
 	char command[1024], line[128] = "";
 	FILE *output;
-	int nr = 0;
 
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, LENGTH, IOVA));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->mem.va, LENGTH, IOVA + MIB));
@@ -551,9 +551,8 @@ TEST_F(trace, is_counted_by_the_recipe_of_who_maps)
 	ASSERT_NE(NULL, output);
 	EXPECT_NE(NULL, fgets(line, sizeof(line), output));
 	EXPECT_EQ(0, pclose(output));
-	EXPECT_EQ(1, sscanf(line, "%d trace_test-", &nr))
+	EXPECT_TRUE(strstr(line, "2 trace_test-") == line)
 		TH_LOG("%s: %s", command, line);
-	EXPECT_EQ(2, nr);
 }
 
 TEST_HARNESS_MAIN
