@@ -104,7 +104,7 @@ void iommufd_claims_put(struct iommufd_claims *claims)
 
 /**
  * iommufd_claimant_alloc - make a claimant for pages of a file in other memory
- * @account: who is charged, as long as the object is there
+ * @account: who is charged, as long as the object is there; a fixed one
  * @inode: the file
  * @place: of the first page of the object
  *
@@ -115,34 +115,28 @@ struct iommufd_claimant *
 iommufd_claimant_alloc(struct iommufd_account *account, const void *inode,
 		       unsigned long place)
 {
-	struct iommufd_claimant *claimant;
+	struct iommufd_file_claimant *claimant;
 
 	claimant = kmalloc_obj(*claimant, GFP_KERNEL_ACCOUNT);
 	if (!claimant)
 		return NULL;
-	claimant->claims = iommufd_claims_get(inode, true);
-	if (!claimant->claims) {
+	claimant->common.claims = iommufd_claims_get(inode, true);
+	if (!claimant->common.claims) {
 		kfree(claimant);
 		return NULL;
 	}
-	claimant->account = account;
-	claimant->place = place;
+	claimant->common.account = account;
+	claimant->common.place = place;
 	refcount_set(&claimant->refs, 1);
-	return claimant;
+	return &claimant->common;
 }
 
-/**
- * iommufd_claimant_put - a claim is gone
- * @claimant: whose it was; the lock of its registry is not held
- *
- * Context: may sleep.
- */
-void iommufd_claimant_put(struct iommufd_claimant *claimant)
+/* The part of iommufd_claimant_put() that is seldom needed; may sleep */
+void __iommufd_claimant_put(struct iommufd_file_claimant *claimant)
 {
-	if (!refcount_read(&claimant->refs) ||
-	    !refcount_dec_and_test(&claimant->refs))
+	if (!refcount_dec_and_test(&claimant->refs))
 		return;
-	iommufd_claims_put(claimant->claims);
+	iommufd_claims_put(claimant->common.claims);
 	kfree(claimant);
 }
 

@@ -61,13 +61,20 @@ struct iommufd_pin_segment;
  * @account: who is charged, or NULL if nobody is, and there are no claims
  * @claims: the registry
  * @place: of the first page of the object
- * @refs: its claims, and who is about to make one; 0 if it is part of an
- *        object. It has a reference to the registry then.
  */
 struct iommufd_claimant {
 	struct iommufd_account *account;
 	struct iommufd_claims *claims;
 	unsigned long place;
+};
+
+/**
+ * struct iommufd_file_claimant - one for what is of a file in other memory
+ * @common: the common part; has a reference to the registry
+ * @refs: its claims, and who is about to make one
+ */
+struct iommufd_file_claimant {
+	struct iommufd_claimant common;
 	refcount_t refs;
 };
 
@@ -302,13 +309,37 @@ void iommufd_claims_count(struct iommufd_claims *claims,
 struct iommufd_claimant *
 iommufd_claimant_alloc(struct iommufd_account *account, const void *inode,
 		       unsigned long place);
-void iommufd_claimant_put(struct iommufd_claimant *claimant);
+void __iommufd_claimant_put(struct iommufd_file_claimant *claimant);
+
+/*
+ * Is it one that goes with its last claim? Those of objects, which the others
+ * are part of, have a fixed account only for what is the process's own.
+ */
+static __always_inline struct iommufd_file_claimant *
+iommufd_file_claimant(struct iommufd_claimant *claimant)
+{
+	if (likely(!claimant->claims->of_file) ||
+	    claimant->account->kind != IOMMUFD_ACCOUNT_FIXED)
+		return NULL;
+	return container_of(claimant, struct iommufd_file_claimant, common);
+}
 
 /* For another claim */
 static inline void iommufd_claimant_get(struct iommufd_claimant *claimant)
 {
-	if (refcount_read(&claimant->refs))
-		refcount_inc(&claimant->refs);
+	struct iommufd_file_claimant *of_file = iommufd_file_claimant(claimant);
+
+	if (of_file)
+		refcount_inc(&of_file->refs);
+}
+
+/* A claim is gone; the lock of the registry is not held. */
+static inline void iommufd_claimant_put(struct iommufd_claimant *claimant)
+{
+	struct iommufd_file_claimant *of_file = iommufd_file_claimant(claimant);
+
+	if (of_file)
+		__iommufd_claimant_put(of_file);
 }
 
 void iommufd_claim_begin(struct iommufd_claimant *claimant,

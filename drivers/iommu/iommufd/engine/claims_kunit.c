@@ -74,6 +74,7 @@ struct claims_fixture {
 	unsigned int version[NPAGES];
 	unsigned int fail_pin;
 	struct iommufd_accounts moving;
+	struct iommufd_accounts staying;
 	/* What is to be pinned in the middle of another pin */
 	struct claims_object *nested;
 	struct rlimit limit;
@@ -566,13 +567,10 @@ static void what_is_only_being_pinned_does_not_arrive(struct kunit *test)
 	struct iommufd_pin_segment coming = { .first = 20, .last = 59 };
 	struct claims_fixture *fix = test->priv;
 	struct iommufd_claims_held held = { .accounts = &fix->moving };
-	struct iommufd_payer *to = &fix->accounts[3].payer;
 	struct iommufd_arrival arrival = {};
 	struct iommufd_movable *movable;
 
-	iommufd_accounts_init(&fix->moving);
 	fix->accounts[0].accounts = &fix->moving;
-	fix->accounts[0].kind = IOMMUFD_ACCOUNT_MOVABLE;
 	movable = iommufd_movable_get(&fix->accounts[0], fix);
 	KUNIT_ASSERT_NOT_NULL(test, movable);
 	/* With those of others, claims are looked at one by one. */
@@ -581,13 +579,12 @@ static void what_is_only_being_pinned_does_not_arrive(struct kunit *test)
 
 	iommufd_claim_begin(&fix->objects[0].pinned.own, &coming);
 	iommufd_claims_hold(&held);
-	iommufd_claims_count_arriving(&held, to, &arrival);
+	iommufd_claims_count_arriving(&held, &fix->accounts[3].payer, &arrival);
 	iommufd_claims_release(&held);
 	iommufd_claim_cancel(&coming);
 	KUNIT_EXPECT_EQ(test, arrival.counts.pinned, 5);
 	KUNIT_EXPECT_EQ(test, arrival.counts.limited, 5);
 	iommufd_movable_put(movable);
-	iommufd_accounts_destroy(&fix->moving);
 }
 
 static void owners_have_a_registry_each(struct kunit *test)
@@ -596,9 +593,7 @@ static void owners_have_a_registry_each(struct kunit *test)
 	struct iommufd_claims *b = iommufd_claims_get(test, false);
 	struct iommufd_claims *file = iommufd_claims_get(&test, true);
 
-	KUNIT_ASSERT_NOT_NULL(test, a);
-	KUNIT_ASSERT_NOT_NULL(test, b);
-	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_ASSERT_TRUE(test, a && b && file);
 	KUNIT_EXPECT_PTR_NE(test, a, b);
 	KUNIT_EXPECT_PTR_NE(test, a, file);
 	KUNIT_EXPECT_PTR_EQ(test, a, iommufd_claims_get(&test, false));
@@ -632,13 +627,18 @@ static int claims_init(struct kunit *test)
 	}
 	claims = iommufd_claims_get(fix, true);
 	KUNIT_ASSERT_NOT_NULL(test, claims);
-
+	iommufd_accounts_init(&fix->moving);
+	iommufd_accounts_init(&fix->staying);
 	for (i = 0; i != NR_ACCOUNTS; i++)
-		fix->accounts[i].payer = (struct iommufd_payer){
-			.mm = fix->mm[account_is[i].mm],
-			.task = current,
-			.user = fix->user[account_is[i].user],
-			.mode = account_is[i].mode,
+		fix->accounts[i] = (struct iommufd_account){
+			.kind = IOMMUFD_ACCOUNT_MOVABLE,
+			.payer = {
+				.mm = fix->mm[account_is[i].mm],
+				.task = current,
+				.user = fix->user[account_is[i].user],
+				.mode = account_is[i].mode,
+			},
+			.accounts = &fix->staying,
 		};
 	for (i = 0; i != NR_OBJECTS; i++) {
 		struct claims_object *object = &fix->objects[i];
@@ -671,6 +671,8 @@ static void claims_exit(struct kunit *test)
 	for (i = 0; i != NR_OBJECTS; i++)
 		iommufd_pinned_put(&fix->objects[i].pinned);
 	iommufd_claims_put(claims);
+	iommufd_accounts_destroy(&fix->moving);
+	iommufd_accounts_destroy(&fix->staying);
 }
 
 static struct kunit_case claims_cases[] = {

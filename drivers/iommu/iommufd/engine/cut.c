@@ -67,7 +67,7 @@ static bool cut_find_piece(struct iommufd_address_space *as,
 	if (!area->has_pin)
 		return false;
 	/* Its owner knows which areas are in page tables. */
-	if (area->pinned->revocable) {
+	if (iommufd_pinned_revocable(area->pinned)) {
 		piece->first = area->iova;
 		piece->last = area->last;
 		return true;

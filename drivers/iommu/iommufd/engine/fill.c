@@ -33,7 +33,7 @@ static int fill_follower(struct iommufd_address_space *as,
 
 	if (follower->is_unread)
 		return 0;
-	if (area->pinned->revocable)
+	if (iommufd_pinned_revocable(area->pinned))
 		return iommufd_revocable_map(follower->domain, area,
 					     fill_page_by_page(as, follower));
 	rc = iommufd_domain_map_area(follower->domain, area,
@@ -109,7 +109,7 @@ static void unmap_batch_add(struct unmap_batch *batch,
 			    const struct iommufd_area *area)
 {
 	struct iommufd_revocable *revocable =
-		area->pinned->revocable;
+		iommufd_pinned_revocable(area->pinned);
 
 	cond_resched();
 	if (revocable != batch->revocable)
@@ -152,7 +152,7 @@ static __always_inline void empty_area(struct iommufd_follower *follower,
 
 	if (follower->is_unread)
 		return;
-	if (area->pinned->revocable) {
+	if (iommufd_pinned_revocable(area->pinned)) {
 		empty_revocable_area(follower, area);
 		return;
 	}

@@ -147,7 +147,7 @@ static void look_for_device(const struct look_place *place,
 			    struct iommufd_look_run *run)
 {
 	struct iommufd_revocable *revocable =
-		place->pinned->revocable;
+		iommufd_pinned_revocable(place->pinned);
 
 	if (!revocable)
 		return;

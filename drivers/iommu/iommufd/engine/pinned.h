@@ -134,7 +134,9 @@ struct iommufd_pin_segment {
  * @start: address of the first page as the owner of the memory knows it
  * @own: the claimant of what is of the owner of the memory; has no account if
  *       nobody is charged
- * @revocable: set if the memory belongs to a device and may be taken back
+ * @nobody: NULL, if nobody is charged
+ * @revocable: in this case: set if the memory belongs to a device and may be
+ *             taken back; see iommufd_pinned_revocable()
  * @ops: the source
  * @mutex: guards @segments, @first_segment and @pending; not held while
  *         the owner of the memory is waited for
@@ -148,8 +150,13 @@ struct iommufd_pinned {
 	refcount_t refs;
 	bool writable;
 	unsigned long start;
-	struct iommufd_claimant own;
-	struct iommufd_revocable *revocable;
+	union {
+		struct iommufd_claimant own;
+		struct {
+			struct iommufd_account *nobody;
+			struct iommufd_revocable *revocable;
+		};
+	};
 	const struct iommufd_source_ops *ops;
 	struct mutex mutex;			/* segments */
 	struct rb_root segments;
@@ -187,11 +194,10 @@ static inline void iommufd_pinned_init(struct iommufd_pinned *pinned,
 	mutex_init(&pinned->mutex);
 	pinned->ops = ops;
 	pinned->start = start;
-	pinned->own.place = start >> PAGE_SHIFT;
-	pinned->own.account = NULL;
-	refcount_set(&pinned->own.refs, 0);
-	pinned->writable = writable;
+	pinned->nobody = NULL;
 	pinned->revocable = NULL;
+	pinned->own.place = start >> PAGE_SHIFT;
+	pinned->writable = writable;
 	pinned->segments = RB_ROOT;
 	pinned->pending = NULL;
 	pinned->first_segment.nr_pins = 0;
@@ -204,6 +210,13 @@ static inline bool iommufd_pinned_is_last_ref(struct iommufd_pinned *pinned)
 {
 	/* Pairs with iommufd_pinned_put() of others. */
 	return smp_load_acquire(&pinned->refs.refs.counter) == 1;
+}
+
+/* Whose memory may be taken back has no account. */
+static inline struct iommufd_revocable *
+iommufd_pinned_revocable(const struct iommufd_pinned *pinned)
+{
+	return pinned->own.account ? NULL : pinned->revocable;
 }
 
 static inline unsigned long
@@ -296,8 +309,8 @@ static inline void iommufd_claim_join(struct iommufd_claims *claims,
 		return;
 	claims->nr--;
 	/* It is not the last one, and what it refers to stays. */
-	if (refcount_read(&b->claimant->refs))
-		refcount_dec(&b->claimant->refs);
+	if (iommufd_file_claimant(b->claimant))
+		refcount_dec(&iommufd_file_claimant(b->claimant)->refs);
 	a->others |= b->others & IOMMUFD_CLAIM_MET;
 	/* Parts of one are found where all of it is. */
 	if (likely(a->class == b->class && a->block == b->block))

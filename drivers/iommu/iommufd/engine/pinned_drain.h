@@ -28,7 +28,7 @@ iommufd_claim_end(struct iommufd_pin_segment *segment, unsigned long npages)
 	claims = claimant->claims;
 	payer = &claimant->account->payer;
 	if (unlikely(segment->claim.others || iommufd_payer_is_slow(payer) ||
-		     refcount_read(&claimant->refs))) {
+		     iommufd_file_claimant(claimant))) {
 		iommufd_claim_end_slow(claimant, segment);
 		return;
 	}

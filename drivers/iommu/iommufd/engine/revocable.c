@@ -284,7 +284,7 @@ int iommufd_revocable_map(struct iommu_domain *domain,
 			  const struct iommufd_area *area, bool page_by_page)
 {
 	struct iommufd_revocable *revocable =
-		area->pinned->revocable;
+		iommufd_pinned_revocable(area->pinned);
 	struct revocable_mapping *mapping;
 	int rc;
 
@@ -332,7 +332,7 @@ bool iommufd_revocable_unmap_area(struct iommu_domain *domain,
 				  const struct iommufd_area *area)
 {
 	struct iommufd_revocable *revocable =
-		area->pinned->revocable;
+		iommufd_pinned_revocable(area->pinned);
 	struct revocable_mapping *mapping;
 
 	dma_resv_assert_held(revocable->resv);

@@ -136,7 +136,7 @@ static struct iommufd_area *visit_last_neighbour(struct iommufd_area *area,
 		next = iommufd_area_next(area, last);
 		if (!next || next->iova != area->last + 1 ||
 		    !iommufd_area_is_live(next) ||
-		    next->pinned->revocable)
+		    iommufd_pinned_revocable(next->pinned))
 			break;
 	}
 	return area;
@@ -147,8 +147,8 @@ static int visit_part(struct iommufd_area *area, unsigned long iova,
 {
 	if (!iommufd_area_is_live(area))
 		return 0;
-	if (area->pinned->revocable)
-		return visit_revocable(area->pinned->revocable,
+	if (iommufd_pinned_revocable(area->pinned))
+		return visit_revocable(iommufd_pinned_revocable(area->pinned),
 				       iova, last, visit, data);
 	return visit(data, iova, last);
 }
@@ -176,7 +176,7 @@ static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
 		part_last = min(last, *iova | (VISIT_BYTES - 1));
 		end = area;
 		if (iommufd_area_is_live(area) &&
-		    !area->pinned->revocable)
+		    !iommufd_pinned_revocable(area->pinned))
 			end = visit_last_neighbour(area, part_last, &nr_left);
 		part_last = min(part_last, end->last);
 		done += part_last - *iova + 1;
@@ -264,7 +264,7 @@ static int visit_find_phys(struct iommufd_address_space *as,
 			   unsigned long *length, phys_addr_t *phys)
 {
 	struct iommufd_revocable *revocable =
-		area->pinned->revocable;
+		iommufd_pinned_revocable(area->pinned);
 	unsigned long offset = iommufd_area_offset_at(area, iova);
 
 	if (revocable && !iommufd_revocable_hold(revocable))
@@ -386,7 +386,7 @@ int iommufd_address_space_check_owners(struct iommufd_address_space *as)
 static bool visit_is_revoked(const struct iommufd_area *area)
 {
 	const struct iommufd_revocable *revocable =
-		area->pinned->revocable;
+		iommufd_pinned_revocable(area->pinned);
 
 	/* Whether its owner takes it back just now does not matter. */
 	return revocable && data_race(revocable->revoked);
