@@ -61,9 +61,6 @@ static const struct test_case cases[] = {
 	  .kind = PAGES_SMALL, .length = MANY_AREAS * SMALL_PAGE },
 	{ "thp", "512 MiB of transparent huge pages",
 	  MAP_UNMAP, BULK, .kind = PAGES_THP, .length = 512 * MIB },
-	/* before free memory is scattered: the pieces that it is in cost, too */
-	{ "second-map-thp", "1 GiB of THP that another IOAS has mapped",
-	  SECOND_MAP, BULK, .kind = PAGES_THP, .length = GIB },
 	{ "hugetlb", "256 MiB of hugetlb pages of 2 MiB",
 	  MAP_UNMAP, BULK, .kind = PAGES_HUGETLB, .length = 256 * MIB },
 	{ "memfd-hugetlb", "256 MiB memfd of hugetlb pages, as a file",
@@ -88,6 +85,8 @@ static const struct test_case cases[] = {
 	  SECOND_TABLE, BULK, .kind = PAGES_THP, .length = 256 * MIB },
 	{ "second-table-small", "second page table for 64 MiB of scattered 4 KiB pages",
 	  SECOND_TABLE, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "second-map-thp", "1 GiB of THP that another IOAS has mapped",
+	  SECOND_MAP, BULK, .kind = PAGES_THP, .length = GIB },
 	{ "second-map-small", "64 MiB of scattered 4 KiB pages that another IOAS has",
 	  SECOND_MAP, BULK, .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
 	{ "old-type1", "256 MiB of hugetlb pages, in a container of the old type1",
