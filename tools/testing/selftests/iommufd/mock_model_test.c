@@ -1088,10 +1088,10 @@ static void mark_pinned(struct world *world, unsigned int map,
 	}
 }
 
-/* A page counts once, but that of a file by its address and by the file. */
+/* A page counts once, by its address and by its file. */
 struct pin_count {
 	unsigned short of_page[BUFFERS][MAX_PAGES];
-	bool counted[2][BUFFERS][MAX_PAGES];
+	bool counted[BUFFERS][MAX_PAGES];
 	long pages;
 };
 
@@ -1108,8 +1108,8 @@ static void count_pins(struct world *world, const struct area *area,
 		if (!pinned[page])
 			continue;
 		count->of_page[buffer][page]++;
-		count->pages += !count->counted[area->file][buffer][page];
-		count->counted[area->file][buffer][page] = true;
+		count->pages += !count->counted[buffer][page];
+		count->counted[buffer][page] = true;
 	}
 }
 
