@@ -187,6 +187,7 @@ static int fault_handle_group(struct iopf_group *group)
 static void fault_dequeue(struct iommufd_fault_queue *queue,
 			  struct iopf_group *group)
 {
+	lockdep_assert_held(&queue->answer_lock);
 	lockdep_assert_held(&queue->groups.xa_lock);
 
 	if (group->cookie)

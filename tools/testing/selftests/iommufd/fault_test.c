@@ -968,6 +968,28 @@ TEST_F(fault, requests_of_a_group_of_devices_are_told_apart)
 	EXPECT_ANSWERS(6, 0, 0);
 }
 
+/* The IOMMU core knows of groups only: it still finds the page table. */
+TEST_F(fault, request_of_one_device_of_a_group_that_is_detached_is_invalid)
+{
+	struct mock_device other;
+	__u32 pt = HWPT;
+
+	ASSERT_EQ(0, join_group(FD, HWPT, &other));
+	ASSERT_EQ(0, mock_pasid_detach(FD, other.stdev, 0));
+	ASSERT_EQ(0, request(FD, &other, 1));
+	EXPECT_FALSE(readable(QUEUE));
+	EXPECT_ANSWERS(0, 1, 0);
+	ASSERT_EQ(0, request(FD, &DEV, 2));
+	EXPECT_TRUE(readable(QUEUE));
+	EXPECT_ANSWERS(0, 1, 0);
+
+	ASSERT_EQ(0, mock_pasid_attach(FD, other.stdev, 0, &pt));
+	ASSERT_EQ(0, request(FD, &other, 3));
+	EXPECT_ANSWERS(0, 1, 0);
+	ASSERT_EQ(0, mock_destroy(FD, &other));
+	EXPECT_ANSWERS(0, 2, 0);
+}
+
 TEST_F(fault, is_answered_when_one_device_of_a_group_goes)
 {
 	struct iommu_hwpt_pgfault record;

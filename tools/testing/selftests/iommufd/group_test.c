@@ -131,7 +131,7 @@ TEST_F(group, belongs_to_one_file)
 	ASSERT_EQ(0, vfio_open(b, bdf));
 	other = iommufd_open();
 	ASSERT_LE(0, other);
-	EXPECT_NE(0, vfio_bind(b, other));
+	EXPECT_EQ(-EBUSY, vfio_bind(b, other));
 	EXPECT_EQ(0, vfio_bind(b, self->iommufd));
 	close(other);
 }

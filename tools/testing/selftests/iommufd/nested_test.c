@@ -170,6 +170,23 @@ TEST_F(nested, takes_no_flags_but_pasid)
 	}
 }
 
+TEST_F(nested, can_be_made_for_pasids)
+{
+	const __u32 flags = IOMMU_HWPT_ALLOC_PASID;
+	struct mock_device dev;
+	__u32 own, hwpt, pt;
+
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, flags, &own));
+	ASSERT_EQ(0, mock_nested(FD, DEV.idev, PARENT, flags, IOTLB, &hwpt));
+	ASSERT_EQ(0, mock_domain_flags(FD, own, MOCK_FLAGS_DEVICE_PASID,
+				       &dev));
+	pt = NESTED;
+	EXPECT_EQ(-EINVAL, mock_pasid_attach(FD, dev.stdev, 1, &pt));
+	pt = hwpt;
+	ASSERT_EQ(0, mock_pasid_attach(FD, dev.stdev, 1, &pt));
+	EXPECT_EQ(0, mock_pasid_check(FD, dev.stdev, 1, hwpt));
+}
+
 TEST_F(nested, allocation_is_refused_in_this_order)
 {
 	const struct iommu_test_hwpt data[2] = { { .iotlb = IOTLB } };

@@ -892,6 +892,13 @@ TEST_F(reasons, of_pasids)
 	cmd.dev_id = plain.idev;
 	EXPECT_WHY(EOPNOTSUPP, NO_PASIDS, FD, pasid_alloc_ioctl(FD, &cmd));
 	EXPECT_NUMBERS(7);
+	/* PASID 0 is not looked for: it is the device itself */
+	cmd.dev_id = DEV.idev;
+	cmd.first_pasid = 0;
+	cmd.last_pasid = 1;
+	ASSERT_EQ(0, pasid_alloc_ioctl(FD, &cmd));
+	EXPECT_WHY(ENOSPC, PASIDS_TAKEN, FD, pasid_alloc_ioctl(FD, &cmd));
+	EXPECT_NUMBERS(1, 1);
 }
 
 TEST_F(reasons, of_devices_that_do_not_suit)

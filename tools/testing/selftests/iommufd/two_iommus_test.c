@@ -60,6 +60,17 @@ FIXTURE_TEARDOWN_PARENT(iommus)
 	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
+/* Why was the last thing refused? */
+static __u32 last_why(int iommufd)
+{
+	struct iommu_refusal refusals[32];
+	__u32 nr = 32;
+
+	if (refusals_get(iommufd, 0, refusals, &nr) || !nr)
+		return IOMMU_WHY_ELSEWHERE;
+	return refusals[nr - 1].why;
+}
+
 TEST_F(iommus, share_an_ioas_and_no_page_table)
 {
 	__u32 pt = IOAS;
@@ -81,7 +92,10 @@ TEST_F(iommus, real_device_does_not_come_to_a_page_table_of_the_mock)
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &MOCK));
 	ASSERT_EQ(0, hwpt_alloc(FD, MOCK.idev, IOAS, 0, &made));
 	EXPECT_EQ(-EINVAL, vfio_attach(EDU, MOCK.hwpt));
+	/* not because the IOMMU core has looked at it, which not all do */
+	EXPECT_EQ(IOMMU_WHY_ATTACH_DRIVER, last_why(FD));
 	EXPECT_EQ(-EINVAL, vfio_attach(EDU, made));
+	EXPECT_EQ(IOMMU_WHY_ATTACH_DRIVER, last_why(FD));
 	EXPECT_EQ(0, iommufd_destroy(FD, made));
 	ASSERT_EQ(0, vfio_attach(EDU, IOAS));
 	EXPECT_TRUE(EDU_SEES(self->page));
