@@ -335,6 +335,8 @@ static int fn_mark_all(struct iova_bitmap *bitmap, unsigned long iova,
 static void marks_need_no_walk(struct kunit *test)
 {
 	struct bitmap_test *t = test->priv;
+	unsigned long va = (unsigned long)t->area + AREA_SIZE - PAGE_SIZE;
+	struct page *page;
 	unsigned long iova;
 
 	bitmap_open_large(test, PAGE_SIZE - 8);
@@ -349,6 +351,15 @@ static void marks_need_no_walk(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iova_bitmap_for_each(t->bitmap, test,
 						      fn_mark_all));
 	expect_model(test, AREA_SIZE);
+
+	/* All but one page is out of the window, is dirty, and is let go. */
+	KUNIT_ASSERT_EQ(test, 1, get_user_pages_fast(va, 1, FOLL_WRITE, &page));
+	folio_clear_dirty(page_folio(page));
+	KUNIT_EXPECT_EQ(test, 0, iova_bitmap_visit(t->bitmap, t->iova, t->iova,
+						   test, fn_mark_all));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(page_folio(page)));
+	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(page_folio(page)));
+	put_page(page);
 }
 
 static int fn_mark_atomically(struct iova_bitmap *bitmap, unsigned long iova,

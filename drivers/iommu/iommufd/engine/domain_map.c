@@ -262,6 +262,10 @@ static int domain_map_scattered(struct iommu_domain *domain,
 	};
 	int rc;
 
+	/* Others may cut segments that the walk has still to come to. */
+	if (!iommufd_pinned_is_in_last(&stretches->cursor))
+		lockdep_assert_held(&area->pinned->mutex);
+
 	if (batch.nr_max > SMALL_BATCH_STRETCHES)
 		batch.vec = kmalloc_array(batch.nr_max, sizeof(*batch.vec),
 					  GFP_KERNEL | __GFP_NOWARN);

@@ -250,8 +250,8 @@ bool iommufd_iova_next_usable(struct iommufd_iova_space *space,
 		}
 		if (node->last >= *last)
 			return false;
-		/* Reservations come by their start and may overlap. */
-		*first = max(*first, node->last + 1);
+		/* What ends in front of that is not met any more. */
+		*first = node->last + 1;
 	}
 	return true;
 }

@@ -4,6 +4,7 @@
  */
 #include <kunit/test.h>
 #include <linux/cleanup.h>
+#include <linux/iommu.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
 
@@ -245,6 +246,39 @@ static void a_reservation_yields_to_areas_and_allowed(struct kunit *test)
 					     &owner));
 }
 
+static void regions_are_reserved_all_or_none(struct kunit *test)
+{
+	struct iommu_resv_region first = {
+		.start = 0x1000,
+		.length = 0x1000,
+		.type = IOMMU_RESV_RESERVED,
+	};
+	struct iommu_resv_region second = {
+		.start = 0x5000,
+		.length = 0x1000,
+		.type = IOMMU_RESV_MSI,
+	};
+	struct space_fixture *fix = test->priv;
+	LIST_HEAD(regions);
+	int owner;
+
+	list_add_tail(&first.list, &regions);
+	list_add_tail(&second.list, &regions);
+	scoped_guard(rwsem_write, &fix->space.lock)
+		insert(fix, 0x5000, 0x1000);
+	EXPECT_ERRNO(test, -EADDRINUSE,
+		     iommufd_iova_space_reserve_regions(&fix->space, &regions,
+							&owner, 1));
+	KUNIT_EXPECT_EQ(test, 0, count_reserved(&fix->space));
+
+	second.start = 0x6000;
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_iova_space_reserve_regions(&fix->space,
+							   &regions, &owner,
+							   1));
+	KUNIT_EXPECT_EQ(test, 2, count_reserved(&fix->space));
+}
+
 static void an_allowed_range_yields_to_reservations(struct kunit *test)
 {
 	struct rb_root_cached allowed = RB_ROOT_CACHED;
@@ -441,6 +475,7 @@ static struct kunit_case space_cases[] = {
 	KUNIT_CASE(what_is_handed_over_often_is_reserved_once),
 	KUNIT_CASE(usable_ranges_are_what_is_not_reserved),
 	KUNIT_CASE(a_reservation_yields_to_areas_and_allowed),
+	KUNIT_CASE(regions_are_reserved_all_or_none),
 	KUNIT_CASE(an_allowed_range_yields_to_reservations),
 	KUNIT_CASE(a_choice_is_the_lowest_fit),
 	KUNIT_CASE(a_choice_keeps_offset_and_alignment),

@@ -211,6 +211,37 @@ TEST_F(debugfs, tells_what_is_mapped)
 	EXPECT_VALUE(1, line, "areas");
 }
 
+/* What is pinned behind it belongs to the other area of the memory. */
+TEST_F(debugfs, tells_of_a_part_what_it_has)
+{
+	const __u64 length = LENGTH / 2;
+	const char *line;
+
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA + GIB));
+	ASSERT_EQ(0, ioas_copy_at(FD, IOAS, IOAS, IOVA + GIB, length, IOVA));
+	line = LINE("areas");
+	ASSERT_NE(NULL, line);
+	EXPECT_VALUE(IOVA, line, "iova");
+	EXPECT_VALUE(length, line, "pinned");
+	EXPECT_VALUE(memory_pieces(self->mem.va, length), line, "runs");
+}
+
+TEST_F(debugfs, tells_of_each_ioas_from_its_beginning)
+{
+	const char *line;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_LT(IOAS, ioas);
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA + GIB));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, ioas, IOVA));
+	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
+		 number_of(FD), ioas);
+	line = LINE("areas");
+	ASSERT_NE(NULL, line);
+	EXPECT_VALUE(IOVA, line, "iova");
+}
+
 TEST_F(debugfs, tells_where_each_page_is)
 {
 	unsigned long long phys, iova, last, expected = IOVA;
@@ -339,6 +370,29 @@ TEST_F(debugfs, tells_what_cannot_be_mapped)
 		}
 	}
 	EXPECT_EQ(NULL, line);
+}
+
+TEST_F(debugfs, tells_how_often_iovas_are_reserved)
+{
+	const char *line;
+	__u32 ioas;
+
+	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
+	ASSERT_EQ(0, mock_add_reserved(FD, ioas, IOVA, MIB));
+	ASSERT_EQ(0, mock_add_reserved(FD, ioas, IOVA, 2 * MIB));
+	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
+		 number_of(FD), ioas);
+	line = LINE("reserved");
+	ASSERT_NE(NULL, line);
+	EXPECT_VALUE(IOVA, line, "iova");
+	EXPECT_VALUE(IOVA + MIB - 1, line, "last");
+	EXPECT_VALUE(2, line, "reservations");
+	line = next_line(line + 1, self->key);
+	ASSERT_NE(NULL, line);
+	EXPECT_VALUE(IOVA + MIB, line, "iova");
+	EXPECT_VALUE(IOVA + 2 * MIB - 1, line, "last");
+	EXPECT_VALUE(1, line, "reservations");
+	EXPECT_EQ(NULL, next_line(line + 1, self->key));
 }
 
 TEST_F(debugfs, tells_what_is_allowed)

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "counters.h"
 #include "late_page.h"
 #include "mock_rig.h"
 #include "test_support.h"
@@ -514,6 +515,85 @@ TEST_F_TIMEOUT(killed, takes_its_own_file_along, PATIENCE)
 	ASSERT_EQ(0, scene_make(scene));
 	EXPECT_EQ(0, map_up_to_limit(scene, self->user, length_of(variant)));
 	EXPECT_EQ(0, scene_break(scene));
+}
+
+/*
+ * In the middle of a page table, which waits for nobody. What is copied is
+ * pinned already, so that there is next to nothing else to do.
+ */
+
+#define SCATTERED (64 * MIB)
+#define MAX_KILLS 8
+
+FIXTURE(filling)
+{
+	struct mock_rig rig;
+	struct memory_rig mem;
+	__u32 source;		/* has all of it at IOVA, pinned */
+};
+
+#define FILLING FIXTURE_DATA(filling)
+
+FIXTURE_SETUP(filling)
+{
+	struct mock_device dev;
+
+	MAKE(mock_rig_make(&self->rig));
+	if (iommu_table_bytes() < 0)
+		SKIP(return, "the kernel does not count page tables");
+	MAKE(mock_rig_plug(&self->rig, 0));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, SCATTERED));
+	/* Of what is pinned a child would get copies. */
+	ASSERT_EQ(0, madvise(self->mem.va, SCATTERED, MADV_DONTFORK));
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &self->source));
+	ASSERT_EQ(0, mock_domain(self->rig.iommufd, self->source, &dev));
+	ASSERT_EQ(0, memory_rig_map(&self->mem, self->rig.iommufd, self->source,
+				    IOVA));
+}
+
+FIXTURE_TEARDOWN(filling)
+{
+	EXPECT_EQ(0, mock_memory_limit(self->rig.iommufd, 0));
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
+}
+
+/* Of a process that copies, as soon as the page table grows, or not any more */
+static int kill_while_filling(FILLING *self)
+{
+	long before = iommu_table_bytes();
+	pid_t pid = fork(), ended;
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		_exit(-ioas_copy_at(self->rig.iommufd, self->rig.ioas,
+				    self->source, IOVA, SCATTERED, IOVA));
+	do {
+		ended = waitpid(pid, &status, WNOHANG);
+	} while (!ended && iommu_table_bytes() <= before);
+	if (!ended) {
+		kill(pid, SIGKILL);
+		ended = waitpid(pid, &status, 0);
+	}
+	if (ended != pid)
+		return -ECHILD;
+	return WIFSIGNALED(status) ? 0 : -WEXITSTATUS(status);
+}
+
+/* It may be done before it is killed, but not again and again. */
+TEST_F_TIMEOUT(filling, ends_half_way_when_killed, PATIENCE)
+{
+	int i, rc = 0;
+
+	ASSERT_EQ(0, mock_memory_limit(self->rig.iommufd,
+				       MOCK_MEMORY_LIMIT_MIN));
+	for (i = 0; !rc && i != MAX_KILLS; i++) {
+		ASSERT_EQ(0, kill_while_filling(self));
+		rc = ioas_unmap(self->rig.iommufd, self->rig.ioas, IOVA,
+				SCATTERED, NULL);
+	}
+	EXPECT_EQ(-ENOENT, rc);
 }
 
 TEST_HARNESS_MAIN

@@ -7,6 +7,7 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "counters.h"
 #include "fail_nth.h"
 #include "mock_rig.h"
 #include "test_support.h"
@@ -379,33 +380,112 @@ TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 	}
 }
 
+/*
+ * What the kernel allocates now and then for itself moves the others: each
+ * failure is tried several times, so that none is left out.
+ */
+#define TRIES_EACH 3
+
+/* A table of a page table; a map in the middle of two needs both. */
+#define TABLE_SPAN (512 * (__u64)MOCK_PAGE_SIZE)
+#define BORDER_IOVA (IOVA + TABLE_SPAN - LENGTH / 2)
+
+struct whole {
+	int (*map)(FAILING *self, __u64 iova);
+	__u64 iova;		/* where no page table has these tables yet */
+	int nr_failures;
+	int nr_late;		/* with something in a page table already */
+};
+
+static int map_at(FAILING *self, __u64 iova)
+{
+	return ioas_map_at(FD, IOAS, VA, LENGTH, iova);
+}
+
+static int copy_at(FAILING *self, __u64 iova)
+{
+	return ioas_copy_at(FD, IOAS, filled_ioas, IOVA, LENGTH, iova);
+}
+
+/* Has the first page table all that it needs, or half of it, if it is alone? */
+static bool is_late(FAILING *self, long tables)
+{
+	return tables >= (self->second ? 2 : 1) * (long)SMALL_PAGE;
+}
+
+/* Returns whether the nth point was there to fail. */
+static bool fails_as_a_whole(struct __test_metadata *_metadata, FAILING *self,
+			     struct whole *whole, int nth)
+{
+	long tables = iommu_table_bytes();
+	bool failed;
+	int rc;
+
+	ASSERT_GT(MOCK_APERTURE_LAST, whole->iova + LENGTH);
+	fail_nth_set(self->fail_nth, nth);
+	rc = whole->map(self, whole->iova);
+	failed = fail_nth_happened(self->fail_nth);
+	if (rc) {
+		ASSERT_TRUE(failed && is_injected_failure(rc))
+			TH_LOG("%d: %d", nth, rc);
+		whole->nr_failures++;
+		whole->nr_late += is_late(self, iommu_table_bytes() - tables);
+		EXPECT_EQ(0, vm_pinned());
+		EXPECT_TRUE(is_nothing_in_any(self, whole->iova))
+			TH_LOG("%d: %d", nth, rc);
+	} else {
+		EXPECT_TRUE(is_in_all(self, whole->iova));
+		ASSERT_EQ(0, ioas_unmap(FD, IOAS, whole->iova, LENGTH, NULL));
+	}
+	whole->iova += 2 * TABLE_SPAN;
+	return failed;
+}
+
+static void fail_as_a_whole(struct __test_metadata *_metadata, FAILING *self,
+			    struct whole *whole)
+{
+	bool failed = true;
+	int nth, i;
+
+	whole->nr_failures = 0;
+	whole->nr_late = 0;
+	for (nth = 1; failed && nth < MAX_TRIES; nth++)
+		for (failed = false, i = 0; i != TRIES_EACH; i++)
+			failed |= fails_as_a_whole(_metadata, self, whole, nth);
+	EXPECT_FALSE(failed);
+	EXPECT_LT(0, whole->nr_failures);
+	EXPECT_LT(0, whole->nr_late);
+	TH_LOG("%d failures of %d points are errors, %d late",
+	       whole->nr_failures, nth - 1, whole->nr_late);
+}
+
+/* At once, and in batches that fill half of a table each */
+static void fail_in_any_batch(struct __test_metadata *_metadata, FAILING *self,
+			      int (*map)(FAILING *self, __u64 iova))
+{
+	struct whole whole = { .map = map, .iova = BORDER_IOVA };
+
+	/* The tables above these stay. */
+	fails_as_a_whole(_metadata, self, &whole, 0);
+	fail_as_a_whole(_metadata, self, &whole);
+	ASSERT_EQ(0, mock_memory_limit(FD, 256));
+	fail_as_a_whole(_metadata, self, &whole);
+	ASSERT_EQ(0, mock_memory_limit(FD, 0));
+}
+
 TEST_F_TIMEOUT(failing, map_is_in_all_page_tables_or_in_none, TIMEOUT)
 {
-	__u64 iova = IOVA;
-	int rc, nth, nr_failures = 0;
-	bool failed = true;
+	fail_in_any_batch(_metadata, self, map_at);
+}
 
-	/* each time where no page table has a table yet */
-	for (nth = 1; failed && nth < MAX_TRIES; nth++, iova += HUGE_PAGE) {
-		ASSERT_GT(MOCK_APERTURE_LAST, iova + LENGTH);
-		fail_nth_set(self->fail_nth, nth);
-		rc = ioas_map_at(FD, IOAS, VA, LENGTH, iova);
-		failed = fail_nth_happened(self->fail_nth);
-		if (rc) {
-			ASSERT_TRUE(failed && is_injected_failure(rc))
-				TH_LOG("%d: %d", nth, rc);
-			nr_failures++;
-			EXPECT_EQ(0, vm_pinned());
-			EXPECT_TRUE(is_nothing_in_any(self, iova))
-				TH_LOG("%d: %d", nth, rc);
-			continue;
-		}
-		EXPECT_TRUE(is_in_all(self, iova));
-		ASSERT_EQ(0, ioas_unmap(FD, IOAS, iova, LENGTH, NULL));
-	}
-	EXPECT_FALSE(failed);
-	EXPECT_LT(0, nr_failures);
-	TH_LOG("%d of %d failures are errors", nr_failures, nth - 1);
+TEST_F_TIMEOUT(failing, copy_of_two_maps_is_in_all_page_tables_or_in_none,
+	       TIMEOUT)
+{
+	ASSERT_EQ(0, ioas_alloc(FD, &filled_ioas));
+	ASSERT_EQ(0, ioas_map_at(FD, filled_ioas, VA, LENGTH / 2, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, filled_ioas, VA + LENGTH / 2, LENGTH / 2,
+				 IOVA + LENGTH / 2));
+	fail_in_any_batch(_metadata, self, copy_at);
 }
 
 /* Also when it is the result that cannot be told */
@@ -494,6 +574,19 @@ TEST_F(failing, regions_are_not_reserved_when_told_so)
 	EXPECT_EQ(1, mock_devices());
 	EXPECT_EQ(0, run_mock_domain_of_pt(self));
 	EXPECT_EQ(0, fail_no_points());
+}
+
+/* The same; the next device has the ID of the one that was refused. */
+TEST_F(failing, devices_do_not_join_their_group_when_told_so)
+{
+	ASSERT_EQ(0, mock_join_group(true));
+	EXPECT_EQ(0, fail_points("2", "1"));
+	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(self));
+	EXPECT_EQ(0, fail_no_points());
+	EXPECT_EQ(1, mock_devices());
+	EXPECT_EQ(0, run_mock_domain_of_pt(self));
+	EXPECT_EQ(0, undo_device(self));
+	EXPECT_EQ(0, mock_join_group(false));
 }
 
 TEST_HARNESS_MAIN

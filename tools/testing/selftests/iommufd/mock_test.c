@@ -239,6 +239,18 @@ TEST_F(mock, restricts_the_ioas_while_attached)
 	EXPECT_EQ(1, alignment);
 }
 
+/* What is below its aperture is reserved, and then what is above is refused. */
+TEST_F(mock, restricts_nothing_where_it_is_refused)
+{
+	struct mock_device dev;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, 4 * GIB));
+	EXPECT_EQ(-EADDRINUSE, mock_domain(FD, IOAS, &dev));
+	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(0, mock_domain(FD, IOAS, &dev));
+}
+
 TEST_F(mock, replaces_by_what_is_there)
 {
 	struct mock_device dev;
@@ -395,6 +407,76 @@ TEST_F(mock, maps_half_pages)
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, MOCK_PAGE_SIZE, IOVA));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, 4 * MOCK_PAGE_SIZE,
 				    VA));
+}
+
+TEST_F(mock, maps_one_half_of_a_page)
+{
+	struct mock_device dev;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA + MOCK_PAGE_SIZE, MOCK_PAGE_SIZE,
+				 IOVA));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, MOCK_PAGE_SIZE,
+				    VA + MOCK_PAGE_SIZE));
+}
+
+TEST_F(mock, maps_scattered_pages_from_a_half_to_a_half)
+{
+	const __u64 length = (2 * NR_PAGES - 2) * MOCK_PAGE_SIZE;
+	struct mock_device dev;
+	struct memory_rig mem;
+	char *va;
+
+	MAKE(memory_rig_make(&mem, PAGES_SMALL_RANDOM, LENGTH));
+	ASSERT_LT(1, memory_pieces(mem.va, LENGTH));
+	va = mem.va + MOCK_PAGE_SIZE;
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, length, IOVA));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, length, va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA + length,
+					  MOCK_PAGE_SIZE, va + length));
+}
+
+/* One run in front of the border and behind it, and then another one */
+TEST_F(mock, maps_a_run_across_a_border_of_1_gib)
+{
+	const size_t end = HUGE_PAGE - SMALL_PAGE;
+	const __u64 iova = GIB - MIB;
+	struct mock_device dev;
+	struct memory_rig mem;
+
+	MAKE(memory_rig_make(&mem, PAGES_THP, HUGE_PAGE));
+	ASSERT_EQ(0, madvise(mem.va + end, SMALL_PAGE, MADV_DONTNEED));
+	mem.va[end] = 1;
+	ASSERT_EQ(2, memory_pieces(mem.va, HUGE_PAGE));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, mem.va, HUGE_PAGE, iova));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, HUGE_PAGE, mem.va));
+}
+
+/* Neighbours leave together, in steps that end at a border of 1 GiB. */
+TEST_F(mock, unmaps_more_than_1_gib_at_once)
+{
+	const __u64 step = 8 * HUGE_PAGE, border = GIB;
+	struct mock_device dev;
+	struct memory_rig huge;
+	__u64 iova, unmapped;
+
+	MAKE(memory_rig_make(&huge, PAGES_THP, step));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, border - LENGTH));
+	for (iova = border - LENGTH - 31 * step; iova < border - LENGTH;
+	     iova += step)
+		ASSERT_EQ(0, memory_rig_map(&huge, FD, IOAS, iova));
+	for (iova = border; iova < border + 33 * step; iova += step)
+		ASSERT_EQ(0, memory_rig_map(&huge, FD, IOAS, iova));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, &unmapped));
+	EXPECT_EQ(GIB + LENGTH, unmapped);
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, border - SMALL_PAGE,
+					  SMALL_PAGE,
+					  VA + LENGTH - SMALL_PAGE));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, border, SMALL_PAGE,
+					  huge.va));
 }
 
 TEST_F(mock, sees_what_was_mapped_before_the_device_came)

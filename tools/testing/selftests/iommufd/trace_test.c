@@ -102,6 +102,15 @@ static int trace_count(struct trace_rig *trace, const char *event,
 	return nr;
 }
 
+/* In what was read, is the last event of one kind before all of another? */
+static bool trace_is_before(const struct trace_rig *trace, const char *first,
+			    const char *second)
+{
+	const char *text = strstr(trace->text, second);
+
+	return text && strstr(trace->text, first) && !strstr(text, first);
+}
+
 /* At least one */
 #define EXPECT_TRACED(...)						\
 	EXPECT_LT(0, trace_count(&self->trace, __VA_ARGS__))
@@ -179,6 +188,9 @@ TEST_F(trace, tells_of_memory_and_page_tables)
 	EXPECT_TRACED("iommufd_unpin", "memory=%#lx pages=4",
 		      (unsigned long)self->mem.va);
 	EXPECT_EQ(2, trace_count(&self->trace, "iommufd_clear", ""));
+	EXPECT_TRUE(trace_is_before(&self->trace, " iommufd_clear: ",
+				    " iommufd_unpin: "))
+		TH_LOG("%s", self->trace.text);
 }
 
 TEST_F(trace, tells_of_devices)
