@@ -3,10 +3,15 @@
  * The dirty bitmap of VFIO's type1, with devices of the test device
  */
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
 #include <linux/kernel.h>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
@@ -316,6 +321,62 @@ TEST_F_TIMEOUT(tracked, calls_that_fail_lose_nothing, 120)
 	ASSERT_EQ(0, make_dirty(&self->rig, 0x5));
 	WITH_EACH_FAILURE(get_dirty(C, &bits), true,
 			  bits == 0x5 ? make_dirty(&self->rig, 0x5) : -EIO);
+}
+
+#define NR_STRETCHES 2000
+#define STRETCHES_IOVA (IOVA + MIB)
+#define NR_KILLS 10
+
+/* A walk over all that is mapped takes a while. */
+static int map_stretches(const struct vfio_container *container, char *va)
+{
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < NR_STRETCHES && !rc; i++)
+		rc = container_map(container, va, SMALL_PAGE,
+				   STRETCHES_IOVA + 2 * i * SMALL_PAGE);
+	return rc;
+}
+
+/* One that begins all the time, killed while it does, but for bad luck */
+static int kill_who_starts(const struct vfio_container *container, int *turn)
+{
+	int status;
+	pid_t pid;
+
+	*turn = 0;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	while (!pid) {
+		dirty_pages(container, STOP);
+		__atomic_store_n(turn, 1, __ATOMIC_RELEASE);
+		dirty_pages(container, START);
+	}
+	while (!__atomic_load_n(turn, __ATOMIC_ACQUIRE))
+		sched_yield();
+	kill(pid, SIGKILL);
+	return waitpid(pid, &status, 0) == pid ? 0 : -errno;
+}
+
+/* What the container says, and what the page table does */
+TEST_F_TIMEOUT(tracked, is_begun_as_a_whole_or_not_at_all, 60)
+{
+	int *turn = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool says, does;
+	unsigned int i;
+	__u64 bits;
+
+	ASSERT_NE(MAP_FAILED, turn);
+	ASSERT_EQ(0, map_stretches(C, self->mem.va));
+	for (i = 0; i < NR_KILLS; i++) {
+		ASSERT_EQ(0, kill_who_starts(C, turn));
+		says = !get_dirty(C, &bits);
+		does = !make_dirty(&self->rig, 1);
+		EXPECT_EQ(says, does) TH_LOG("kill %u", i);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -269,6 +269,59 @@ TEST_F(dirty_cuts, parts_of_several_areas)
 }
 
 /*
+ * Flushes
+ */
+
+#define WINDOWS_IOVA (IOVA + 64 * MIB)
+#define WINDOWS_LENGTH (20 * MIB)
+
+/*
+ * With 1 byte a bit, the bits of no more than 16 MiB are pinned at once, which
+ * is no whole number of large entries. Another reader may be told the rest of
+ * the one that is cut before the call ends.
+ */
+TEST_F(dirty_cuts, what_another_may_be_told_is_flushed_before_the_end)
+{
+	const int nr_flushes = variant->entry > 1 ? 2 : 1;
+	unsigned char *bitmap = anonymous(WINDOWS_LENGTH / 8);
+	struct memory mem;
+	long syncs;
+	__u64 at;
+
+	ASSERT_NE(NULL, bitmap);
+	ASSERT_EQ(0, memory_alloc(&mem, variant->kind, WINDOWS_LENGTH));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, mem.va, WINDOWS_LENGTH,
+				 WINDOWS_IOVA));
+	for (at = 0; at < WINDOWS_LENGTH; at += MOCK_HUGE_PAGE_SIZE)
+		ASSERT_EQ(0, write_pages(FD, HWPT, WINDOWS_IOVA + at, 1));
+	syncs = mock_iotlb_syncs();
+	if (syncs < 0)
+		SKIP(return, "no debugfs");
+	EXPECT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0, WINDOWS_IOVA,
+					   WINDOWS_LENGTH, 1, bitmap));
+	EXPECT_EQ(syncs + nr_flushes, mock_iotlb_syncs());
+}
+
+/* With 64 bytes a bit, a page of bitmap is for half of the memory. */
+TEST_F(dirty_cuts, what_was_cleaned_is_flushed_although_the_rest_fails)
+{
+	unsigned char *bitmap = anonymous(2 * SMALL_PAGE);
+	long syncs;
+
+	ASSERT_NE(NULL, bitmap);
+	ASSERT_EQ(0, mprotect(bitmap + SMALL_PAGE, SMALL_PAGE, PROT_NONE));
+	WRITE(0);
+	syncs = mock_iotlb_syncs();
+	if (syncs < 0)
+		SKIP(return, "no debugfs");
+	EXPECT_EQ(-EFAULT, hwpt_get_dirty_bitmap(FD, HWPT, 0, IOVA, LENGTH, 64,
+						 bitmap));
+	EXPECT_TRUE(memory_is(bitmap, 0xff,
+			      variant->entry * SMALL_PAGE / 64 / 8));
+	EXPECT_EQ(syncs + 1, mock_iotlb_syncs());
+}
+
+/*
  * Failures
  */
 

@@ -370,6 +370,9 @@ TEST_F(dirty, errors_of_reading_come_in_order)
 	EXPECT_EQ(-EINVAL, GET());
 	cmd.page_size = 3 * SMALL_PAGE;
 	EXPECT_EQ(-EINVAL, GET());
+	/* as if it were aligned to that */
+	cmd.length = 4 * SMALL_PAGE;
+	EXPECT_EQ(-EINVAL, GET());
 	cmd.page_size = 1ULL << 63;
 	EXPECT_EQ(-EINVAL, GET());
 	cmd.iova = SMALL_PAGE;

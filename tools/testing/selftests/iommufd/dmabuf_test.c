@@ -538,6 +538,22 @@ TEST_F(buffer, opened_for_both_is_for_either)
 				IOVA + 2 * MIB));
 }
 
+/* -- who keeps it -- */
+
+TEST_F(buffer, mapped_is_kept_and_unmapped_is_not)
+{
+	char before[FDINFO_WORDS], mapped[FDINFO_WORDS], after[FDINFO_WORDS];
+	const pid_t pid = getpid();
+
+	ASSERT_EQ(0, fdinfo_of(pid, self->fd, "count", before));
+	ASSERT_EQ(0, map_buffer(self, MAP_RW, self->fd, IOVA));
+	ASSERT_EQ(0, fdinfo_of(pid, self->fd, "count", mapped));
+	EXPECT_STRNE(before, mapped);
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
+	ASSERT_EQ(0, fdinfo_of(pid, self->fd, "count", after));
+	EXPECT_STREQ(before, after);
+}
+
 /* -- many copies -- */
 
 /* So many maps of the buffer, side by side; each copy of all doubles them. */
@@ -634,6 +650,18 @@ TEST_F(buffer, copies_leave_a_page_table_by_one_flush)
 	ASSERT_EQ(0, iommufd_destroy(FD, other));
 	EXPECT_EQ(before + 1, mock_iotlb_syncs());
 	EXPECT_TRUE(is_at(self, DEV.hwpt, IOVA + 99 * SMALL_PAGE));
+}
+
+TEST_F(buffer, is_known_to_be_in_the_page_tables_that_are_left)
+{
+	__u32 other;
+
+	ASSERT_EQ(0, map_buffer(self, MAP_RW, self->fd, IOVA));
+	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &other));
+	ASSERT_EQ(0, iommufd_destroy(FD, other));
+	EXPECT_TRUE(is_at(self, DEV.hwpt, IOVA));
+	ASSERT_EQ(0, mock_dmabuf_revoke(FD, self->fd, true));
+	EXPECT_FALSE(is_at(self, DEV.hwpt, IOVA));
 }
 
 TEST_F(buffer, copies_are_taken_back_by_one_flush_of_each_page_table)

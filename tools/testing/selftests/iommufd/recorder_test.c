@@ -413,6 +413,8 @@ TEST_F(recorder, is_set_or_is_as_before)
  */
 
 #define NR_READS 60
+/* Of the only record that is kept, which is seldom met half-way. */
+#define NR_READS_OF_ONE 20000
 
 struct busy_recorder {
 	struct crowd crowd;
@@ -476,7 +478,7 @@ static bool record_is_whole(const struct iommu_record *record)
 #define RECORDER FIXTURE_DATA(recorder)
 
 static void read_while_busy(struct __test_metadata *_metadata, RECORDER *self,
-			    bool resize)
+			    unsigned int nr_reads, bool resize)
 {
 	struct busy_recorder busy = {
 		.iommufd = FD,
@@ -490,7 +492,7 @@ static void read_while_busy(struct __test_metadata *_metadata, RECORDER *self,
 	ASSERT_EQ(0, crowd_add(&busy.crowd, busy_map, &busy));
 	ASSERT_EQ(0, crowd_add(&busy.crowd, busy_map, &busy));
 	ASSERT_EQ(0, resize ? crowd_add(&busy.crowd, busy_resize, &busy) : 0);
-	for (reads = 0; reads < NR_READS || !seen; reads++) {
+	for (reads = 0; reads < nr_reads || !seen; reads++) {
 		READ_RECORDS();
 		for (i = 0, last = 0; i < self->nr; i++) {
 			ASSERT_TRUE(record_is_whole(&self->records[i]))
@@ -506,12 +508,18 @@ static void read_while_busy(struct __test_metadata *_metadata, RECORDER *self,
 
 TEST_F_TIMEOUT(recorder, tears_no_record, 120)
 {
-	read_while_busy(_metadata, self, false);
+	read_while_busy(_metadata, self, NR_READS, false);
+}
+
+TEST_F_TIMEOUT(recorder, tears_not_the_one_that_all_overwrite, 120)
+{
+	ASSERT_EQ(0, recorder_set_length(FD, 1));
+	read_while_busy(_metadata, self, NR_READS_OF_ONE, false);
 }
 
 TEST_F_TIMEOUT(recorder, changes_its_length_while_it_is_busy, 120)
 {
-	read_while_busy(_metadata, self, true);
+	read_while_busy(_metadata, self, NR_READS, true);
 }
 
 TEST_HARNESS_MAIN

@@ -623,10 +623,13 @@ TEST_F(arguments, are_refused_one_by_one)
 	cmd = good;
 	cmd.length = UINT64_MAX;
 	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
+	/* Of one byte there is no end that would be too high. */
 	cmd = good;
+	cmd.length = 1;
 	cmd.src_iova = UINT64_MAX;
 	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
 	cmd = good;
+	cmd.length = 1;
 	cmd.dst_iova = UINT64_MAX;
 	EXPECT_EQ(-EOVERFLOW, checked_ioctl(iommufd, IOMMU_IOAS_COPY, &cmd));
 	cmd = good;

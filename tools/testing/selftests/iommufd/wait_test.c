@@ -297,4 +297,154 @@ TEST_F_TIMEOUT(unbind, does_not_wait_for_user_memory, TIMEOUT)
 	late_page_close(&self->page);
 }
 
+/*
+ * A call that needs the device until user memory is there, and is waited for
+ */
+
+FIXTURE(slow)
+{
+	struct mock_rig rig;
+	struct late_page page;
+	struct caller caller;
+};
+
+FIXTURE_SETUP(slow)
+{
+	if (!late_pages_available())
+		SKIP(return, "no userfaultfd");
+	MAKE(mock_rig_make(&self->rig));
+	MAKE(mock_rig_plug(&self->rig, 0));
+	ASSERT_EQ(0, late_page_open(&self->page, LATE_PAGE, NULL, 0));
+}
+
+FIXTURE_TEARDOWN(slow)
+{
+	late_page_close(&self->page);
+	EXPECT_EQ(0, mock_rig_break(&self->rig));
+}
+
+static bool is_device(int iommufd, __u32 idev)
+{
+	struct iommu_hw_info cmd = { .size = sizeof(cmd), .dev_id = idev };
+
+	return hw_info_ioctl(iommufd, &cmd) != -ENOENT;
+}
+
+static int start_to_unbind(struct caller *destroyer, struct mock_rig *rig)
+{
+	*destroyer = (struct caller){
+		.iommufd = rig->iommufd,
+		.arg = &rig->dev,
+	};
+	return thread_call_start(&destroyer->call, destroy_device, destroyer);
+}
+
+/* Until it has taken the device away, and does nothing more but wait */
+static bool unbinding_waits(const struct mock_rig *rig)
+{
+	time_t end = monotonic_seconds() + patience(PATIENCE);
+
+	while (is_device(rig->iommufd, rig->dev.idev)) {
+		if (monotonic_seconds() > end)
+			return false;
+	}
+	return true;
+}
+
+/* Who unbinds looks by itself again after that. */
+#define UNBIND_LOOKS_NS 60000000000ULL
+
+/* The IOMMU driver reads what it is to make while the device is held. */
+TEST_F_TIMEOUT(slow, call_wakes_who_unbinds, TIMEOUT)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = self->rig.dev.idev,
+		.pt_id = self->rig.ioas,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(struct iommu_test_hwpt),
+		.data_uptr = (uintptr_t)self->page.va,
+	};
+	const __u64 begin = monotonic_ns();
+	struct caller destroyer;
+
+	ASSERT_EQ(0, start(&self->caller, self->rig.iommufd, IOMMU_HWPT_ALLOC,
+			   &cmd));
+	ASSERT_TRUE(user_waits(&self->page, &self->caller));
+	ASSERT_EQ(0, start_to_unbind(&destroyer, &self->rig));
+	ASSERT_TRUE(unbinding_waits(&self->rig));
+	EXPECT_FALSE(thread_call_is_over(&destroyer.call));
+	ASSERT_EQ(0, late_page_give(&self->page));
+	EXPECT_EQ(0, thread_call_end(&self->caller.call));
+	EXPECT_EQ(0, thread_call_end(&destroyer.call));
+	EXPECT_GT(UNBIND_LOOKS_NS, monotonic_ns() - begin);
+}
+
+/* The ID of what it makes is told before it is made. */
+TEST_F_TIMEOUT(slow, call_makes_nothing_of_a_device_that_goes, TIMEOUT)
+{
+	const struct mock_rig *rig = &self->rig;
+	struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = rig->dev.idev,
+		.virt_id = 1,
+	};
+	struct iommu_vdevice_alloc *reply;
+	struct caller destroyer;
+	struct late_page page;
+	__u32 parent;
+	int rc;
+
+	ASSERT_EQ(0, hwpt_alloc(rig->iommufd, rig->dev.idev, rig->ioas,
+				IOMMU_HWPT_ALLOC_NEST_PARENT, &parent));
+	ASSERT_EQ(0, mock_viommu(rig->iommufd, rig->dev.idev, parent, NULL,
+				 &cmd.viommu_id));
+	ASSERT_EQ(0, late_page_open(&page, LATE_WRITE, &cmd, sizeof(cmd)));
+	reply = (void *)page.va;
+	ASSERT_EQ(0, start(&self->caller, rig->iommufd, IOMMU_VDEVICE_ALLOC,
+			   reply));
+	ASSERT_TRUE(user_waits(&page, &self->caller));
+	ASSERT_EQ(0, start_to_unbind(&destroyer, &self->rig));
+	ASSERT_TRUE(unbinding_waits(rig));
+	ASSERT_EQ(0, late_page_give(&page));
+	rc = thread_call_end(&self->caller.call);
+	EXPECT_EQ(-ENOENT, rc);
+	/* The device would wait for it. */
+	if (!rc)
+		EXPECT_EQ(0, iommufd_destroy(rig->iommufd,
+					     reply->out_vdevice_id));
+	EXPECT_EQ(0, thread_call_end(&destroyer.call));
+	late_page_close(&page);
+}
+
+/*
+ * The structure of a call, gone when its result is known
+ */
+
+TEST_F_TIMEOUT(slow, map_that_cannot_be_told_any_more_is_undone, TIMEOUT)
+{
+	struct iommu_ioas_map *map = anonymous(SMALL_PAGE);
+	__u64 unmapped;
+
+	ASSERT_NE(NULL, map);
+	*map = (struct iommu_ioas_map){
+		.size = sizeof(*map),
+		.flags = MAP_RW,
+		.ioas_id = self->rig.ioas,
+		.user_va = (uintptr_t)self->page.va,
+		.length = SMALL_PAGE,
+	};
+	ASSERT_EQ(0, start(&self->caller, self->rig.iommufd, IOMMU_IOAS_MAP,
+			   map));
+	/* The device needs the memory: by now only that is missing. */
+	ASSERT_TRUE(user_waits(&self->page, &self->caller));
+	ASSERT_EQ(0, mprotect(map, SMALL_PAGE, PROT_READ));
+	ASSERT_EQ(0, late_page_give(&self->page));
+	EXPECT_EQ(-EFAULT, thread_call_end(&self->caller.call));
+	EXPECT_EQ(0, ioas_unmap_all(self->rig.iommufd, self->rig.ioas,
+				    &unmapped));
+	EXPECT_EQ(0, unmapped);
+	EXPECT_EQ(0, vm_pinned());
+}
+
 TEST_HARNESS_MAIN
