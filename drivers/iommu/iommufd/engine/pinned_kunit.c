@@ -5,6 +5,7 @@
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
 #include <linux/cleanup.h>
+#include <linux/iommu.h>
 #include <linux/prandom.h>
 #include <linux/sched/signal.h>
 
@@ -287,6 +288,28 @@ static void a_fatal_signal_ends_the_wait_for_another_pin(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, !model->mem.meanwhile);
 	pinned_model_expect(test);
 	pinned_model_unpin_all(model);
+}
+
+static void a_fatal_signal_ends_pins_of_many_areas(struct kunit *test)
+{
+	struct pinned_model *model = test->priv;
+	struct iommufd_area *area, *copy;
+
+	area = iommufd_area_first_of(&model->mem.pinned, 0, PAGE_SIZE,
+				     IOMMU_READ);
+	copy = iommufd_area_share(area, area->iova, area->last, IOMMU_READ);
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	area->next = copy;
+	set_fatal_signal(true);
+	KUNIT_EXPECT_EQ(test, -EINTR, iommufd_areas_pin(area));
+	set_fatal_signal(false);
+	KUNIT_EXPECT_TRUE(test, area->has_pin);
+	KUNIT_EXPECT_FALSE(test, copy->has_pin);
+
+	KUNIT_EXPECT_EQ(test, 0, iommufd_areas_pin(area));
+	KUNIT_EXPECT_TRUE(test, copy->has_pin);
+	iommufd_areas_unpin(area);
+	iommufd_areas_free(copy);
 	pinned_model_expect(test);
 }
 
@@ -318,6 +341,7 @@ static struct kunit_case pinned_cases[] = {
 	KUNIT_CASE(pins_are_refused_before_their_count_overflows),
 	KUNIT_CASE(a_fatal_signal_ends_a_pin_of_many_segments),
 	KUNIT_CASE(a_fatal_signal_ends_the_wait_for_another_pin),
+	KUNIT_CASE(a_fatal_signal_ends_pins_of_many_areas),
 	KUNIT_CASE(a_pin_that_fails_changes_nothing),
 	{}
 };

@@ -366,6 +366,14 @@ TEST_F(mock, sees_what_is_mapped)
 	EXPECT_EQ(-EFAULT, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE,
 					  NULL));
 
+	/* other memory behind the first page */
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va + 2 * SMALL_PAGE, SMALL_PAGE,
+				 IOVA + SMALL_PAGE));
+	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, SMALL_PAGE, va));
+	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, 2 * SMALL_PAGE,
+					  va));
+
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, iova, LENGTH, NULL));
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE, va));
 }

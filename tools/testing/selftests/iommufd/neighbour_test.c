@@ -57,6 +57,15 @@ static int run_unmap(void *data)
 			  NULL);
 }
 
+/* And the page behind it */
+static int run_unmap_two(void *data)
+{
+	struct task *task = data;
+
+	return ioas_unmap(task->iommufd, task->ioas, task->iova,
+			  2 * SMALL_PAGE, NULL);
+}
+
 static int run_pin(void *data)
 {
 	struct task *task = data;
@@ -72,6 +81,23 @@ static int run_pin_and_compare(void *data)
 
 	return mock_access_pin(task->iommufd, task->access, 0, task->iova,
 			       SMALL_PAGE, task->va, &task->item);
+}
+
+/* The driver has no lock held, and no pin. */
+static int run_read(void *data)
+{
+	struct task *task = data;
+	char byte;
+
+	return mock_access_rw(task->iommufd, task->access, 0, task->iova, 1,
+			      &byte);
+}
+
+static int run_replace(void *data)
+{
+	struct task *task = data;
+
+	return mock_access_replace(task->iommufd, task->access, task->ioas);
 }
 
 static int run_attach(void *data)
@@ -223,6 +249,78 @@ TEST_F_TIMEOUT(neighbour, of_a_slow_pin_lives_on, PATIENCE)
 	EXPECT_EQ(0, thread_call_end(&unmap.call));
 	EXPECT_EQ(-ENOENT, mock_access_unpin(FD, task->access, task->item));
 	EXPECT_EQ(0, vm_pinned());
+	close(task->access);
+}
+
+/*
+ * Who unmaps waits for a copy until it has ended, and nobody gets hold of what
+ * is to go meanwhile, be it slow or not.
+ */
+TEST_F_TIMEOUT(neighbour, of_a_slow_copy_lives_on, PATIENCE)
+{
+	const __u64 going = SLOW_IOVA + SMALL_PAGE;
+	struct task *task = &self->task, unmap;
+	char byte;
+	int other;
+	__u32 item;
+
+	ASSERT_EQ(0, run_map(task));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, going));
+	task->access = mock_access(FD, IOAS, PINS);
+	other = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, task->access);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, task_start(task, run_read));
+	ASSERT_TRUE(late_page_wait(&self->slow));
+	EXPECT_EQ(0, mock_access_rw(FD, other, 0, going, 1, &byte));
+	unmap = *task;
+	ASSERT_EQ(0, task_start(&unmap, run_unmap_two));
+	ASSERT_TRUE(thread_call_wait_asleep(&unmap.call));
+	EXPECT_EQ(0, live_on(FD, IOAS, VA));
+	EXPECT_EQ(-EINVAL, mock_access_pin(FD, other, 0, going, SMALL_PAGE, VA,
+					   &item));
+	EXPECT_EQ(-EINVAL, mock_access_rw(FD, other, 0, going, 1, &byte));
+	/* whatever has woken it */
+	ASSERT_TRUE(thread_call_wait_asleep(&unmap.call));
+
+	ASSERT_EQ(0, late_page_give(&self->slow));
+	EXPECT_EQ(0, thread_call_end(&task->call));
+	ASSERT_TRUE(thread_call_ends_soon(&unmap.call));
+	EXPECT_EQ(0, thread_call_end(&unmap.call));
+	EXPECT_EQ(-ENOENT, mock_access_rw(FD, other, 0, going, 1, &byte));
+	close(task->access);
+	close(other);
+}
+
+/* A driver that leaves reaches nothing, and keeps the IOAS that it copies of. */
+TEST_F_TIMEOUT(neighbour, leaves_when_its_copies_have_ended, PATIENCE)
+{
+	struct task *task = &self->task, leave;
+	__u32 next;
+	char byte;
+
+	ASSERT_EQ(0, run_map(task));
+	ASSERT_EQ(0, ioas_alloc(FD, &next));
+	ASSERT_EQ(0, ioas_map_at(FD, next, VA, SMALL_PAGE, IOVA));
+	task->access = mock_access(FD, IOAS, PINS);
+	ASSERT_LE(0, task->access);
+	ASSERT_EQ(0, task_start(task, run_read));
+	ASSERT_TRUE(late_page_wait(&self->slow));
+	leave = *task;
+	leave.ioas = next;
+	ASSERT_EQ(0, task_start(&leave, run_replace));
+	ASSERT_TRUE(thread_call_wait_asleep(&leave.call));
+	EXPECT_EQ(-ENOENT, mock_access_rw(FD, task->access, 0, IOVA, 1, &byte));
+	EXPECT_EQ(-EBUSY, mock_access_replace(FD, task->access, next));
+	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, IOAS));
+	EXPECT_FALSE(thread_call_is_over(&leave.call));
+
+	ASSERT_EQ(0, late_page_give(&self->slow));
+	EXPECT_EQ(0, thread_call_end(&task->call));
+	ASSERT_TRUE(thread_call_ends_soon(&leave.call));
+	EXPECT_EQ(0, thread_call_end(&leave.call));
+	EXPECT_EQ(0, mock_access_rw(FD, task->access, 0, IOVA, 1, &byte));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 	close(task->access);
 }
 
@@ -630,6 +728,38 @@ TEST_F(question, is_none_where_nothing_is_held)
 	ASSERT_EQ(0, mock_access_rw(FD, self->access, 0, IOVA, 1, &byte));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_ASKED(0, 0);
+}
+
+TEST_F(question, is_for_whoever_holds_something_only)
+{
+	int other = mock_access(FD, IOAS, PINS);
+	__u32 item;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, map_and_pin(FD, IOAS, other, VA, IOVA, true));
+	ASSERT_EQ(0, mock_access_pin(FD, self->access, 0, IOVA, SMALL_PAGE, VA,
+				     &item));
+	ASSERT_EQ(0, mock_access_unpin(FD, self->access, item));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_ASKED(1, 1);
+	close(other);
+}
+
+/* More of them than an unmap tries again */
+#define NR_STRETCHES 128
+
+TEST_F(question, is_for_all_that_is_held_at_once)
+{
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < NR_STRETCHES; i++) {
+		rc = map_and_pin(FD, IOAS, self->access, VA,
+				 IOVA + i * 2 * SMALL_PAGE, true);
+		ASSERT_EQ(0, rc);
+	}
+	EXPECT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_ASKED(NR_STRETCHES, NR_STRETCHES);
 }
 
 /* The first and the last page that there are. */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -226,6 +227,79 @@ TEST_F(owner, of_a_process_pays_whatever_becomes_of_it)
 	EXPECT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, PINNED);
 	EXPECT_EQ(0, vm_pinned());
+}
+
+/*
+ * Pieces of memory: some pages that follow each other in the machine, too, while
+ * the next ones are elsewhere
+ */
+
+#define PIECE (4 * SMALL_PAGE)
+#define NR_PIECES (LENGTH / PIECE)
+
+FIXTURE(pieces)
+{
+	struct owner owner;	/* this process */
+	char *va;		/* LENGTH, in NR_PIECES pieces */
+	struct mock_device *dev;
+};
+
+/*
+ * Those of a huge page, the last one first. No child shares them, for which they
+ * would be copied when they are pinned.
+ */
+static int make_pieces(char *va)
+{
+	struct memory huge;
+	size_t offset;
+	int rc;
+
+	rc = memory_alloc(&huge, PAGES_THP, HUGE_PAGE);
+	for (offset = 0; offset < LENGTH && !rc; offset += PIECE)
+		if (mremap(huge.va + LENGTH - PIECE - offset, PIECE, PIECE,
+			   MREMAP_MAYMOVE | MREMAP_FIXED,
+			   va + offset) != va + offset)
+			rc = -errno;
+	if (!rc && madvise(va, LENGTH, MADV_DONTFORK))
+		rc = -errno;
+	return rc;
+}
+
+FIXTURE_SETUP(pieces)
+{
+	MAKE(mock_rig_make(&self->owner.rig));
+	self->va = anonymous(LENGTH);
+	ASSERT_NE(NULL, self->va);
+	MAKE(rig_part("pieces of a huge page", make_pieces(self->va)));
+	ASSERT_EQ(NR_PIECES, memory_pieces(self->va, LENGTH));
+	self->dev = mmap(NULL, SMALL_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->dev);
+}
+
+FIXTURE_TEARDOWN(pieces)
+{
+	EXPECT_EQ(0, owner_break(&self->owner));
+}
+
+TEST_F(pieces, are_mapped_by_others_as_their_owner_has_them)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(mock_domain(FD, IOAS, self->dev) ? 1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(NR_PIECES, memory_pieces(self->va, LENGTH));
+	EXPECT_EQ(LENGTH, PINNED);
+	EXPECT_EQ(0, mock_check_map(FD, self->dev->hwpt, IOVA, LENGTH,
+				    self->va));
+	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
+	EXPECT_EQ(0, PINNED);
 }
 
 /*
