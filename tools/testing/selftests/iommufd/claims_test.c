@@ -5,9 +5,10 @@
  *
  * What is mapped are pages at places: at addresses of the process, or in a file,
  * which is mapped twice behind private memory, so that maps by address may have
- * any part of all three. Frames are what /proc/self/pagemap tells when the map is
- * made. After each call VmPin is the number of different frames at different
- * places, and devices find in each map what was in its pages.
+ * any part of all three; copies have any part of a map. Frames are what
+ * /proc/self/pagemap tells when the map is made. After each call VmPin is the
+ * number of different frames at different places, and devices find in each map
+ * what was in its pages.
  *
  *   SEED=n    another sequence
  *   CALLS=n   how many calls
@@ -305,6 +306,27 @@ static void choose_pages(WORLD *self, struct map *map)
 	map->count = 1 + below(self, end - map->first);
 }
 
+/* A part of what another map has, whatever is at its places by now */
+static int copy_map(WORLD *self, struct map *map, const struct map *from)
+{
+	unsigned int skip = below(self, from->count), i;
+	int rc;
+
+	map->first = from->first + skip;
+	map->count = 1 + below(self, from->count - skip);
+	map->space = from->space;
+	rc = ioas_copy_at(map->space->iommufd, map->space->ioas,
+			  map->space->ioas,
+			  iova_of(self, from) + skip * SMALL_PAGE,
+			  map->count * SMALL_PAGE, iova_of(self, map));
+	for (i = 0; i < map->count && !rc; i++) {
+		map->frames[i] = from->frames[skip + i];
+		map->stamps[i] = from->stamps[skip + i];
+		count_page(self, map->first + i, map->frames[i]);
+	}
+	return rc;
+}
+
 static int add_map(WORLD *self, struct map *map)
 {
 	unsigned int i;
@@ -344,10 +366,14 @@ static int end_map(WORLD *self, struct map *map)
 static int call(WORLD *self)
 {
 	struct map *map = &self->maps[below(self, MAX_MAPS)];
+	const struct map *from;
 
 	if (!below(self, 3))
 		return change_memory(self);
-	return map->space ? end_map(self, map) : add_map(self, map);
+	if (map->space)
+		return end_map(self, map);
+	from = &self->maps[below(self, MAX_MAPS)];
+	return from->space ? copy_map(self, map, from) : add_map(self, map);
 }
 
 /* Does a device find in a map what was in its pages? */
