@@ -8,16 +8,15 @@
  * counter is the number of different frames at different places.
  */
 #include <kunit/test.h>
-#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/prandom.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
-#include <linux/workqueue.h>
 
 #include "account.h"
 #include "claims.h"
+#include "kunit_call.h"
 #include "pinned.h"
 #include "why.h"
 
@@ -78,6 +77,7 @@ struct claims_fixture {
 	/* What is to be pinned in the middle of another pin */
 	struct claims_object *nested;
 	struct rlimit limit;
+	struct kunit_call call;
 	struct rnd_state rnd;
 };
 
@@ -419,54 +419,42 @@ static void other_users_are_not_waited_for(struct kunit *test)
 	expect_counts(test);
 }
 
-struct slow_call {
-	struct work_struct work;
-	struct claims_object *object;
-	bool pins;
-	int rc;
-};
-
-static void slow_call_run(struct work_struct *work)
+static int pin_some(void *data)
 {
-	struct slow_call *call = container_of(work, struct slow_call, work);
+	return object_pin(data, 3, 12);
+}
 
-	if (call->pins)
-		call->rc = object_pin(call->object, 3, 12);
-	else
-		object_unpin(call->object, 0);
+static int unpin_first(void *data)
+{
+	object_unpin(data, 0);
+	return 0;
 }
 
 /* Can others go on while the payer's mmap_lock is not to be had? */
-static void expect_no_wait(struct kunit *test, struct slow_call *call)
+static void expect_no_wait(struct kunit *test, int (*run)(void *data))
 {
-	struct claims_object *object = call->object;
+	struct claims_fixture *fix = test->priv;
+	struct claims_object *object = &fix->objects[6];
 	struct iommufd_claims *claims = object->pinned.own.claims;
 	struct mm_struct *mm = object->pinned.own.account->payer.mm;
 	bool is_free;
 
-	INIT_WORK_ONSTACK(&call->work, slow_call_run);
 	mmap_write_lock(mm);
-	schedule_work(&call->work);
-	msleep(50);
+	kunit_call_start(&fix->call, run, object);
+	KUNIT_EXPECT_TRUE(test, kunit_call_sleeps(&fix->call));
 	is_free = mutex_trylock(&claims->lock);
 	if (is_free)
 		mutex_unlock(&claims->lock);
 	mmap_write_unlock(mm);
-	flush_work(&call->work);
-	destroy_work_on_stack(&call->work);
+	KUNIT_EXPECT_EQ(test, kunit_call_end(&fix->call), 0);
 	KUNIT_EXPECT_TRUE(test, is_free);
-	KUNIT_EXPECT_EQ(test, call->rc, 0);
 	expect_counts(test);
 }
 
 static void mmap_locks_are_not_waited_for(struct kunit *test)
 {
-	struct claims_fixture *fix = test->priv;
-	struct slow_call call = { .object = &fix->objects[6], .pins = true };
-
-	expect_no_wait(test, &call);
-	call.pins = false;
-	expect_no_wait(test, &call);
+	expect_no_wait(test, pin_some);
+	expect_no_wait(test, unpin_first);
 }
 
 /* There are buckets for many claims, and all of them are found. */

@@ -304,13 +304,15 @@ static inline void iommufd_claim_join(struct iommufd_claims *claims,
 				      struct iommufd_pin_segment *gone)
 {
 	struct iommufd_claim *a = &joined->claim, *b = &gone->claim;
+	struct iommufd_file_claimant *of_file;
 
 	if (!claims)
 		return;
 	claims->nr--;
 	/* It is not the last one, and what it refers to stays. */
-	if (iommufd_file_claimant(b->claimant))
-		refcount_dec(&iommufd_file_claimant(b->claimant)->refs);
+	of_file = iommufd_file_claimant(b->claimant);
+	if (of_file)
+		refcount_dec(&of_file->refs);
 	a->others |= b->others & IOMMUFD_CLAIM_MET;
 	/* Parts of one are found where all of it is. */
 	if (likely(a->class == b->class && a->block == b->block))

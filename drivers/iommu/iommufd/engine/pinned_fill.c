@@ -78,7 +78,7 @@ static int pages_at_once(unsigned long npages)
 
 /*
  * Whose are the pages? Returns how many of the first of them are of one owner
- * if not all are, or an error, or 0 with a reference to the claimant.
+ * if not all are, or an error, or 0 with the claimant, and a reference to it.
  */
 static noinline int segment_find_claimant(struct iommufd_pinned *pinned,
 					  struct iommufd_pin_segment *segment,
@@ -91,11 +91,24 @@ static noinline int segment_find_claimant(struct iommufd_pinned *pinned,
 					 &owner);
 	if (npages < iommufd_segment_npages(segment))
 		return pages_at_once(npages);
+	*claimant = &pinned->own;
 	if (!owner.inode)
 		return 0;
 	*claimant = iommufd_claimant_alloc(pinned->own.account, owner.inode,
 					   owner.place - segment->first);
 	return *claimant ? 0 : -ENOMEM;
+}
+
+/* The same of pages that are pinned, and are not any more if it is not 0 */
+static int segment_find_claimant_of_pinned(struct iommufd_pinned *pinned,
+					   struct iommufd_pin_segment *segment,
+					   struct iommufd_claimant **claimant)
+{
+	int rc = segment_find_claimant(pinned, segment, claimant);
+
+	if (rc)
+		segment_unpin(pinned, segment);
+	return rc;
 }
 
 /*
@@ -159,14 +172,12 @@ static __always_inline int segment_add(struct iommufd_pinned *pinned,
 static noinline int segment_add_of_others(struct iommufd_pinned *pinned,
 					  struct iommufd_pin_segment *segment)
 {
-	struct iommufd_claimant *claimant = &pinned->own;
+	struct iommufd_claimant *claimant;
 	int rc;
 
-	rc = segment_find_claimant(pinned, segment, &claimant);
-	if (rc) {
-		segment_unpin(pinned, segment);
+	rc = segment_find_claimant_of_pinned(pinned, segment, &claimant);
+	if (rc)
 		return rc;
-	}
 	rc = segment_add(pinned, segment, claimant);
 	if (rc)
 		iommufd_claimant_put(claimant);
@@ -214,14 +225,12 @@ static int segment_charge(struct iommufd_pinned *pinned,
 static int segment_pass_on(struct iommufd_pinned *pinned,
 			   struct iommufd_pin_segment *segment)
 {
-	struct iommufd_claimant *claimant = &pinned->own;
+	struct iommufd_claimant *claimant;
 	int rc;
 
-	rc = segment_find_claimant(pinned, segment, &claimant);
-	if (rc) {
-		segment_unpin(pinned, segment);
+	rc = segment_find_claimant_of_pinned(pinned, segment, &claimant);
+	if (rc)
 		return rc;
-	}
 	if (claimant != &pinned->own)
 		iommufd_claim_pass_on(segment, claimant);
 	return 0;

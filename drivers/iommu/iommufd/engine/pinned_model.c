@@ -109,37 +109,34 @@ void pinned_model_exit(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, model->mem.released);
 }
 
-static void model_add_range(struct pinned_model *model, unsigned long first,
-			    unsigned long last)
+static int model_pin(struct pinned_model *model, unsigned long first,
+		     unsigned long last,
+		     int (*pin)(struct iommufd_pinned *pinned,
+				unsigned long first, unsigned long last))
 {
 	unsigned long page;
+	int rc;
 
+	rc = pin(&model->mem.pinned, first, last);
+	if (rc)
+		return rc;
 	for (page = first; page <= last; page++)
 		model->nr_pins[page]++;
 	model->ranges[model->nr_ranges].first = first;
 	model->ranges[model->nr_ranges++].last = last;
+	return 0;
 }
 
 int pinned_model_pin(struct pinned_model *model, unsigned long first,
 		     unsigned long last)
 {
-	int rc;
-
-	rc = iommufd_pinned_pin(&model->mem.pinned, first, last);
-	if (!rc)
-		model_add_range(model, first, last);
-	return rc;
+	return model_pin(model, first, last, iommufd_pinned_pin);
 }
 
 int pinned_model_pin_new(struct pinned_model *model, unsigned long first,
 			 unsigned long last)
 {
-	int rc;
-
-	rc = iommufd_pinned_pin_new(&model->mem.pinned, first, last);
-	if (!rc)
-		model_add_range(model, first, last);
-	return rc;
+	return model_pin(model, first, last, iommufd_pinned_pin_new);
 }
 
 void pinned_model_unpin(struct pinned_model *model, unsigned int i)

@@ -397,10 +397,9 @@ static bool user_range_has_no_file(struct mm_struct *mm, unsigned long va,
 
 	guard(rcu)();
 	vma = mas_walk(&mas);
-	/* What it is as mappings change, see above */
-	return vma && !data_race(vma->vm_file) &&
-	       /* and here */
-	       data_race(vma->vm_end) - va >= npages << PAGE_SHIFT;
+	/* Both answers will do, see above. */
+	return vma && data_race(!vma->vm_file &&
+				vma->vm_end - va >= npages << PAGE_SHIFT);
 }
 
 /*
@@ -408,7 +407,7 @@ static bool user_range_has_no_file(struct mm_struct *mm, unsigned long va,
  * memory is of one kind, and of few pages, the first and the last tell: what is
  * of a file in between counts as the process's.
  */
-static bool user_pages_are_own(const struct user_memory *mem, unsigned long va,
+static bool user_pages_are_own(struct user_memory *mem, unsigned long first,
 			       unsigned long npages,
 			       const struct iommufd_run_builder *runs)
 {
@@ -420,7 +419,9 @@ static bool user_pages_are_own(const struct user_memory *mem, unsigned long va,
 		return true;
 	if (npages > IOMMUFD_CLAIM_FEW_PAGES)
 		return user_range_has_no_file(user_memory_mm(mem),
-					      untagged_addr(va), npages);
+					      user_page_address(&mem->pinned,
+								first),
+					      npages);
 	run = runs->vec->first_runs[0];
 	return PageAnon(pfn_to_page(iommufd_run_pfn(run)));
 }
@@ -447,7 +448,6 @@ user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
 		     bool borrowed)
 {
 	struct user_memory *mem = to_user_memory(pinned);
-	unsigned long va = pinned->start + (first << PAGE_SHIFT);
 	unsigned long npages = last - first + 1;
 	struct iommufd_scratch scratch __uninitialized;
 	struct iommufd_pin_steps steps __uninitialized;
@@ -464,7 +464,7 @@ user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
 	iommufd_pin_steps_end(&steps);
 	iommufd_scratch_free(&scratch);
 	if (!rc)
-		rc = !user_pages_are_own(mem, va, npages, runs);
+		rc = !user_pages_are_own(mem, first, npages, runs);
 	/* The last user of an address space takes it down: not under locks. */
 	if (borrowed)
 		mmput_async(user_memory_mm(mem));

@@ -3,13 +3,12 @@
  * Tests of how what is mapped is looked at, with a visitor that takes notes
  */
 #include <kunit/test.h>
-#include <linux/completion.h>
 #include <linux/dma-resv.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
-#include <linux/workqueue.h>
 
 #include "address_space.h"
+#include "kunit_call.h"
 #include "pinned.h"
 #include "revocable.h"
 
@@ -28,6 +27,7 @@ struct visit_fixture {
 		unsigned long last;
 	} parts[MAX_PARTS];
 	unsigned int nr_parts;
+	struct kunit_call call;
 };
 
 static int visit_init(struct kunit *test)
@@ -271,20 +271,12 @@ static void the_first_error_ends_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fix->parts[MAX_PARTS - 1].last, SZ_4K - 1);
 }
 
-struct visit_work {
-	struct work_struct work;
-	struct completion done;
-	struct visit_fixture *fix;
-	int rc;
-};
-
-static void visit_in_work(struct work_struct *work)
+static int visit_all(void *data)
 {
-	struct visit_work *visit = container_of(work, struct visit_work, work);
+	struct visit_fixture *fix = data;
 
-	visit->rc = iommufd_address_space_visit(&visit->fix->as, 0, ULONG_MAX,
-						note_part, visit->fix);
-	complete(&visit->done);
+	return iommufd_address_space_visit(&fix->as, 0, ULONG_MAX, note_part,
+					   fix);
 }
 
 static void owners_that_are_busy_are_not_waited_for(struct kunit *test)
@@ -292,20 +284,16 @@ static void owners_that_are_busy_are_not_waited_for(struct kunit *test)
 	struct visit_fixture *fix = test->priv;
 	struct iommufd_revocable revocable;
 	struct dma_resv resv;
-	struct visit_work visit = { .fix = fix };
 	bool is_free;
 
 	dma_resv_init(&resv);
 	iommufd_revocable_init(&revocable, &resv);
 	fix->pinned.revocable = &revocable;
 	visit_insert(fix, SZ_1M, SZ_1M);
-	init_completion(&visit.done);
-	INIT_WORK_ONSTACK(&visit.work, visit_in_work);
 
 	KUNIT_ASSERT_EQ(test, 0, dma_resv_lock(&resv, NULL));
-	schedule_work(&visit.work);
-	KUNIT_EXPECT_NE(test, 0,
-			wait_for_completion_timeout(&visit.done, 30 * HZ));
+	kunit_call_start(&fix->call, visit_all, fix);
+	KUNIT_EXPECT_FALSE(test, kunit_call_sleeps(&fix->call));
 	/* and so the IOVA space is free for others */
 	is_free = down_write_trylock(&fix->as.space.lock);
 	KUNIT_EXPECT_TRUE(test, is_free);
@@ -313,9 +301,7 @@ static void owners_that_are_busy_are_not_waited_for(struct kunit *test)
 		up_write(&fix->as.space.lock);
 	dma_resv_unlock(&resv);
 
-	flush_work(&visit.work);
-	destroy_work_on_stack(&visit.work);
-	KUNIT_EXPECT_EQ(test, 0, visit.rc);
+	KUNIT_EXPECT_EQ(test, 0, kunit_call_end(&fix->call));
 	KUNIT_EXPECT_EQ(test, fix->nr_parts, 1);
 
 	dma_resv_lock(&resv, NULL);
@@ -331,66 +317,40 @@ static void owners_that_are_busy_are_not_waited_for(struct kunit *test)
 	dma_resv_fini(&resv);
 }
 
-struct revoke_work {
-	struct work_struct work;
-	struct iommufd_revocable *revocable;
-	/* who is at it, and whether he is done */
-	struct task_struct *task;
-	bool over;
-};
-
-static void revoke_in_work(struct work_struct *work)
+static int revoke(void *data)
 {
-	struct revoke_work *revoke =
-		container_of(work, struct revoke_work, work);
-	struct dma_resv *resv = revoke->revocable->resv;
+	struct iommufd_revocable *revocable = data;
 
-	dma_resv_lock(resv, NULL);
-	WRITE_ONCE(revoke->task, current);
-	iommufd_revoke(revoke->revocable);
-	WRITE_ONCE(revoke->over, true);
-	dma_resv_unlock(resv);
-}
-
-/* Does he wait, or is he done? There is nothing else that he sleeps for. */
-static bool revoke_rests(struct revoke_work *revoke)
-{
-	struct task_struct *task = READ_ONCE(revoke->task);
-
-	return task && !task_is_running(task);
+	dma_resv_lock(revocable->resv, NULL);
+	iommufd_revoke(revocable);
+	dma_resv_unlock(revocable->resv);
+	return 0;
 }
 
 /* Visits until the owner of the memory waits for that, or does not. */
 static int visit_while_revoked(void *data, unsigned long iova,
 			       unsigned long last)
 {
-	struct revoke_work *revoke = data;
+	struct visit_fixture *fix = data;
 
-	schedule_work(&revoke->work);
-	while (!READ_ONCE(revoke->over) && !revoke_rests(revoke))
-		schedule_timeout_uninterruptible(1);
-	return READ_ONCE(revoke->over) ? -EBUSY : 0;
+	kunit_call_start(&fix->call, revoke, fix->pinned.revocable);
+	return kunit_call_sleeps(&fix->call) ? 0 : -EBUSY;
 }
 
 static void memory_is_not_taken_back_while_it_is_visited(struct kunit *test)
 {
 	struct visit_fixture *fix = test->priv;
 	struct iommufd_revocable revocable;
-	struct revoke_work revoke = { .revocable = &revocable };
 	struct dma_resv resv;
 
 	dma_resv_init(&resv);
 	iommufd_revocable_init(&revocable, &resv);
 	fix->pinned.revocable = &revocable;
 	visit_insert(fix, SZ_1M, SZ_1M);
-	INIT_WORK_ONSTACK(&revoke.work, revoke_in_work);
 	KUNIT_EXPECT_EQ(test, 0,
 			iommufd_address_space_visit(&fix->as, 0, ULONG_MAX,
-						    visit_while_revoked,
-						    &revoke));
-	flush_work(&revoke.work);
-	destroy_work_on_stack(&revoke.work);
-	KUNIT_EXPECT_TRUE(test, revoke.over);
+						    visit_while_revoked, fix));
+	KUNIT_EXPECT_EQ(test, 0, kunit_call_end(&fix->call));
 	KUNIT_EXPECT_TRUE(test, revocable.revoked);
 
 	remove_areas(fix);

@@ -283,15 +283,19 @@ TEST_F(charge, counts_each_page_for_itself)
 	EXPECT_EQ(LIMIT / 2, vm_pinned());
 }
 
-/* A file, mapped twice in one piece */
-static char *show_file_twice(int file, size_t length)
+/* A new file of HUGE_PAGE bytes, mapped twice in one piece */
+static char *show_file_twice(bool huge, int *file)
 {
-	char *va = address_room(2 * length, HUGE_PAGE);
-	const int how = MAP_SHARED | MAP_FIXED, rw = PROT_READ | PROT_WRITE;
+	char *va = address_room(2 * HUGE_PAGE, HUGE_PAGE);
+	size_t offset;
 
-	if (!va || mmap(va, length, rw, how, file, 0) != va ||
-	    mmap(va + length, length, rw, how, file, 0) != va + length)
+	*file = memfd_alloc(HUGE_PAGE, huge);
+	if (!va || *file < 0)
 		return NULL;
+	for (offset = 0; offset < 2 * HUGE_PAGE; offset += HUGE_PAGE)
+		if (mmap(va + offset, HUGE_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, *file, 0) != va + offset)
+			return NULL;
 	return va;
 }
 
@@ -302,9 +306,7 @@ TEST_F(charge, counts_a_page_of_a_file_once_by_any_way)
 	char *va;
 
 	ASSERT_EQ(0, ATTACH());
-	file = memfd_alloc(HUGE_PAGE, variant->kind == PAGES_THP);
-	ASSERT_LE(0, file);
-	va = show_file_twice(file, HUGE_PAGE);
+	va = show_file_twice(variant->kind == PAGES_THP, &file);
 	ASSERT_NE(NULL, va);
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, LIMIT, IOVA));
 	EXPECT_EQ(LIMIT, vm_pinned());
@@ -331,9 +333,7 @@ TEST_F(charge, counts_each_mapping_for_what_it_is)
 	char *va;
 
 	ASSERT_EQ(0, ATTACH());
-	file = memfd_alloc(HUGE_PAGE, variant->kind == PAGES_THP);
-	ASSERT_LE(0, file);
-	va = show_file_twice(file, HUGE_PAGE);
+	va = show_file_twice(variant->kind == PAGES_THP, &file);
 	ASSERT_NE(NULL, va);
 	/* the end of the file, and its beginning */
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va + HUGE_PAGE - LIMIT / 2, LIMIT,
@@ -440,9 +440,7 @@ TEST_F(account, of_a_user_has_a_file_once_in_all_processes)
 
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, become_user(5004));
-	file = memfd_alloc(HUGE_PAGE, false);
-	ASSERT_LE(0, file);
-	va = show_file_twice(file, HUGE_PAGE);
+	va = show_file_twice(false, &file);
 	ASSERT_NE(NULL, va);
 	pid = fork();
 	if (!pid)
@@ -587,8 +585,8 @@ TEST_F(account, is_settled_before_another_map_of_the_memory_is_refused)
 
 TEST_F(account, is_settled_before_another_map_of_the_file_is_refused)
 {
-	int file = memfd_alloc(HUGE_PAGE, false);
-	char *va = show_file_twice(file, HUGE_PAGE);
+	int file;
+	char *va = show_file_twice(false, &file);
 
 	if (!late_pages_available())
 		SKIP(return, "no userfaultfd");

@@ -115,7 +115,6 @@ TEST_F(together, have_no_pasid_that_one_of_them_lacks)
 
 /* As often as the threads may try to meet, which they do in a part of that */
 #define MAX_ROUNDS 5000
-#define KEPT 32
 
 enum {
 	ROUNDS,
@@ -163,8 +162,8 @@ static int come_and_go(void *argument)
 /* Why was the last call of this thread refused? */
 static __u32 last_why(int iommufd)
 {
-	struct iommu_refusal refusals[KEPT];
-	__u32 nr = KEPT;
+	struct iommu_refusal refusals[REFUSALS_KEPT];
+	__u32 nr = REFUSALS_KEPT;
 
 	if (refusals_get(iommufd, 0, refusals, &nr))
 		return IOMMU_WHY_ELSEWHERE;

@@ -102,6 +102,15 @@ FIXTURE(debugfs)
 	char key[64];		/* what lines of the IOAS begin with */
 };
 
+#define DEBUGFS FIXTURE_DATA(debugfs)
+
+/* Of which IOAS are lines to be found? */
+static void look_at(DEBUGFS *self, __u32 ioas)
+{
+	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
+		 number_of(FD), ioas);
+}
+
 FIXTURE_SETUP(debugfs)
 {
 	if (access(FOLDER "areas", R_OK))
@@ -111,8 +120,7 @@ FIXTURE_SETUP(debugfs)
 	MAKE(mock_rig_make(&self->rig));
 	MAKE(mock_rig_plug(&self->rig, 0));
 	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, LENGTH));
-	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
-		 number_of(FD), IOAS);
+	look_at(self, IOAS);
 }
 
 FIXTURE_TEARDOWN(debugfs)
@@ -235,8 +243,7 @@ TEST_F(debugfs, tells_of_each_ioas_from_its_beginning)
 	ASSERT_LT(IOAS, ioas);
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA + GIB));
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, ioas, IOVA));
-	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
-		 number_of(FD), ioas);
+	look_at(self, ioas);
 	line = LINE("areas");
 	ASSERT_NE(NULL, line);
 	EXPECT_VALUE(IOVA, line, "iova");
@@ -273,8 +280,7 @@ TEST_F(debugfs, tells_what_accesses_have_pinned)
 
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, ioas, IOVA));
-	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
-		 number_of(FD), ioas);
+	look_at(self, ioas);
 	access = mock_access(FD, ioas,
 			     MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES);
 	ASSERT_LE(0, access);
@@ -380,8 +386,7 @@ TEST_F(debugfs, tells_how_often_iovas_are_reserved)
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
 	ASSERT_EQ(0, mock_add_reserved(FD, ioas, IOVA, MIB));
 	ASSERT_EQ(0, mock_add_reserved(FD, ioas, IOVA, 2 * MIB));
-	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
-		 number_of(FD), ioas);
+	look_at(self, ioas);
 	line = LINE("reserved");
 	ASSERT_NE(NULL, line);
 	EXPECT_VALUE(IOVA, line, "iova");
@@ -429,8 +434,7 @@ TEST_F(debugfs, is_the_same_however_it_is_read)
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, ioas, 0 - LENGTH));
 	for (i = 1; i < 200; i++)
 		ASSERT_EQ(0, memory_rig_map(&self->mem, FD, ioas, i * LENGTH));
-	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
-		 number_of(FD), ioas);
+	look_at(self, ioas);
 	line = LINE("areas");
 	for (i = 0; line; i++)
 		line = next_line(line + 1, self->key);
@@ -537,8 +541,7 @@ TEST_F(debugfs, does_not_wait_for_memory)
 	ASSERT_EQ(0, mock_attach_start(&attach, FD, ioas));
 	ASSERT_TRUE(late_page_wait(&late));
 
-	snprintf(self->key, sizeof(self->key), "context=%llu ioas=%u",
-		 number_of(FD), ioas);
+	look_at(self, ioas);
 	line = LINE("spaces");
 	ASSERT_NE(NULL, line);
 	EXPECT_VALUE(1, line, "page-tables");

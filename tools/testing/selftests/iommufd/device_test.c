@@ -511,14 +511,13 @@ TEST_F(device, raises_the_alignment_to_its_smallest_page)
 /* Which device has reserved what the last map was to have? 0 is none. */
 static long last_reserved_by(int iommufd)
 {
-	struct iommu_refusal refusals[32];
-	__u32 nr = 32;
+	struct iommu_refusal last;
 
-	if (refusals_get(iommufd, 0, refusals, &nr) || !nr)
+	if (refusal_last(iommufd, 0, &last))
 		return -ENOENT;
-	if (refusals[nr - 1].why != IOMMU_WHY_IOVA_RESERVED)
+	if (last.why != IOMMU_WHY_IOVA_RESERVED)
 		return -EINVAL;
-	return refusals[nr - 1].numbers[4];
+	return last.numbers[4];
 }
 
 TEST_F(device, refuses_maps_that_touch_reserved_iovas)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdint.h>
 
 #include "checked_io.h"
@@ -285,6 +286,21 @@ int refusals_get(int iommufd, __u64 first, struct iommu_refusal *entries,
 	if (!rc)
 		*nr = cmd.nr;
 	return rc;
+}
+
+int refusal_last(int iommufd, __u64 first, struct iommu_refusal *last)
+{
+	struct iommu_refusal entries[REFUSALS_KEPT];
+	__u32 nr = REFUSALS_KEPT;
+	int rc;
+
+	rc = refusals_get(iommufd, first, entries, &nr);
+	if (rc)
+		return rc;
+	if (!nr)
+		return -ENOENT;
+	*last = entries[nr - 1];
+	return 0;
 }
 
 int records_get(int iommufd, __u64 first, struct iommu_record *entries,

@@ -90,12 +90,16 @@ int vdevice_alloc(int iommufd, __u32 viommu, __u32 dev_id, __u64 virt_id,
 int veventq_alloc(int iommufd, __u32 viommu, __u32 type, __u32 depth,
 		  __u32 *veventq, int *fd);
 
+#define REFUSALS_KEPT 32	/* of a file */
+
 /*
  * Calls of the file that have failed, from number @first on; *nr is the room in
  * @entries before and how many there are after.
  */
 int refusals_get(int iommufd, __u64 first, struct iommu_refusal *entries,
 		 __u32 *nr);
+/* The last of them; -ENOENT: there is none. */
+int refusal_last(int iommufd, __u64 first, struct iommu_refusal *last);
 /* The same of what the recorder keeps, whose length is another call's. */
 int records_get(int iommufd, __u64 first, struct iommu_record *entries,
 		__u32 *nr);

@@ -33,31 +33,12 @@
 #define KEPT 32
 #define NONE (~0U)
 
-/* The last call that failed, from number @first on. */
-static int last_refusal(int iommufd, __u64 first, struct iommu_refusal *last)
-{
-	struct iommu_refusal entries[KEPT];
-	__u32 nr = KEPT;
-	int rc;
-
-	rc = refusals_get(iommufd, first, entries, &nr);
-	if (rc)
-		return rc;
-	if (!nr)
-		return -ENOENT;
-	*last = entries[nr - 1];
-	return 0;
-}
-
 /* How many calls have failed so far */
 static __u64 nr_refusals(int iommufd)
 {
-	struct iommu_refusal entries[KEPT];
-	__u32 nr = KEPT;
+	struct iommu_refusal last;
 
-	if (refusals_get(iommufd, 0, entries, &nr) || !nr)
-		return 0;
-	return entries[nr - 1].number;
+	return refusal_last(iommufd, 0, &last) ? 0 : last.number;
 }
 
 static struct iommu_refusal told;
@@ -65,7 +46,7 @@ static struct iommu_refusal told;
 static unsigned int why_since(int iommufd, __u64 number)
 {
 	memset(&told, 0, sizeof(told));
-	return last_refusal(iommufd, number + 1, &told) ? NONE : told.why;
+	return refusal_last(iommufd, number + 1, &told) ? NONE : told.why;
 }
 
 /* @call fails with @error, and the file @iommufd says @why_, once. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <sys/syscall.h>
 
+#include "checked_io.h"
 #include "test_support.h"
 #include "threads.h"
 
@@ -39,18 +41,11 @@ bool thread_call_is_over(const struct thread_call *call)
 /* The kernel tells no system call of who is running. */
 static bool sleeps_in_ioctl(pid_t tid)
 {
-	char path[64];
-	long number;
-	bool sleeps;
-	FILE *file;
+	char path[64], text[256], *end;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	sleeps = fscanf(file, "%ld", &number) == 1 && number == SYS_ioctl;
-	fclose(file);
-	return sleeps;
+	return !file_read(path, text, sizeof(text)) &&
+	       strtol(text, &end, 10) == SYS_ioctl && end != text;
 }
 
 bool thread_call_wait_asleep(const struct thread_call *call)

@@ -117,15 +117,10 @@ static bool trace_is_before(const struct trace_rig *trace, const char *first,
 
 static bool trace_is_on(const struct trace_rig *trace)
 {
-	char path[PATH_SIZE], on = '0';
-	int fd;
+	char path[PATH_SIZE], on[4];
 
 	snprintf(path, sizeof(path), "%s/tracing_on", trace->path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && read(fd, &on, 1) != 1)
-		on = '?';
-	close(fd);
-	return on == '1';
+	return !file_read(path, on, sizeof(on)) && !strcmp(on, "1");
 }
 
 FIXTURE(trace)

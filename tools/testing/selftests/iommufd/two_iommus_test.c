@@ -63,12 +63,9 @@ FIXTURE_TEARDOWN_PARENT(iommus)
 /* Why was the last thing refused? */
 static __u32 last_why(int iommufd)
 {
-	struct iommu_refusal refusals[32];
-	__u32 nr = 32;
+	struct iommu_refusal last;
 
-	if (refusals_get(iommufd, 0, refusals, &nr) || !nr)
-		return IOMMU_WHY_ELSEWHERE;
-	return refusals[nr - 1].why;
+	return refusal_last(iommufd, 0, &last) ? IOMMU_WHY_ELSEWHERE : last.why;
 }
 
 TEST_F(iommus, share_an_ioas_and_no_page_table)
