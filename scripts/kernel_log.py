@@ -107,6 +107,8 @@ STUMBLES = (
      "an interrupt came before the base had set up what it needs"),
     (re.compile(r"WARNING: .*\bhrtimer_forward\b"), "dl_task_timer",
      "the timer of the scheduler's deadline server came too late"),
+    (re.compile(r"NULL pointer dereference|general protection fault"), "mask_ioapic_irq",
+     "a tick came before the base had set up the whole IO-APIC"),
 )
 # How long a report may be, in lines
 REPORT = 40
