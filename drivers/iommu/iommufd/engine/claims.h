@@ -35,6 +35,9 @@
  * until it does. Few pages are pinned first and charged then: who makes the
  * owner of the memory wait has no more than these without paying.
  *
+ * Where many pages are, when one claim of the same payer has all of them, is
+ * stored once: the segment that comes gets a slice of the other one's runs.
+ *
  * Of what is found by an address of a process it turns out with the pages
  * whether it is in files: then each part gets the claimant of its file. Until
  * then it is pending among what is the process's: who maps the same file by
@@ -302,9 +305,10 @@ unsigned long
 iommufd_claims_count_new(struct iommufd_claims *claims,
 			 const struct iommufd_pin_segment *segment,
 			 const struct iommufd_claims_filter *filter);
-void iommufd_claims_count(struct iommufd_claims *claims,
-			  struct iommufd_pin_segment *segment,
-			  struct iommufd_counts *counts);
+struct iommufd_pin_segment *
+iommufd_claims_count(struct iommufd_claims *claims,
+		     struct iommufd_pin_segment *segment,
+		     struct iommufd_counts *counts);
 
 struct iommufd_claimant *
 iommufd_claimant_alloc(struct iommufd_account *account, const void *inode,

@@ -98,15 +98,18 @@ claim_in_full(const struct iommufd_pin_segment *segment)
 	return (struct iommufd_counts){ npages, npages };
 }
 
-/* How much does a claim that has come add to the counters of its payer? */
-static struct iommufd_counts claim_count(struct iommufd_claims *claims,
-					 struct iommufd_pin_segment *segment)
+/*
+ * How much does a claim that has come add to the counters of its payer? Returns
+ * what iommufd_claims_count() does.
+ */
+static struct iommufd_pin_segment *
+claim_count(struct iommufd_claims *claims, struct iommufd_pin_segment *segment,
+	    struct iommufd_counts *counts)
 {
-	struct iommufd_counts counts = claim_in_full(segment);
-
-	if (claims->nr != 1)
-		iommufd_claims_count(claims, segment, &counts);
-	return counts;
+	*counts = claim_in_full(segment);
+	if (claims->nr == 1)
+		return NULL;
+	return iommufd_claims_count(claims, segment, counts);
 }
 
 /* Is a claim a page at this place? It is pinned: only many pages are pending. */
@@ -272,9 +275,22 @@ static void claims_unlock_settle(struct iommufd_claimant *claimant,
 	claims_unlock_uncharge(claimant, counts);
 }
 
+/*
+ * Another claim has all of the pages: where they are is stored once. Returns
+ * what is not needed any more.
+ */
+static struct iommufd_run_slice
+claim_share_runs(struct iommufd_pin_segment *segment,
+		 const struct iommufd_pin_segment *other)
+{
+	return iommufd_run_slice_share(&segment->runs, &other->runs,
+				       iommufd_claim_first(segment) -
+					       iommufd_claim_first(other));
+}
+
 /**
  * iommufd_claim_settle - the pages are pinned: what of them was counted before?
- * @segment: the pages, with their runs
+ * @segment: the pages, with their runs, which nobody reads yet
  *
  * What was charged in advance and need not have been is given back.
  *
@@ -285,14 +301,19 @@ void iommufd_claim_settle(struct iommufd_pin_segment *segment)
 {
 	struct iommufd_claimant *claimant = segment->claim.claimant;
 	struct iommufd_claims *claims = claimant->claims;
+	struct iommufd_run_slice spare = {};
+	struct iommufd_pin_segment *other;
 	struct iommufd_counts counts;
 
 	mutex_lock(&claims->lock);
-	counts = claim_count(claims, segment);
+	other = claim_count(claims, segment, &counts);
+	if (other)
+		spare = claim_share_runs(segment, other);
 	segment->claim.pending = false;
 	claims_tell(claims);
 	claims_unlock_settle(claimant, iommufd_segment_npages(segment),
 			     counts);
+	iommufd_run_slice_put(&spare);
 }
 
 /*
@@ -309,7 +330,7 @@ static noinline int claim_add_slow(struct iommufd_claimant *claimant,
 	int rc;
 
 	for (;;) {
-		counts = claim_count(claims, segment);
+		claim_count(claims, segment, &counts);
 		npages = max(counts.pinned, counts.limited);
 		if (npages <= advance)
 			break;

@@ -104,6 +104,9 @@ static bool claim_is_within(const struct iommufd_pin_segment *segment,
 		return iommufd_run_pfn(segment->runs.run) - first ==
 		       iommufd_run_pfn(other->runs.run) -
 			       iommufd_claim_first(other);
+	/* A vector is shared by the same places only. */
+	if (segment->runs.vec == other->runs.vec)
+		return true;
 	claim_pair_walk(&pair, 0, segment, first, last);
 	claim_pair_walk(&pair, 1, other, first, last);
 	while (same && claim_pair_next(&pair, &same)) {
@@ -234,7 +237,7 @@ static void claims_meet(struct iommufd_pin_segment *segment,
 	other->claim.others |= IOMMUFD_CLAIM_MET;
 }
 
-static noinline void
+static noinline struct iommufd_pin_segment *
 claims_count_walk(struct iommufd_claims *claims,
 		  struct iommufd_pin_segment *segment,
 		  struct iommufd_counts *counts)
@@ -261,7 +264,7 @@ claims_count_walk(struct iommufd_claims *claims,
 		if (filter_has(&pinned, other) && filter_has(&limited, other) &&
 		    claim_is_within(segment, other)) {
 			*counts = (struct iommufd_counts){};
-			return;
+			return other;
 		}
 	}
 	counts->pinned = iommufd_segment_npages(segment);
@@ -272,6 +275,7 @@ claims_count_walk(struct iommufd_claims *claims,
 		counts->limited = iommufd_claims_count_new(claims, segment,
 							   &limited);
 	}
+	return NULL;
 }
 
 /* Does the same account have a page in the same frame? In the simple case. */
@@ -340,10 +344,14 @@ static enum iommufd_page_is page_look_all(struct iommufd_claims *claims,
  *          counters
  *
  * Context: as iommufd_claims_count_new().
+ *
+ * Return: of several pages, another claim that has all of them, if there is one
+ * that both counters have.
  */
-void iommufd_claims_count(struct iommufd_claims *claims,
-			  struct iommufd_pin_segment *segment,
-			  struct iommufd_counts *counts)
+struct iommufd_pin_segment *
+iommufd_claims_count(struct iommufd_claims *claims,
+		     struct iommufd_pin_segment *segment,
+		     struct iommufd_counts *counts)
 {
 	enum iommufd_page_is is = IOMMUFD_PAGE_IS_UNCLEAR;
 
@@ -352,5 +360,6 @@ void iommufd_claims_count(struct iommufd_claims *claims,
 	if (is == IOMMUFD_PAGE_IS_SHARED)
 		*counts = (struct iommufd_counts){};
 	else if (is == IOMMUFD_PAGE_IS_UNCLEAR)
-		claims_count_walk(claims, segment, counts);
+		return claims_count_walk(claims, segment, counts);
+	return NULL;
 }

@@ -550,6 +550,24 @@ static void what_is_whole_again_has_met_others(struct kunit *test)
 	expect_counts(test);
 }
 
+static void a_payer_has_where_pages_are_once(struct kunit *test)
+{
+	struct claims_fixture *fix = test->priv;
+	struct iommufd_run_vec *vec[4];
+	unsigned int i;
+
+	for (i = 0; i != NPAGES; i += 2)
+		fix->version[i]++;
+	for (i = 0; i != ARRAY_SIZE(vec); i++) {
+		KUNIT_ASSERT_EQ(test, 0,
+				object_pin(&fix->objects[i], 0, NPAGES));
+		vec[i] = fix->objects[i].pinned.first_segment.runs.vec;
+	}
+	KUNIT_EXPECT_PTR_EQ(test, vec[0], vec[1]);
+	KUNIT_EXPECT_PTR_NE(test, vec[0], vec[2]);
+	KUNIT_EXPECT_PTR_NE(test, vec[0], vec[3]);
+}
+
 static void what_is_only_being_pinned_does_not_arrive(struct kunit *test)
 {
 	struct iommufd_pin_segment coming = { .first = 20, .last = 59 };
@@ -573,23 +591,6 @@ static void what_is_only_being_pinned_does_not_arrive(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arrival.counts.pinned, 5);
 	KUNIT_EXPECT_EQ(test, arrival.counts.limited, 5);
 	iommufd_movable_put(movable);
-}
-
-static void owners_have_a_registry_each(struct kunit *test)
-{
-	struct iommufd_claims *a = iommufd_claims_get(&test, false);
-	struct iommufd_claims *b = iommufd_claims_get(test, false);
-	struct iommufd_claims *file = iommufd_claims_get(&test, true);
-
-	KUNIT_ASSERT_TRUE(test, a && b && file);
-	KUNIT_EXPECT_PTR_NE(test, a, b);
-	KUNIT_EXPECT_PTR_NE(test, a, file);
-	KUNIT_EXPECT_PTR_EQ(test, a, iommufd_claims_get(&test, false));
-	KUNIT_EXPECT_EQ(test, refcount_read(&a->refs), 2);
-	iommufd_claims_put(a);
-	iommufd_claims_put(a);
-	iommufd_claims_put(b);
-	iommufd_claims_put(file);
 }
 
 static int claims_init(struct kunit *test)
@@ -673,8 +674,8 @@ static struct kunit_case claims_cases[] = {
 	KUNIT_CASE(twins_come_and_go),
 	KUNIT_CASE(twins_stay_twins),
 	KUNIT_CASE(what_is_whole_again_has_met_others),
+	KUNIT_CASE(a_payer_has_where_pages_are_once),
 	KUNIT_CASE(what_is_only_being_pinned_does_not_arrive),
-	KUNIT_CASE(owners_have_a_registry_each),
 	{}
 };
 

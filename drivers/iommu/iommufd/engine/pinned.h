@@ -24,8 +24,9 @@
  * There is a cut between two segments because a pin begins or ends there; with
  * the last such pin they become one again. So the number of segments follows
  * the pins that there are, not those that there were. What came from the source
- * at different times stays apart, since it is in different run vectors (single
- * runs that continue each other can be joined): a pin of a range that was
+ * at different times stays apart, since it is in different run vectors (unless
+ * both are of one that another object has; single runs that continue each other
+ * can be joined): a pin of a range that was
  * pinned piece by piece before finds a segment for each piece that is still
  * pinned. Of these there are at most as many as pages, which are charged, and
  * no new ones come while the range is pinned.

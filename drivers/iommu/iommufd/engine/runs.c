@@ -201,6 +201,36 @@ void iommufd_run_slice_split(struct iommufd_run_slice *left,
 	left->run = iommufd_run(iommufd_run_pfn(left->run), npages);
 }
 
+/**
+ * iommufd_run_slice_share - have pages that two slices describe stored once
+ * @slice: a slice that nobody reads yet, all of a vector; receives the same
+ *         pages as they are in @other
+ * @other: a slice that has them, too
+ * @skip: where they begin in it, in pages from its start
+ *
+ * A vector is kept as a whole: one that is more than twice as large stays
+ * @other's alone, so that little is kept for him who has few pages of it.
+ *
+ * Context: any. Allocates nothing.
+ * Return: what @slice was, to be put, perhaps where it may take its time; a
+ * single run, for which that is nothing, if @slice has not changed.
+ */
+struct iommufd_run_slice
+iommufd_run_slice_share(struct iommufd_run_slice *slice,
+			const struct iommufd_run_slice *other,
+			unsigned long skip)
+{
+	struct iommufd_run_slice own = *slice;
+
+	if (!own.vec || !other->vec ||
+	    other->vec->nr_chunks > 2 * own.vec->nr_chunks)
+		return (struct iommufd_run_slice){};
+	refcount_inc(&other->vec->refs);
+	slice->vec = other->vec;
+	slice->first_page = other->first_page + skip;
+	return own;
+}
+
 void __iommufd_run_vec_put(struct iommufd_run_vec *vec)
 {
 	if (refcount_dec_and_test(&vec->refs))

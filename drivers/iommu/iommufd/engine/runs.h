@@ -252,6 +252,10 @@ static inline void iommufd_runs_finish(struct iommufd_run_builder *runs,
 void iommufd_run_slice_split(struct iommufd_run_slice *left,
 			     unsigned long npages,
 			     struct iommufd_run_slice *right);
+struct iommufd_run_slice
+iommufd_run_slice_share(struct iommufd_run_slice *slice,
+			const struct iommufd_run_slice *other,
+			unsigned long skip);
 void __iommufd_run_vec_put(struct iommufd_run_vec *vec);
 
 /**

@@ -218,6 +218,60 @@ static void parts_that_follow_each_other_are_joined(struct kunit *test)
 	}
 }
 
+/* As it would be pinned for itself */
+static void build_part(struct kunit *test, unsigned long first,
+		       unsigned long npages, struct iommufd_run_slice *slice)
+{
+	struct runs_fixture *fix = test->priv;
+	struct iommufd_run_builder runs;
+	unsigned long i;
+
+	iommufd_runs_init(&runs, npages);
+	for (i = first; i != first + npages; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				iommufd_runs_append(&runs, fix->pfns[i], 1));
+	iommufd_runs_finish(&runs, slice);
+}
+
+static void a_part_outlives_what_it_is_shared_with(struct kunit *test)
+{
+	struct runs_fixture *fix = test->priv;
+	struct iommufd_run_slice part, middle, spare;
+
+	build(test, 3, 1);
+	iommufd_run_slice_split(&fix->slice, 100, &middle);
+	build_part(test, 1000, 3000, &part);
+	spare = iommufd_run_slice_share(&part, &middle, 900);
+	KUNIT_EXPECT_NOT_NULL(test, spare.vec);
+	KUNIT_EXPECT_PTR_EQ(test, part.vec, middle.vec);
+	iommufd_run_slice_put(&spare);
+	iommufd_run_slice_put(&middle);
+	iommufd_run_slice_put(&fix->slice);
+	expect_pages(test, &part, 0, 3000, 1000);
+	iommufd_run_slice_put(&part);
+}
+
+/* Where it would keep much for little, or there is nothing to be shared */
+static void a_small_part_is_not_shared(struct kunit *test)
+{
+	const unsigned long npages[] = { 1, 400 };
+	struct runs_fixture *fix = test->priv;
+	struct iommufd_run_slice part, before, spare;
+	unsigned int i;
+
+	build(test, 1, 1);
+	for (i = 0; i != ARRAY_SIZE(npages); i++) {
+		build_part(test, 1000, npages[i], &part);
+		before = part;
+		spare = iommufd_run_slice_share(&part, &fix->slice, 1000);
+		KUNIT_EXPECT_NULL(test, spare.vec);
+		KUNIT_EXPECT_MEMEQ(test, &part, &before, sizeof(part));
+		KUNIT_EXPECT_EQ(test, 1, refcount_read(&fix->slice.vec->refs));
+		iommufd_run_slice_put(&part);
+	}
+	iommufd_run_slice_put(&fix->slice);
+}
+
 static struct iommufd_run_slice slice_of_run(unsigned long pfn,
 					     unsigned long npages)
 {
@@ -268,6 +322,8 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(the_highest_pfn_is_kept),
 	KUNIT_CASE(parts_of_a_slice_outlive_each_other),
 	KUNIT_CASE(parts_that_follow_each_other_are_joined),
+	KUNIT_CASE(a_part_outlives_what_it_is_shared_with),
+	KUNIT_CASE(a_small_part_is_not_shared),
 	KUNIT_CASE(memory_that_is_apart_is_not_joined),
 	{}
 };
