@@ -536,6 +536,16 @@ static void twins_stay_twins(struct kunit *test)
 	}
 }
 
+static void what_was_cut_off_the_only_claim_is_found(struct kunit *test)
+{
+	struct claims_fixture *fix = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[0], 22, 44));
+	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[0], 22, 26));
+	KUNIT_ASSERT_EQ(test, 0, object_pin(&fix->objects[1], 35, 49));
+	expect_counts(test);
+}
+
 /* A part that has met others makes all of it compare when it goes. */
 static void what_is_whole_again_has_met_others(struct kunit *test)
 {
@@ -673,6 +683,7 @@ static struct kunit_case claims_cases[] = {
 	KUNIT_CASE(many_claims_are_found),
 	KUNIT_CASE(twins_come_and_go),
 	KUNIT_CASE(twins_stay_twins),
+	KUNIT_CASE(what_was_cut_off_the_only_claim_is_found),
 	KUNIT_CASE(what_is_whole_again_has_met_others),
 	KUNIT_CASE(a_payer_has_where_pages_are_once),
 	KUNIT_CASE(what_is_only_being_pinned_does_not_arrive),

@@ -255,9 +255,9 @@ static inline void iommufd_claim_unlock(struct iommufd_claims *claims)
 
 /*
  * Have the claim of a segment stay as it is, while that is cut or becomes one
- * with another, with iommufd_claim_split() and iommufd_claim_join(). @locked is
- * the registry that is locked, or NULL; returns the one that is then, if there
- * is one.
+ * with another, with iommufd_claim_split() and iommufd_claim_join(). It is where
+ * all of it is found, though it may be the only one. @locked is the registry
+ * that is locked, or NULL; returns the one that is then, if there is one.
  */
 static inline struct iommufd_claims *
 iommufd_claim_lock(const struct iommufd_pinned *pinned,
@@ -273,6 +273,7 @@ iommufd_claim_lock(const struct iommufd_pinned *pinned,
 		return claims;
 	iommufd_claim_unlock(locked);
 	mutex_lock(&claims->lock);
+	iommufd_claims_hash_sole(claims);
 	return claims;
 }
 
@@ -292,7 +293,6 @@ static inline void iommufd_claim_split(struct iommufd_claims *claims,
 {
 	if (!claims)
 		return;
-	iommufd_claims_hash_sole(claims);
 	right->claim = left->claim;
 	iommufd_claimant_get(right->claim.claimant);
 	hlist_add_behind(&right->claim.node, &left->claim.node);
