@@ -4,7 +4,9 @@
  */
 #include <kunit/test.h>
 #include <linux/atomic.h>
+#include <linux/kthread.h>
 #include <linux/mm_types.h>
+#include <linux/refcount.h>
 
 #include "account.h"
 #include "kunit_call.h"
@@ -14,6 +16,7 @@
 struct account_fixture {
 	struct iommufd_accounts accounts;
 	struct iommufd_account *account;
+	struct iommufd_account *got;
 	struct kunit_call call;
 };
 
@@ -85,8 +88,47 @@ static void nothing_is_charged_while_the_payer_changes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&account->payer.mm->pinned_vm));
 }
 
+static int get_account(void *data)
+{
+	struct account_fixture *fix = data;
+	struct mm_struct *mm = fix->account->payer.mm;
+
+	kthread_use_mm(mm);
+	fix->got = iommufd_account_get(&fix->accounts, IOMMUFD_ACCOUNT_MOVABLE,
+				       IOMMUFD_ACCOUNT_USER);
+	kthread_unuse_mm(mm);
+	return 0;
+}
+
+static void who_comes_second_takes_what_is_made(struct kunit *test)
+{
+	struct account_fixture *fix = test->priv;
+	struct task_struct *own;
+	unsigned int refs;
+
+	fix->account = iommufd_account_get(&fix->accounts,
+					   IOMMUFD_ACCOUNT_MOVABLE,
+					   IOMMUFD_ACCOUNT_USER);
+	KUNIT_ASSERT_NOT_NULL(test, fix->account);
+	own = fix->account->payer.task;
+	down_write(&fix->accounts.lock);
+	kunit_call_start(&fix->call, get_account, fix);
+	KUNIT_EXPECT_TRUE(test, kunit_call_sleeps(&fix->call));
+	/* It has one; now another thread of its process has come first. */
+	refs = refcount_read(&fix->call.task->usage);
+	fix->account->payer.task = fix->call.task;
+	up_write(&fix->accounts.lock);
+	kunit_call_end(&fix->call);
+	fix->account->payer.task = own;
+
+	KUNIT_EXPECT_PTR_EQ(test, fix->got, fix->account);
+	KUNIT_EXPECT_EQ(test, refcount_read(&fix->call.task->usage), refs - 1);
+	iommufd_account_put(fix->got);
+}
+
 static struct kunit_case account_cases[] = {
 	KUNIT_CASE(nothing_is_charged_while_the_payer_changes),
+	KUNIT_CASE(who_comes_second_takes_what_is_made),
 	{}
 };
 

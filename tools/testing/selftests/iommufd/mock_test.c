@@ -4,7 +4,9 @@
  * test with it, and each of its errors.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -109,11 +111,13 @@ TEST_F(mock, is_not_there_under_neighbouring_numbers)
 TEST_F(mock, makes_and_removes_devices)
 {
 	struct mock_device dev, other;
+	char group[PATH_MAX];
 
 	EXPECT_TRUE(exists("/sys/class/iommu/iommufd_selftest_iommu"));
 	ASSERT_EQ(0, mock_devices());
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
-	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0/iommu_group"));
+	ASSERT_NE(NULL, realpath(DEVICES "/iommufd_mock0/iommu_group", group));
+	EXPECT_TRUE(exists(group));
 	EXPECT_TRUE(exists(DEVICES "/iommufd_mock0/iommu"));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &other));
 	EXPECT_TRUE(exists(DEVICES "/iommufd_mock1"));
@@ -122,6 +126,7 @@ TEST_F(mock, makes_and_removes_devices)
 
 	ASSERT_EQ(0, mock_destroy(FD, &dev));
 	EXPECT_FALSE(exists(DEVICES "/iommufd_mock0"));
+	EXPECT_FALSE(exists(group));
 	EXPECT_TRUE(exists(DEVICES "/iommufd_mock1"));
 	/* the lowest free number */
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
