@@ -150,6 +150,21 @@ struct device *iommufd_viommu_find_dev(struct iommufd_viommu *viommu,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_find_dev, "IOMMUFD");
 
+static struct iommufd_vdevice *
+driver_find_vdevice(struct iommufd_viommu *viommu, const struct device *dev)
+{
+	struct iommufd_vdevice *vdev;
+	unsigned long index;
+
+	lockdep_assert_held(&viommu->vdevs.xa_lock);
+
+	xa_for_each(&viommu->vdevs, index, vdev) {
+		if (iommufd_vdevice_to_device(vdev) == dev)
+			return vdev;
+	}
+	return NULL;
+}
+
 /**
  * iommufd_viommu_get_vdev_id - the virtual ID of a physical device
  * @viommu: the vIOMMU
@@ -162,19 +177,13 @@ int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
 			       struct device *dev, unsigned long *vdev_id)
 {
 	struct iommufd_vdevice *vdev;
-	unsigned long index;
-	int rc = -ENOENT;
 
 	xa_lock(&viommu->vdevs);
-	xa_for_each(&viommu->vdevs, index, vdev) {
-		if (iommufd_vdevice_to_device(vdev) == dev) {
-			*vdev_id = vdev->virt_id;
-			rc = 0;
-			break;
-		}
-	}
+	vdev = driver_find_vdevice(viommu, dev);
+	if (vdev)
+		*vdev_id = vdev->virt_id;
 	xa_unlock(&viommu->vdevs);
-	return rc;
+	return vdev ? 0 : -ENOENT;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_get_vdev_id, "IOMMUFD");
 
