@@ -133,6 +133,18 @@ def plugin_arguments(plugin, symbols, folder):
     return ["--qemu=-plugin", f"--qemu={plugin},out={folder}/counts,functions={functions}"]
 
 
+def processors_arguments(plugin, folder):
+    """The same, for each processor and not by where it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return ["--qemu=-plugin", f"--qemu={plugin},out={folder}/counts,processors=on"]
+
+
+def read_processors(folder):
+    """What each processor has executed, for each stretch that was kept."""
+    lines = (line.split() for line in (folder / "counts").read_text().splitlines())
+    return [[int(count) for count in line[2:]] for line in lines]
+
+
 def profiles(symbols, folder, divisors):
     """One for each operation of the case, None where nothing was counted."""
     stretches, instructions, nodes = read_counts(folder / "counts")

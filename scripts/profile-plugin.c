@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A plugin for QEMU's TCG that counts each instruction of marked stretches of
- * what runs in the machine, by where it is and by who called.
+ * what runs in the machine, by where it is and by who called, or by which
+ * processor executes it.
  *
  * The program in the machine marks stretches with the instructions that
  * tools/testing/selftests/iommufd/profile_mark.h has: begin, end, and, when it
  * knows that the last stretch is wanted, keep, of one of a few kinds. Nothing
- * else is counted. One CPU only.
+ * else is counted.
  *
- * Arguments: out=FILE, functions=FILE; the latter has the address of each
- * function of the kernel, in hexadecimal, one a line, ascending, and behind it
- * 1 if it is where exceptions, interrupts or system calls begin, else 0.
+ * Arguments: out=FILE, and functions=FILE or processors=on.
+ *
+ * By where it is: the latter file has the address of each function of the
+ * kernel, in hexadecimal, one a line, ascending, and behind it 1 if it is where
+ * exceptions, interrupts or system calls begin, else 0. One processor only.
  * Written when the machine ends:
  *
  *   kind KIND STRETCHES
@@ -21,6 +24,15 @@
  * it calls; their COUNT is what was executed in that function itself. ADDRESS
  * 0 is user space. To arrive at the first instruction of another function is to
  * call it, however that came about.
+ *
+ * By processor: a line for each stretch that is kept, in their order, with what
+ * each processor of the machine has executed from its begin to its end, whatever
+ * that was, interrupts and the way into idleness included; the first is the one
+ * that the marks are on. QEMU is to have one thread for all processors (as with
+ * -icount), so that none runs on while another is at a mark. The guest is a
+ * Linux for x86-64.
+ *
+ *   stretch KIND COUNT...
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -36,6 +48,7 @@
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_plugin_scoreboard;
+struct qemu_plugin_register;
 struct qemu_info_t;
 
 typedef struct {
@@ -43,7 +56,24 @@ typedef struct {
 	size_t offset;
 } qemu_plugin_u64;
 
-enum { QEMU_PLUGIN_CB_NO_REGS };
+typedef struct {
+	struct qemu_plugin_register *handle;
+	const char *name;
+	const char *feature;
+} qemu_plugin_reg_descriptor;
+
+/* Both with what GLib has behind it */
+typedef struct {
+	qemu_plugin_reg_descriptor *data;
+	unsigned int len;
+} GArray;
+
+typedef struct {
+	uint8_t *data;
+	unsigned int len;
+} GByteArray;
+
+enum { QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_CB_R_REGS };
 enum { QEMU_PLUGIN_COND_NE = 3 };
 
 typedef void (*insn_fn)(unsigned int cpu, void *data);
@@ -51,6 +81,11 @@ typedef void (*insn_fn)(unsigned int cpu, void *data);
 struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
 void qemu_plugin_u64_set(qemu_plugin_u64 entry, unsigned int cpu,
 			 uint64_t value);
+GByteArray *g_byte_array_new(void);
+GByteArray *g_byte_array_set_size(GByteArray *bytes, unsigned int size);
+GArray *qemu_plugin_get_registers(void);
+int qemu_plugin_read_register(struct qemu_plugin_register *handle,
+			      GByteArray *value);
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id,
 		void (*callback)(uint64_t id, struct qemu_plugin_tb *tb));
 void qemu_plugin_register_atexit_cb(uint64_t id,
@@ -67,6 +102,8 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 void qemu_plugin_register_vcpu_insn_exec_cond_cb(struct qemu_plugin_insn *insn,
 		insn_fn callback, int flags, int condition,
 		qemu_plugin_u64 entry, uint64_t operand, void *data);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
+		insn_fn callback, int flags, void *data);
 
 int qemu_plugin_version = 4;
 
@@ -357,6 +394,156 @@ static void on_keep(unsigned int cpu, void *data)
 	forget_stretch();
 }
 
+/* What is done at a mark, and with each of the other instructions. */
+struct counter {
+	insn_fn begin;
+	insn_fn end;
+	insn_fn keep;
+	insn_fn block;		/* of translated code; may be NULL */
+	void (*count)(struct qemu_plugin_insn *insn, const uint8_t *code,
+		      size_t size);
+};
+
+static void count_by_address(struct qemu_plugin_insn *insn,
+			     const uint8_t *code, size_t size)
+{
+	uint64_t address = qemu_plugin_insn_vaddr(insn);
+
+	qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, on_insn,
+			QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_COND_NE, active, 0,
+			find_insn(address, code, size));
+}
+
+static const struct counter by_address = {
+	.begin = on_begin,
+	.end = on_end,
+	.keep = on_keep,
+	.count = count_by_address,
+};
+
+/* -- the same, for each processor -- */
+
+static FILE *out;
+
+/*
+ * Where one thread of QEMU has all processors they share the translated code,
+ * and the number of the processor in that, which callbacks get and scoreboards
+ * are indexed with, is that of the one it was translated for. So processors are
+ * told from each other by the address of the kernel's data of each, which is in
+ * one of two registers: the other one then has that of user space.
+ */
+static const char * const base_names[] = { "gs_base", "k_gs_base" };
+static struct qemu_plugin_register *bases[2];
+static GByteArray *register_value;
+
+struct processor {
+	uint64_t base;
+	uint64_t count;		/* in the present stretch */
+};
+
+#define MAX_PROCESSORS 64
+static struct processor processors[MAX_PROCESSORS];
+static unsigned int nprocessors;
+static struct processor *running;	/* NULL: not in a stretch */
+
+static void find_bases(void)
+{
+	GArray *registers = qemu_plugin_get_registers();
+	unsigned int i, j;
+
+	register_value = g_byte_array_new();
+	for (i = 0; i < registers->len; i++)
+		for (j = 0; j < 2; j++)
+			if (!strcmp(registers->data[i].name, base_names[j]))
+				bases[j] = registers->data[i].handle;
+	if (!bases[0] || !bases[1])
+		abort();
+}
+
+static uint64_t read_base(int which)
+{
+	uint64_t value;
+
+	g_byte_array_set_size(register_value, 0);
+	if (qemu_plugin_read_register(bases[which], register_value) !=
+	    sizeof(value))
+		abort();
+	memcpy(&value, register_value->data, sizeof(value));
+	return value;
+}
+
+static struct processor *find_processor(void)
+{
+	uint64_t base = read_base(0);
+	unsigned int i;
+
+	if (!(base >> 63))
+		base = read_base(1);
+	for (i = 0; i < nprocessors; i++)
+		if (processors[i].base == base)
+			return &processors[i];
+	if (i == MAX_PROCESSORS)
+		abort();
+	processors[i].base = base;
+	nprocessors++;
+	return &processors[i];
+}
+
+static void on_block(unsigned int cpu, void *data)
+{
+	if (running)
+		running = find_processor();
+}
+
+static void on_insn_of_processor(unsigned int cpu, void *data)
+{
+	if (running)
+		running->count++;
+}
+
+static void on_processors_begin(unsigned int cpu, void *data)
+{
+	if (!register_value)
+		find_bases();
+	memset(processors, 0, sizeof(processors));
+	nprocessors = 0;
+	running = find_processor();
+}
+
+static void on_processors_end(unsigned int cpu, void *data)
+{
+	running = NULL;
+}
+
+static void on_processors_keep(unsigned int cpu, void *data)
+{
+	unsigned int i;
+
+	fprintf(out, "stretch %d", (int)(uintptr_t)data);
+	for (i = 0; i < nprocessors; i++)
+		fprintf(out, " %" PRIu64, processors[i].count);
+	fprintf(out, "\n");
+}
+
+static void count_by_processor(struct qemu_plugin_insn *insn,
+			       const uint8_t *code, size_t size)
+{
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, on_insn_of_processor,
+					       QEMU_PLUGIN_CB_NO_REGS, NULL);
+}
+
+static const struct counter by_processor = {
+	.begin = on_processors_begin,
+	.end = on_processors_end,
+	.keep = on_processors_keep,
+	.block = on_block,
+	.count = count_by_processor,
+};
+
+/* -- what is counted -- */
+
+static const struct counter *counter = &by_address;
+
 /* nopl MARK(%rax,%rax) */
 static uint32_t mark_of(const uint8_t *code, size_t size)
 {
@@ -369,40 +556,42 @@ static uint32_t mark_of(const uint8_t *code, size_t size)
 	return mark;
 }
 
+static void on_mark(struct qemu_plugin_insn *insn, insn_fn callback,
+		    uint32_t kind)
+{
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, callback,
+					       QEMU_PLUGIN_CB_R_REGS,
+					       (void *)(uintptr_t)kind);
+}
+
 static void on_translation(uint64_t id, struct qemu_plugin_tb *tb)
 {
 	size_t count = qemu_plugin_tb_n_insns(tb), i;
 
+	if (counter->block)
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, counter->block,
+						     QEMU_PLUGIN_CB_R_REGS,
+						     NULL);
 	for (i = 0; i < count; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint8_t code[16] = { 0 };
 		size_t size = qemu_plugin_insn_data(insn, code, sizeof(code));
-		uint64_t address = qemu_plugin_insn_vaddr(insn);
 		uint32_t mark = mark_of(code, size);
 
 		if (mark == PROFILE_MARK_BEGIN)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_begin,
-					QEMU_PLUGIN_CB_NO_REGS, NULL);
+			on_mark(insn, counter->begin, 0);
 		else if (mark == PROFILE_MARK_END)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end,
-					QEMU_PLUGIN_CB_NO_REGS, NULL);
+			on_mark(insn, counter->end, 0);
 		else if (mark >= PROFILE_MARK_KEEP(0) &&
 			 mark < PROFILE_MARK_KEEP(PROFILE_KINDS))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_keep,
-					QEMU_PLUGIN_CB_NO_REGS,
-					(void *)(uintptr_t)(mark -
-						PROFILE_MARK_KEEP(0)));
+			on_mark(insn, counter->keep,
+				mark - PROFILE_MARK_KEEP(0));
 		else
-			qemu_plugin_register_vcpu_insn_exec_cond_cb(insn,
-					on_insn, QEMU_PLUGIN_CB_NO_REGS,
-					QEMU_PLUGIN_COND_NE, active, 0,
-					find_insn(address, code, size));
+			counter->count(insn, code, size);
 	}
 }
 
 /* -- arguments and result -- */
-
-static FILE *out;
 
 static void write_tree(const struct node *node, int kind, int depth)
 {
@@ -414,7 +603,7 @@ static void write_tree(const struct node *node, int kind, int depth)
 		write_tree(child, kind, depth + 1);
 }
 
-static void on_end_of_run(uint64_t id, void *data)
+static void write_profile(void)
 {
 	const struct insn *insn;
 	int kind;
@@ -431,6 +620,12 @@ static void on_end_of_run(uint64_t id, void *data)
 						insn->address,
 						insn->kept[kind]);
 	}
+}
+
+static void on_end_of_run(uint64_t id, void *data)
+{
+	if (counter == &by_address)
+		write_profile();
 	fclose(out);
 }
 
@@ -469,11 +664,14 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc,
 			out = fopen(argv[i] + 4, "w");
 		else if (!strncmp(argv[i], "functions=", 10))
 			good = read_functions(argv[i] + 10);
+		else if (!strcmp(argv[i], "processors=on"))
+			counter = &by_processor;
 		else
 			good = false;
 	}
-	if (!good || !out || !nfunctions) {
-		fprintf(stderr, "profile-plugin: wants out= and functions=\n");
+	if (!good || !out || !nfunctions == (counter == &by_address)) {
+		fprintf(stderr,
+			"profile-plugin: wants out=, and functions= or processors=on\n");
 		return -1;
 	}
 	active.score = qemu_plugin_scoreboard_new(sizeof(uint64_t));

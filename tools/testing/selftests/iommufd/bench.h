@@ -93,6 +93,7 @@ struct test_case {
 	bool by_address;	/* though it is a file's */
 	bool mock;		/* for backends with the test device */
 	bool old_type1;		/* for those that have one */
+	bool each_processor;	/* tells of all of them; else of the one it is on */
 	size_t length;
 	size_t part;		/* of it, that is copied, or a thread's */
 	const struct thread_work *work;
@@ -167,7 +168,8 @@ run_case_t run_among_many, run_counted;
 run_case_t run_unmap_all, run_copy, run_change_process, run_idle;
 run_case_t run_access_rw, run_access_pin, run_unmap_all_dmabuf;
 run_case_t run_read_dirty, run_read_dirty_of_many;
-run_case_t run_memory, run_threads, run_helped;
+run_case_t run_memory, run_memory_of_second, run_threads, run_helped;
+run_case_t run_untouched;
 
 extern const struct thread_work thread_maps, thread_maps_untouched;
 extern const struct thread_work thread_copies, thread_reads, thread_idles;

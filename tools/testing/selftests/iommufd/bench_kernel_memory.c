@@ -80,6 +80,21 @@ int run_memory(const struct test_case *test, const struct backend *backend,
 	return rc;
 }
 
+/* The same, of what another address space of the same file has mapped already */
+int run_memory_of_second(const struct test_case *test,
+			 const struct backend *backend,
+			 const struct source *source)
+{
+	__u64 cost;
+	int rc;
+
+	if (!backend->add_space)
+		return -EOPNOTSUPP;
+	rc = backend->map(source, 0, test->length, BENCH_IOVA, &cost) ?:
+	     backend->add_space();
+	return rc ?: run_memory(test, backend, source);
+}
+
 static int map_in_spaces(const struct test_case *test,
 			 const struct backend *backend,
 			 const struct source *source)

@@ -331,19 +331,27 @@ static int use_processors(int first, int count)
 	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
 }
 
-/* Memory that is not there, by the caller and at most so many helpers */
+/* Memory that is not there */
 static int map_untouched(const struct test_case *test,
 			 const struct backend *backend,
-			 const struct source *source, const char *tasks,
-			 double *rate)
+			 const struct source *source, __u64 *cost)
+{
+	if (madvise(source->mem.va, test->length, MADV_DONTNEED))
+		return -errno;
+	return backend->map(source, 0, test->length, BENCH_IOVA, cost);
+}
+
+/* By the caller and at most so many helpers */
+static int add_rate_of_help(const struct test_case *test,
+			    const struct backend *backend,
+			    const struct source *source, const char *tasks,
+			    double *rate)
 {
 	__u64 cost, ignored;
 	int rc;
 
-	if (madvise(source->mem.va, test->length, MADV_DONTNEED))
-		return -errno;
 	rc = file_write(PIN_TASKS, tasks) ?:
-	     backend->map(source, 0, test->length, BENCH_IOVA, &cost) ?:
+	     map_untouched(test, backend, source, &cost) ?:
 	     backend->unmap(BENCH_IOVA, test->length, &ignored);
 	if (!rc)
 		*rate += 1.0 / cost;
@@ -360,10 +368,10 @@ static int measure_help(const struct test_case *test,
 
 	/* A map takes long: what there is of the machine before and after it */
 	rc = add_rate(workers, 1, &spinning, &spin_one) ?:
-	     map_untouched(test, backend, source, "1", &one) ?:
+	     add_rate_of_help(test, backend, source, "1", &one) ?:
 	     add_rate(workers, 1, &spinning, &spin_one) ?:
 	     add_rate(workers, NR_THREADS, &spinning, &spin_two) ?:
-	     map_untouched(test, backend, source, "0", &two) ?:
+	     add_rate_of_help(test, backend, source, "0", &two) ?:
 	     add_rate(workers, NR_THREADS, &spinning, &spin_two);
 	if (!rc)
 		add_sample(0, round, THOUSANDTHS * (one / two) *
@@ -384,5 +392,23 @@ int run_helped(const struct test_case *test, const struct backend *backend,
 	for (i = 0; i < rounds_of(test) && !rc; i++)
 		rc = measure_help(test, backend, source, i);
 	file_write(PIN_TASKS, "0");
+	return use_processors(own, 1) ?: rc;
+}
+
+/* What it is that each processor of the machine does, others are to look at. */
+int run_untouched(const struct test_case *test, const struct backend *backend,
+		  const struct source *source)
+{
+	int i, own = sched_getcpu(), rc;
+	__u64 cost;
+
+	rc = use_processors(0, sysconf(_SC_NPROCESSORS_ONLN));
+	for (i = 0; i < rounds_of(test) && !rc; i++) {
+		rc = map_untouched(test, backend, source, &cost);
+		if (rc)
+			break;
+		add_sample(0, i, cost);
+		rc = backend->unmap(BENCH_IOVA, test->length, &cost);
+	}
 	return use_processors(own, 1) ?: rc;
 }

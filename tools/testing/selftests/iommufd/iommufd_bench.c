@@ -33,9 +33,10 @@ enum kind {
 	TIMES = 1,
 	MEMORIES = 2,
 	RATIOS = 4,
+	PROCESSORS = 8,
 };
 
-static unsigned int wanted_kinds = TIMES | MEMORIES | RATIOS;
+static unsigned int wanted_kinds = TIMES | MEMORIES | RATIOS | PROCESSORS;
 static bool verbose, marks_wanted;
 static const char *bdf;
 
@@ -52,6 +53,9 @@ static const char *bdf;
 		    .unit = THREADS, .rounds = 5, .mock = true
 #define UNTOUCHED .run = run_helped, .ops = { "map" }, .unit = HELPED, \
 		  .rounds = 5, .mock = true, .length = GUEST_MEMORY
+#define EACH_PROCESSOR .run = run_untouched, .ops = { "map" }, \
+		       .each_processor = true, .unit = PER_4K, .rounds = 1, \
+		       .mock = true, .length = GIB
 #define MEMORY .run = run_memory, .ops = { "map" }, .rounds = 1
 
 static const struct test_case cases[] = {
@@ -143,6 +147,10 @@ static const struct test_case cases[] = {
 	{ "memory-small", "memory beyond page tables, 64 MiB of scattered 4 KiB",
 	  MEMORY, .usage = beyond_tables, .unit = PERCENT,
 	  .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
+	{ "memory-second-map", "the same, what the second IOAS that maps it takes",
+	  .run = run_memory_of_second, .ops = { "map" }, .rounds = 1,
+	  .usage = beyond_tables, .unit = PERCENT,
+	  .kind = PAGES_SMALL_RANDOM, .length = 64 * MIB },
 	{ "counted-16", "what counts as pinned of 2 GiB of THP in 16 IOASes",
 	  .run = run_counted, .ops = { "map" }, .rounds = 1, .unit = PERCENT,
 	  GUEST },
@@ -167,6 +175,10 @@ static const struct test_case cases[] = {
 	  UNTOUCHED, .kind = PAGES_THP },
 	{ "untouched-small", "2 GiB that were never touched, in 4 KiB pages",
 	  UNTOUCHED, .kind = PAGES_SMALL_RANDOM },
+	{ "critical-thp", "1 GiB that was never touched, by all processors, in huge pages",
+	  EACH_PROCESSOR, .kind = PAGES_THP },
+	{ "critical-small", "1 GiB that was never touched, by all processors, in 4 KiB pages",
+	  EACH_PROCESSOR, .kind = PAGES_SMALL_RANDOM },
 	{ "idle", "an ioctl that does nothing, to compare",
 	  .run = run_idle, .ops = { "ioctl" }, CALL },
 };
@@ -319,6 +331,8 @@ static void usage(void)
 	       "  -M, --memory           only cases that tell the kernel's memory\n"
 	       "  -T, --threads          only cases that tell how two threads fare, or a map\n"
 	       "                         with helpers; they need a machine of two processors\n"
+	       "  -p, --processors       only cases of which a profiler of the machine can tell\n"
+	       "                         what each processor does\n"
 	       "  -r, --rounds N         measured rounds a case (1 to %d)\n"
 	       "  -v, --verbose          tell of which memory, on stderr\n"
 	       "  -h, --help             this text\n"
@@ -356,6 +370,7 @@ static void parse_options(int argc, char **argv)
 		{ "memory", no_argument, NULL, 'M' },
 		{ "times", no_argument, NULL, 't' },
 		{ "threads", no_argument, NULL, 'T' },
+		{ "processors", no_argument, NULL, 'p' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -363,7 +378,7 @@ static void parse_options(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "lc:b:d:mMtTr:vh", options,
+	while ((option = getopt_long(argc, argv, "lc:b:d:mMtTpr:vh", options,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'l':
@@ -389,6 +404,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'T':
 			wanted_kinds = RATIOS;
+			break;
+		case 'p':
+			wanted_kinds = PROCESSORS;
 			break;
 		case 'r':
 			rounds_wanted = atoi(optarg);
@@ -469,12 +487,18 @@ static int find_backends(void)
 	return count;
 }
 
+static enum kind kind_of(const struct test_case *test)
+{
+	if (test->each_processor)
+		return PROCESSORS;
+	return test->unit >= THREADS ? RATIOS :
+	       test->unit <= PER_AREA ? TIMES : MEMORIES;
+}
+
 static bool is_wanted(const struct test_case *test)
 {
-	enum kind kind = test->unit >= THREADS ? RATIOS :
-			 test->unit <= PER_AREA ? TIMES : MEMORIES;
-
-	return wanted_kinds & kind && !fnmatch(wanted_case, test->name, FNM_EXTMATCH);
+	return wanted_kinds & kind_of(test) &&
+	       !fnmatch(wanted_case, test->name, FNM_EXTMATCH);
 }
 
 int main(int argc, char **argv)

@@ -9,15 +9,18 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/mman.h>
 #include <sys/utsname.h>
 
 #include <linux/kernel.h>
 
+#include "checked_io.h"
 #include "demo.h"
 #include "iommufd_lib.h"
 #include "text_table.h"
@@ -216,6 +219,128 @@ static void map_areas(void)
 	for (i = 0; i < ARRAY_SIZE(areas); i++)
 		map_area(&table, &areas[i]);
 	table_end(&table);
+}
+
+/* -- the same memory again -- */
+
+/* As for another device of a guest with an IOMMU: each has its own. */
+static __u32 other, other_hwpt;
+
+static void open_other(void)
+{
+	require(ioas_alloc(iommufd, &other), "a second address space");
+	require(hwpt_alloc(iommufd, edu.id, other, 0, &other_hwpt),
+		"a second page table");
+}
+
+static void close_other(void)
+{
+	expect_ok(iommufd_destroy(iommufd, other_hwpt), "destroy a page table");
+	expect_ok(iommufd_destroy(iommufd, other), "destroy an address space");
+}
+
+static void map_area_again(const struct table *table, const struct area *area)
+{
+	long counted = vm_pinned();
+	__u64 iova, unmapped, cost;
+	int rc;
+
+	cost = stopwatch();
+	rc = ioas_map(iommufd, other, area->mem.va, MEMORY_SIZE, &iova);
+	cost = stopwatch() - cost;
+	require(rc, area->name);
+	counted = vm_pinned() - counted;
+	table_row(table, area->name, size_words(MEMORY_SIZE).s,
+		  size_words(counted).s, cost_words(cost).s, verdict(!counted));
+	expect(!counted, "%ld bytes are counted again", counted);
+
+	rc = ioas_unmap(iommufd, other, iova, MEMORY_SIZE, &unmapped);
+	expect_ok(rc, "unmap what is mapped twice");
+}
+
+static void map_areas_again(void)
+{
+	static const struct column columns[] = {
+		{ "pages", 18 }, { "mapped", 6, true },
+		{ "counted again", 13, true }, { "cost", 8, true }, { "", 1 },
+	};
+	static const struct table table = { columns, ARRAY_SIZE(columns) };
+	int i;
+
+	printf("  Map the same in a second address space with a page table of its own. What\n"
+	       "  is counted is what RLIMIT_MEMLOCK is for: pages count once.\n");
+	open_other();
+	table_begin(&table);
+	for (i = 0; i < ARRAY_SIZE(areas); i++)
+		map_area_again(&table, &areas[i]);
+	table_end(&table);
+	close_other();
+}
+
+/* -- memory that is not there yet -- */
+
+#define PIN_TASKS "/sys/module/iommufd/parameters/pin_tasks"
+#define UNTOUCHED_SIZE (768 * MIB)
+
+/* Returns the time in ms; 0 with what went wrong said. */
+static double map_untouched(const struct memory *mem, int tasks)
+{
+	__u64 iova, unmapped, cost;
+	bool ok;
+
+	if (!expect_ok(madvise(mem->va, mem->length, MADV_DONTNEED) ?
+		       -errno : 0, "give memory back") ||
+	    !expect_ok(file_write(PIN_TASKS, words("%d", tasks).s), PIN_TASKS))
+		return 0;
+	cost = stopwatch();
+	ok = expect_ok(ioas_map(iommufd, other, mem->va, mem->length, &iova),
+		       "map memory that is not there");
+	cost = stopwatch() - cost;
+	if (!ok)
+		return 0;
+	expect(vm_pinned() == (long)mem->length, "%ld bytes are pinned",
+	       vm_pinned());
+	expect_ok(ioas_unmap(iommufd, other, iova, mem->length, &unmapped),
+		  "unmap");
+	return cost / 1e6;
+}
+
+static void show_tasks(const struct table *table, const struct memory *mem,
+		       int tasks, double time, double alone)
+{
+	table_row(table, words("%d", tasks).s, size_words(mem->length).s,
+		  words("%.0f ms", time).s, words("%.2f", time / alone).s);
+}
+
+/* For a VM with several processors, whose time is that of a clock. */
+static void map_by_tasks(void)
+{
+	static const struct column columns[] = {
+		{ "tasks", 5, true }, { "mapped", 7, true },
+		{ "time", 8, true }, { "of one", 6, true },
+	};
+	static const struct table table = { columns, ARRAY_SIZE(columns) };
+	int tasks, processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct memory mem;
+	double alone;
+
+	open_other();
+	require(memory_alloc(&mem, PAGES_THP, UNTOUCHED_SIZE), "memory");
+	printf("  Map memory that nobody has touched. It is cleared and pinned by the caller\n"
+	       "  and by tasks that are copies of him, at most as many as there are\n"
+	       "  processors: %d here.\n", processors);
+	/* The first time the pages come from the host, too. */
+	map_untouched(&mem, processors);
+	table_begin(&table);
+	alone = map_untouched(&mem, 1);
+	show_tasks(&table, &mem, 1, alone, alone);
+	for (tasks = 2; tasks <= processors; tasks *= 2)
+		show_tasks(&table, &mem, tasks, map_untouched(&mem, tasks),
+			   alone);
+	table_end(&table);
+	file_write(PIN_TASKS, "0");
+	memory_free(&mem);
+	close_other();
 }
 
 /* -- DMA that goes through -- */
@@ -479,14 +604,18 @@ static void stop_devices(void)
 static void close_devices(void)
 {
 	long pinned;
-	int i;
 
-	igb_stop(&igb);
 	vfio_close(&nic);
 	vfio_close(&edu);
 	close(iommufd);
 	pinned = vm_pinned();
 	expect(!pinned, "%ld bytes are pinned after the end", pinned);
+}
+
+static void free_areas(void)
+{
+	int i;
+
 	memory_free(&desk);
 	for (i = 0; i < ARRAY_SIZE(areas); i++)
 		memory_free(&areas[i].mem);
@@ -495,36 +624,57 @@ static void close_devices(void)
 
 static void usage(void)
 {
-	printf("Usage: iommufd_run [--help]\n"
+	printf("Usage: iommufd_run [--tasks] [--help]\n"
 	       "\n"
 	       "Lets two devices of a QEMU machine, edu and igb, copy bytes through maps\n"
-	       "made with /dev/iommu, and stops them by unmapping. Needs root and changes\n"
-	       "the driver of both devices to vfio-pci.\n");
+	       "made with /dev/iommu, and stops them by unmapping. With --tasks it maps\n"
+	       "memory that nobody has touched instead, by one and by several tasks. Needs\n"
+	       "root and changes the driver of both devices to vfio-pci.\n");
 }
 
-int main(int argc, char **argv)
+static void show_dma(void)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' }, { }
-	};
 	struct utsname system;
-	int option;
 
-	option = getopt_long(argc, argv, "h", options, NULL);
-	if (option != -1 || optind < argc) {
-		usage();
-		return option == 'h' ? 0 : 2;
-	}
 	uname(&system);
 	printf("\n  /dev/iommu on Linux %s (%s)\n\n", system.release,
 	       system.machine);
 	open_devices();
 	map_areas();
+	map_areas_again();
 	copy_with_devices();
 	stop_devices();
+	igb_stop(&igb);
 	close_devices();
+	free_areas();
+	printf("  %lu KiB were copied by DMA.\n", bytes_copied / KIB);
+}
 
-	printf("  %lu KiB were copied by DMA. %d checks, %d failed.\n\n",
-	       bytes_copied / KIB, checks_made(), checks_failed());
+static void show_untouched(void)
+{
+	open_devices();
+	map_by_tasks();
+	close_devices();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "tasks", no_argument, NULL, 't' },
+		{ }
+	};
+	int option;
+
+	option = getopt_long(argc, argv, "ht", options, NULL);
+	if ((option != -1 && option != 't') || optind < argc) {
+		usage();
+		return option == 'h' ? 0 : 2;
+	}
+	if (option == 't')
+		show_untouched();
+	else
+		show_dma();
+	printf("  %d checks, %d failed.\n\n", checks_made(), checks_failed());
 	return checks_failed() ? 1 : 0;
 }
