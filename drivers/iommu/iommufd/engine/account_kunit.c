@@ -44,6 +44,12 @@ static void account_exit(struct kunit *test)
 	iommufd_accounts_destroy(&fix->accounts);
 }
 
+static struct iommufd_account *account_of_caller(struct account_fixture *fix)
+{
+	return iommufd_account_get(&fix->accounts, IOMMUFD_ACCOUNT_MOVABLE,
+				   IOMMUFD_ACCOUNT_USER);
+}
+
 static int charge(void *data)
 {
 	return iommufd_account_charge(data, NPAGES);
@@ -75,8 +81,7 @@ static void nothing_is_charged_while_the_payer_changes(struct kunit *test)
 	struct account_fixture *fix = test->priv;
 	struct iommufd_account *account;
 
-	account = iommufd_account_get(&fix->accounts, IOMMUFD_ACCOUNT_MOVABLE,
-				      IOMMUFD_ACCOUNT_USER);
+	account = account_of_caller(fix);
 	KUNIT_ASSERT_NOT_NULL(test, account);
 	fix->account = account;
 	expect_waits(test, charge);
@@ -94,8 +99,7 @@ static int get_account(void *data)
 	struct mm_struct *mm = fix->account->payer.mm;
 
 	kthread_use_mm(mm);
-	fix->got = iommufd_account_get(&fix->accounts, IOMMUFD_ACCOUNT_MOVABLE,
-				       IOMMUFD_ACCOUNT_USER);
+	fix->got = account_of_caller(fix);
 	kthread_unuse_mm(mm);
 	return 0;
 }
@@ -106,9 +110,7 @@ static void who_comes_second_takes_what_is_made(struct kunit *test)
 	struct task_struct *own;
 	unsigned int refs;
 
-	fix->account = iommufd_account_get(&fix->accounts,
-					   IOMMUFD_ACCOUNT_MOVABLE,
-					   IOMMUFD_ACCOUNT_USER);
+	fix->account = account_of_caller(fix);
 	KUNIT_ASSERT_NOT_NULL(test, fix->account);
 	own = fix->account->payer.task;
 	down_write(&fix->accounts.lock);

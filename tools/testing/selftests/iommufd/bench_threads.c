@@ -319,8 +319,6 @@ int run_threads(const struct test_case *test, const struct backend *backend,
 
 /* -- a map with helpers -- */
 
-#define PIN_TASKS "/sys/module/iommufd/parameters/pin_tasks"
-
 static int use_processors(int first, int count)
 {
 	cpu_set_t cpus;

@@ -20,6 +20,9 @@
 #include "pages.h"
 #include "vfio_device.h"
 
+/* How many tasks clear what is pinned, at most; 0: as many as there may be */
+#define PIN_TASKS "/sys/module/iommufd/parameters/pin_tasks"
+
 #define MAP_RW (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 #define MAP_RO IOMMU_IOAS_MAP_READABLE
 #define MAP_AT IOMMU_IOAS_MAP_FIXED_IOVA

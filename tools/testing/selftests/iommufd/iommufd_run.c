@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,7 +278,6 @@ static void map_areas_again(void)
 
 /* -- memory that is not there yet -- */
 
-#define PIN_TASKS "/sys/module/iommufd/parameters/pin_tasks"
 #define UNTOUCHED_SIZE (768 * MIB)
 
 /* Returns the time in ms; 0 with what went wrong said. */

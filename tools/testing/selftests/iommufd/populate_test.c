@@ -30,7 +30,6 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define FD (self->rig.iommufd)
 #define IOAS (self->rig.ioas)
-#define PIN_TASKS "/sys/module/iommufd/parameters/pin_tasks"
 
 static long pages_of(size_t length)
 {
