@@ -414,16 +414,9 @@ TEST_F(account, is_chosen_when_the_map_is_made)
 
 TEST_F(account, of_a_user_is_shared_by_the_processes_of_the_user)
 {
-	int status;
-	pid_t pid;
-
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, become_user(5000));
-	pid = fork();
-	if (!pid)
-		_exit(MAP(0, LIMIT / 2, IOVA) ? 1 : 0);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, IN_CHILD(-MAP(0, LIMIT / 2, IOVA)));
 	EXPECT_EQ(-ENOMEM, MAP(0, LIMIT / 2 + SMALL_PAGE, IOVA + MIB));
 	EXPECT_EQ(0, MAP(0, LIMIT / 2, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, LIMIT / 2));
@@ -432,19 +425,14 @@ TEST_F(account, of_a_user_is_shared_by_the_processes_of_the_user)
 
 TEST_F(account, of_a_user_has_a_file_once_in_all_processes)
 {
-	int file, status;
-	pid_t pid;
+	int file;
 	char *va;
 
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, become_user(5004));
 	va = show_file_twice(false, &file);
 	ASSERT_NE(NULL, va);
-	pid = fork();
-	if (!pid)
-		_exit(ioas_map_at(FD, IOAS, va, LIMIT, IOVA) ? 1 : 0);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, IN_CHILD(-ioas_map_at(FD, IOAS, va, LIMIT, IOVA)));
 	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, va + LIMIT, SMALL_PAGE, MIB));
 	EXPECT_EQ(0, ioas_map_at(FD, IOAS, va + HUGE_PAGE, LIMIT, IOVA + MIB));
 	EXPECT_EQ(LIMIT, vm_pinned());
@@ -456,32 +444,18 @@ TEST_F(account, of_a_user_has_a_file_once_in_all_processes)
 
 TEST_F(account, of_one_user_is_not_that_of_another)
 {
-	int status;
-	pid_t pid;
-
 	ASSERT_EQ(0, ATTACH());
-	pid = fork();
-	if (!pid)
-		_exit(become_user(5001) || MAP(0, LIMIT, IOVA) ? 1 : 0);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, IN_CHILD(become_user(5001) || MAP(0, LIMIT, IOVA)));
 	ASSERT_EQ(0, become_user(5002));
 	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + MIB));
 }
 
 TEST_F(account, of_a_process_is_not_that_of_another)
 {
-	int status;
-	pid_t pid;
-
 	MAKE(edu_rig_charge_process(&self->rig));
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, become_user(5003));
-	pid = fork();
-	if (!pid)
-		_exit(MAP(0, LIMIT, IOVA) ? 1 : 0);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, IN_CHILD(-MAP(0, LIMIT, IOVA)));
 	EXPECT_EQ(0, MAP(0, LIMIT, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, LIMIT));
 	EXPECT_EQ(LIMIT, vm_locked());

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "fail_each.h"
@@ -466,26 +465,14 @@ TEST_F(debugfs, keeps_nothing_that_is_closed)
 
 TEST_F(debugfs, is_not_for_users)
 {
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		if (become_stranger())
-			_exit(255);
-		_exit(-read_table("areas", self->text, TEXT));
-	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_TRUE(WIFEXITED(status));
-	EXPECT_EQ(EACCES, WEXITSTATUS(status));
+	EXPECT_EQ(EACCES, IN_CHILD(become_stranger() ? 255 :
+				   -read_table("areas", self->text, TEXT)));
 }
 
 /* root without privileges is not told where memory is. */
 TEST_F(debugfs, tells_addresses_to_the_privileged_only)
 {
 	const char *line;
-	int status;
 	pid_t pid;
 
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
@@ -493,7 +480,6 @@ TEST_F(debugfs, tells_addresses_to_the_privileged_only)
 	ASSERT_NE(NULL, line);
 	EXPECT_TRUE(line_has(line, " phys=0x"));
 	pid = fork();
-	ASSERT_LE(0, pid);
 	if (!pid) {
 		if (drop_capability(21 /* CAP_SYS_ADMIN */) ||
 		    read_table("runs", self->text, TEXT))
@@ -501,8 +487,7 @@ TEST_F(debugfs, tells_addresses_to_the_privileged_only)
 		line = next_line(self->text, self->key);
 		_exit(!line || line_has(line, "phys"));
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, child_status(pid));
 }
 
 TEST_F(debugfs, is_read_again_after_a_failure)

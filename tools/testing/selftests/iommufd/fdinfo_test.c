@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/wait.h>
-
 #include "kselftest_harness.h"
 #include "late_page.h"
 #include "mock_rig.h"
@@ -276,20 +274,12 @@ TEST_F(fdinfo, is_no_reference)
 
 TEST_F(fdinfo, is_not_for_strangers)
 {
-	pid_t parent = getpid(), pid;
+	pid_t parent = getpid();
 	char words[FDINFO_WORDS];
-	int status;
 
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		if (become_stranger())
-			_exit(255);
-		_exit(-fdinfo_of(parent, FD, "iommu-charged", words));
-	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_TRUE(WIFEXITED(status));
-	EXPECT_EQ(EACCES, WEXITSTATUS(status));
+	EXPECT_EQ(EACCES, IN_CHILD(become_stranger() ? 255 :
+				   -fdinfo_of(parent, FD, "iommu-charged",
+					      words)));
 }
 
 TEST_F(fdinfo, does_not_wait_for_memory)

@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <sys/wait.h>
-
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_each.h"
@@ -306,8 +304,6 @@ TEST_F(hw_queue, memory_may_be_charged_to_another_process)
 	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
 	struct memory_rig file;
 	__u32 queue;
-	int status;
-	pid_t pid;
 
 	/* only files can be charged to others */
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
@@ -316,12 +312,8 @@ TEST_F(hw_queue, memory_may_be_charged_to_another_process)
 	ASSERT_EQ(0, mock_hw_queue(FD, VIOMMU, 0, IOVA, HUGE_PAGE, &queue));
 	ASSERT_EQ(HUGE_PAGE, vm_pinned());
 
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		_exit(-checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, IN_CHILD(-checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS,
+					     &cmd)));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(-EBUSY, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, mock_check_map(FD, PARENT, IOVA, HUGE_PAGE, file.va));

@@ -261,7 +261,6 @@ static void map_until_killed(int iommufd, __u32 ioas, unsigned int user)
 /* All that this user may lock, in somebody's file */
 static int map_as_user(int iommufd, __u32 ioas, unsigned int user)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -271,9 +270,7 @@ static int map_as_user(int iommufd, __u32 ioas, unsigned int user)
 			_exit(1);
 		_exit(-ioas_map_at(iommufd, ioas, va, ABSENT, IOVA));
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -ECHILD;
-	return status;
+	return child_status(pid);
 }
 
 TEST_F_TIMEOUT(limit, may_kill_the_process_and_leave_nothing, TIMEOUT)

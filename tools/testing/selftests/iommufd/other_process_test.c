@@ -144,7 +144,6 @@ static int owner_start(struct owner *owner, enum fate fate)
 /* Has the owner's user nothing locked any more? */
 static int user_may_lock_all(struct owner *owner)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -152,9 +151,7 @@ static int user_may_lock_all(struct owner *owner)
 			_exit(1);
 		_exit(-owner_map(owner));
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -ECHILD;
-	return status;
+	return child_status(pid);
 }
 
 /* By anybody, in bytes */
@@ -209,7 +206,7 @@ TEST_F(owner, is_not_needed_for_what_is_pinned)
 
 	/* its user pays until the last one lets go of it */
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
-	EXPECT_EQ(ENOMEM << 8, user_may_lock_all(&self->owner));
+	EXPECT_EQ(ENOMEM, user_may_lock_all(&self->owner));
 	EXPECT_EQ(0, ioas_unmap_all(FD, other, NULL));
 	EXPECT_EQ(0, PINNED);
 	EXPECT_EQ(0, user_may_lock_all(&self->owner));
@@ -284,16 +281,8 @@ FIXTURE_TEARDOWN(pieces)
 
 TEST_F(pieces, are_mapped_by_others_as_their_owner_has_them)
 {
-	int status;
-	pid_t pid;
-
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->va, LENGTH, IOVA));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		_exit(mock_domain(FD, IOAS, self->dev) ? 1 : 0);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, IN_CHILD(-mock_domain(FD, IOAS, self->dev)));
 	EXPECT_EQ(NR_PIECES, memory_pieces(self->va, LENGTH));
 	EXPECT_EQ(LENGTH, PINNED);
 	EXPECT_EQ(0, mock_check_map(FD, self->dev->hwpt, IOVA, LENGTH,

@@ -3,7 +3,6 @@
  * Memory that is mapped in more than one place by IOMMU_IOAS_COPY: what the
  * devices see of it, and that it is pinned once.
  */
-#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
@@ -465,15 +464,7 @@ TEST_F(share, any_byte_where_there_is_no_device)
 /* Memory of a process that has ended, where it is not pinned. */
 TEST_F(share, nothing_that_cannot_be_pinned_any_more)
 {
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	if (!pid)
-		_exit(ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM) ?
-		      1 : 0);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, IN_CHILD(-ioas_map_at(FD, SOURCE, VA, MEM_LENGTH, FROM)));
 	EXPECT_EQ(-EFAULT, COPY(FROM, MEM_LENGTH, TO));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(-ENOENT, ioas_unmap(FD, IOAS, TO, MEM_LENGTH, NULL));

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
 #include <linux/capability.h>
 
@@ -280,6 +281,15 @@ pid_t fork_with_pipe(int *end)
 	close(fds[pid ? 1 : 0]);
 	*end = fds[pid ? 0 : 1];
 	return pid;
+}
+
+int child_status(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
 int iovas_reserved(const char *bdf, struct reserved_region *regions, int room)

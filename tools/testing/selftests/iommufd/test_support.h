@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "iommufd_lib.h"
 
@@ -78,6 +79,20 @@ __u32 seed_of_part(__u32 seed, __u32 part);
  * reads from. Returns a negative errno if there is no child.
  */
 pid_t fork_with_pipe(int *end);
+/*
+ * Waits for a child and returns what it gave to exit(); -ECHILD if there is
+ * none, as fork() has failed, -EINTR if a signal has ended it.
+ */
+int child_status(pid_t pid);
+/* The same of a child that does nothing but look at @value, which is 0 to 255. */
+#define IN_CHILD(value)							\
+({									\
+	pid_t in_child_pid = fork();					\
+									\
+	if (!in_child_pid)						\
+		_exit(value);						\
+	child_status(in_child_pid);					\
+})
 
 /* An IOVA that the first device of this group may not use. */
 struct reserved_region {

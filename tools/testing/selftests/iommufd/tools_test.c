@@ -327,19 +327,16 @@ TEST_F(holder, hostile_names_do_not_reach_a_terminal)
 
 TEST_F(holder, strangers_are_told_nothing)
 {
-	int status;
 	pid_t pid;
 
 	pid = fork();
-	ASSERT_LE(0, pid);
 	if (!pid) {
 		close(self->fd);
 		if (become_stranger())
 			_exit(255);
 		_exit(RUN("iommufd-why %d", getppid()));
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(2, WEXITSTATUS(status));
+	EXPECT_EQ(2, child_status(pid));
 }
 
 TEST_F(holder, map_draws_what_is_mapped)

@@ -13,7 +13,6 @@
 
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
@@ -472,16 +471,12 @@ static int run(const char *command)
 /* Of somebody else, who may lock no memory */
 static int map_too_much(int iommufd, __u32 ioas, char *va)
 {
-	int status;
-	pid_t pid = fork();
+	int rc;
 
-	if (!pid) {
-		if (limit_memlock(0) || become_user(5100))
-			_exit(1);
-		_exit(ioas_map_at(iommufd, ioas, va, SMALL_PAGE,
-				  IOVA + 8 * MIB) == -ENOMEM ? 0 : 1);
-	}
-	return waitpid(pid, &status, 0) == pid && !status ? 0 : -ECHILD;
+	rc = IN_CHILD(limit_memlock(0) || become_user(5100) ? 255 :
+		      -ioas_map_at(iommufd, ioas, va, SMALL_PAGE,
+				   IOVA + 8 * MIB));
+	return rc == ENOMEM ? 0 : -ECHILD;
 }
 
 /* A page request that nobody reads, and an event more than fits */
