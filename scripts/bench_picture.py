@@ -61,7 +61,6 @@ def draw(path, panels, labels, budgets_of, caption):
                                 "font.family": "DejaVu Sans", "svg.fonttype": "none"})
     from matplotlib import lines, patches, pyplot
 
-    panels = [panel for panel in panels if panel[1]]
     figure, axes = pyplot.subplots(
         len(panels), 1, squeeze=False, layout="constrained",
         figsize=(10, 1.3 + sum(0.45 + 0.54 * len(rows) for _, rows in panels)),
