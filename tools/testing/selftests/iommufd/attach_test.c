@@ -35,22 +35,6 @@ FIXTURE_TEARDOWN(together)
 	EXPECT_EQ(0, mock_rig_break(&self->rig));
 }
 
-/* Another device of the group of the one there is, attached to @pt */
-static int join(int iommufd, __u32 pt, __u32 flags, struct mock_device *dev)
-{
-	int rc = mock_join_group(true);
-
-	if (!rc)
-		rc = mock_domain_flags(iommufd, pt, flags, dev);
-	mock_join_group(false);
-	return rc;
-}
-
-static int move(int iommufd, const struct mock_device *dev, __u32 pt)
-{
-	return mock_domain_replace(iommufd, dev->stdev, &pt);
-}
-
 /* By the ID of a page table, and by that of an IOAS */
 TEST_F(together, are_not_moved_by_one_that_is_not_attached)
 {
@@ -59,18 +43,18 @@ TEST_F(together, are_not_moved_by_one_that_is_not_attached)
 
 	ASSERT_EQ(0, ioas_alloc(FD, &ioas));
 	ASSERT_EQ(0, hwpt_alloc(FD, DEV.idev, IOAS, 0, &hwpt));
-	ASSERT_EQ(0, join(FD, IOAS, 0, &other));
+	ASSERT_EQ(0, mock_domain_joined(FD, IOAS, 0, &other));
 	EXPECT_EQ(DEV.hwpt, other.hwpt);
 	ASSERT_EQ(0, mock_pasid_detach(FD, other.stdev, 0));
-	EXPECT_EQ(-EINVAL, move(FD, &other, hwpt));
-	EXPECT_EQ(-EINVAL, move(FD, &other, DEV.hwpt));
-	EXPECT_EQ(-EINVAL, move(FD, &other, IOAS));
-	EXPECT_EQ(-EINVAL, move(FD, &other, ioas));
+	EXPECT_EQ(-EINVAL, mock_move(FD, &other, hwpt));
+	EXPECT_EQ(-EINVAL, mock_move(FD, &other, DEV.hwpt));
+	EXPECT_EQ(-EINVAL, mock_move(FD, &other, IOAS));
+	EXPECT_EQ(-EINVAL, mock_move(FD, &other, ioas));
 	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, DEV.hwpt));
 
 	ASSERT_EQ(0, mock_pasid_attach(FD, other.stdev, 0, &pt));
 	EXPECT_EQ(DEV.hwpt, pt);
-	ASSERT_EQ(0, move(FD, &other, hwpt));
+	ASSERT_EQ(0, mock_move(FD, &other, hwpt));
 	EXPECT_EQ(0, mock_pasid_check(FD, DEV.stdev, 0, hwpt));
 }
 
@@ -79,7 +63,8 @@ TEST_F(together, keep_the_pasids_that_were_chosen_for_them)
 	struct mock_device other;
 	__u32 pasid, id, id_of_other;
 
-	ASSERT_EQ(0, join(FD, IOAS, MOCK_FLAGS_DEVICE_PASID, &other));
+	ASSERT_EQ(0, mock_domain_joined(FD, IOAS, MOCK_FLAGS_DEVICE_PASID,
+					&other));
 	ASSERT_EQ(0, pasid_alloc(FD, DEV.idev, &pasid, &id));
 	EXPECT_EQ(1, pasid);
 	ASSERT_EQ(0, pasid_alloc(FD, other.idev, &pasid, &id_of_other));
@@ -100,7 +85,7 @@ TEST_F(together, have_no_pasid_that_one_of_them_lacks)
 	struct mock_device plain;
 	__u32 pasid, id, pt = DEV.hwpt;
 
-	ASSERT_EQ(0, join(FD, IOAS, 0, &plain));
+	ASSERT_EQ(0, mock_domain_joined(FD, IOAS, 0, &plain));
 	EXPECT_EQ(-EOPNOTSUPP, pasid_alloc(FD, DEV.idev, &pasid, &id));
 	EXPECT_EQ(-EOPNOTSUPP, pasid_alloc(FD, plain.idev, &pasid, &id));
 	EXPECT_EQ(-EINVAL, mock_pasid_attach(FD, DEV.stdev, 1, &pt));

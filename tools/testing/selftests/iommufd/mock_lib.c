@@ -58,6 +58,17 @@ int mock_domain_flags(int iommufd, __u32 pt, __u32 flags,
 	return new_device(iommufd, &cmd, dev);
 }
 
+int mock_domain_joined(int iommufd, __u32 pt, __u32 flags,
+		       struct mock_device *dev)
+{
+	int rc = mock_join_group(true);
+
+	if (!rc)
+		rc = mock_domain_flags(iommufd, pt, flags, dev);
+	mock_join_group(false);
+	return rc;
+}
+
 int mock_domain_replace(int iommufd, __u32 stdev, __u32 *pt)
 {
 	struct iommu_test_cmd cmd = {
@@ -70,6 +81,11 @@ int mock_domain_replace(int iommufd, __u32 stdev, __u32 *pt)
 	if (!rc)
 		*pt = cmd.mock_domain_replace.pt_id;
 	return rc;
+}
+
+int mock_move(int iommufd, const struct mock_device *dev, __u32 pt)
+{
+	return mock_domain_replace(iommufd, dev->stdev, &pt);
 }
 
 int mock_destroy(int iommufd, const struct mock_device *dev)

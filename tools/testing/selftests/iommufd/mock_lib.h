@@ -49,8 +49,13 @@ int mock_domain_flags(int iommufd, __u32 pt, __u32 flags,
  * anybody's; needs debugfs.
  */
 int mock_join_group(bool join);
+/* Such a one, without any consequences for others that come later */
+int mock_domain_joined(int iommufd, __u32 pt, __u32 flags,
+		       struct mock_device *dev);
 /* *pt becomes the page table that is used then. */
 int mock_domain_replace(int iommufd, __u32 stdev, __u32 *pt);
+/* The same for those who do not ask which that is */
+int mock_move(int iommufd, const struct mock_device *dev, __u32 pt);
 int mock_destroy(int iommufd, const struct mock_device *dev);
 /* How many mock devices there are, whoever made them. */
 int mock_devices(void);

@@ -163,6 +163,16 @@ void *read_only(const void *data, size_t size)
 	return va;
 }
 
+char *end_of_memory(size_t room)
+{
+	char *va = mmap(NULL, 2 * SMALL_PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (va == MAP_FAILED || munmap(va + SMALL_PAGE, SMALL_PAGE))
+		abort();
+	return va + SMALL_PAGE - room;
+}
+
 __u32 next_id(int iommufd)
 {
 	__u32 id = 0;

@@ -48,6 +48,8 @@ char *address_room(size_t length, size_t alignment);
 void *anonymous(size_t length);
 /* A copy that the kernel cannot write to. Ends the program if it has none. */
 void *read_only(const void *data, size_t size);
+/* @room bytes before a page that is not there. Ends the program if need be. */
+char *end_of_memory(size_t room);
 
 /* The ID that the next object gets. */
 __u32 next_id(int iommufd);
