@@ -7,7 +7,7 @@ notice. scripts/mutants-list/PATH.mutants has those of drivers/iommu/iommufd/PAT
     mutant unmap-without-flush
     kind: flush
     breaks: devices reach memory that somebody else has by now
-    test: mock_test mock.counts_flushes
+    test: mock_maps_test mock.counts_flushes_of_the_iotlb
     @@
      	iommu_iotlb_gather_init(&gather);
     -	iommu_iotlb_sync(follower->domain, &gather);
