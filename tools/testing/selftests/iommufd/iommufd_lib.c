@@ -44,6 +44,13 @@ int ioas_map_file(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
 	return rc;
 }
 
+int ioas_map_file_at(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
+		     __u64 length, __u64 iova)
+{
+	return ioas_map_file(iommufd, ioas, flags | MAP_AT, fd, start, length,
+			     &iova);
+}
+
 int ioas_copy(int iommufd, __u32 flags, __u32 dst_ioas, __u32 src_ioas,
 	      __u64 src_iova, __u64 length, __u64 *dst_iova)
 {

@@ -47,6 +47,9 @@ int ioas_map_flags(int iommufd, __u32 ioas, __u32 flags, const void *va,
 		   __u64 length, __u64 *iova);
 int ioas_map_file(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
 		  __u64 length, __u64 *iova);
+/* The same at an IOVA of the caller's choice */
+int ioas_map_file_at(int iommufd, __u32 ioas, __u32 flags, int fd, __u64 start,
+		     __u64 length, __u64 iova);
 int ioas_copy(int iommufd, __u32 flags, __u32 dst_ioas, __u32 src_ioas,
 	      __u64 src_iova, __u64 length, __u64 *dst_iova);
 /* Read and write access, at an IOVA of the caller's choice */
