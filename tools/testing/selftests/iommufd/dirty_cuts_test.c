@@ -72,26 +72,13 @@ FIXTURE_TEARDOWN(dirty_cuts)
  * Writes and reads
  */
 
-/* Makes @npages pages from @iova on dirty, at most 64. */
-static int write_pages(int iommufd, __u32 hwpt, __u64 iova, unsigned int npages)
-{
-	__u64 bits = ~0ULL >> (64 - npages), nr_dirty = 0;
-	int rc;
-
-	rc = mock_dirty(iommufd, hwpt, iova, npages * SMALL_PAGE, SMALL_PAGE,
-			&bits, &nr_dirty);
-	if (rc)
-		return rc;
-	return nr_dirty == npages ? 0 : -ENOENT;
-}
-
 /* A write, by which the page's whole entry becomes dirty */
 #define WRITE(page)							\
 do {									\
 	const unsigned int _page = page;				\
 									\
-	ASSERT_EQ(0, write_pages(FD, HWPT, IOVA + _page * SMALL_PAGE,	\
-				 1));					\
+	ASSERT_EQ(0, dirty_rig_write(FD, HWPT,				\
+				     IOVA + _page * SMALL_PAGE, 1));	\
 	memset(self->dirty + _page / variant->entry * variant->entry, 1, \
 	       variant->entry);						\
 } while (0)
@@ -293,7 +280,7 @@ TEST_F(dirty_cuts, what_another_may_be_told_is_flushed_before_the_end)
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, mem.va, WINDOWS_LENGTH,
 				 WINDOWS_IOVA));
 	for (at = 0; at < WINDOWS_LENGTH; at += MOCK_HUGE_PAGE_SIZE)
-		ASSERT_EQ(0, write_pages(FD, HWPT, WINDOWS_IOVA + at, 1));
+		ASSERT_EQ(0, dirty_rig_write(FD, HWPT, WINDOWS_IOVA + at, 1));
 	syncs = mock_iotlb_syncs();
 	if (syncs < 0)
 		SKIP(return, "no debugfs");
@@ -450,7 +437,7 @@ TEST_F_TIMEOUT(dirty_cuts, what_is_remembered_of_unmapped_memory_is_limited,
 		if (i == NR_MAPS / 6)
 			ASSERT_EQ(0, kernel_memory_get(&before));
 		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, size, iova));
-		ASSERT_EQ(0, write_pages(FD, HWPT, iova, 1));
+		ASSERT_EQ(0, dirty_rig_write(FD, HWPT, iova, 1));
 		ASSERT_EQ(0, hwpt_get_dirty_bitmap(FD, HWPT, 0,
 						   iova + 8 * SMALL_PAGE,
 						   8 * SMALL_PAGE, SMALL_PAGE,
@@ -521,8 +508,8 @@ TEST_F_TIMEOUT(dirty_cuts, two_who_read_a_half_each_find_all_between_them, 60)
 					       &halves[i]));
 	}
 	for (round = 0; round < HALVES_ROUNDS; round++) {
-		rc = rc ?: write_pages(FD, HWPT, IOVA,
-				       variant->entry > 1 ? 1 : 4);
+		rc = rc ?: dirty_rig_write(FD, HWPT, IOVA,
+					   variant->entry > 1 ? 1 : 4);
 		for (i = 0; i < NR_HALVES; i++)
 			memset(halves[i].bits, 0, sizeof(halves[i].bits));
 		pthread_barrier_wait(&barrier);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
 #include "dirty_rig.h"
 
 #define ENABLE IOMMU_HWPT_DIRTY_TRACKING_ENABLE
@@ -45,4 +47,16 @@ int dirty_rig_make(struct dirty_rig *rig, enum page_kind kind, size_t length,
 	       rig_part("dirty tracking",
 			hwpt_set_dirty_tracking(mock->iommufd, rig->hwpt,
 						ENABLE));
+}
+
+int dirty_rig_write(int iommufd, __u32 hwpt, __u64 iova, unsigned int npages)
+{
+	__u64 bits = ~0ULL >> (64 - npages), nr_dirty = 0;
+	int rc;
+
+	rc = mock_dirty(iommufd, hwpt, iova, npages * SMALL_PAGE, SMALL_PAGE,
+			&bits, &nr_dirty);
+	if (rc)
+		return rc;
+	return nr_dirty == npages ? 0 : -ENOENT;
 }

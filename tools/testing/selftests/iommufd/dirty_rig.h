@@ -20,4 +20,7 @@ struct dirty_rig {
 int dirty_rig_make(struct dirty_rig *rig, enum page_kind kind, size_t length,
 		   __u64 iova);
 
+/* Makes @npages pages from @iova on dirty, at most 64. */
+int dirty_rig_write(int iommufd, __u32 hwpt, __u64 iova, unsigned int npages);
+
 #endif
