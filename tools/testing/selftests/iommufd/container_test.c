@@ -2,12 +2,11 @@
 /*
  * An iommufd as a VFIO container, with devices of the test device: each ioctl,
  * with what is wrong with it, the old type1 and the new. What comes by VFIO's
- * groups is in container_device_test.c.
+ * groups is in container_device_test.c, what is large in container_large_test.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <sys/ioctl.h>
@@ -183,23 +182,13 @@ FIXTURE_VARIANT_ADD(type1, v2_with_a_device)
 #define VA (self->mem.va)
 #define C (&self->container)
 
-static int make_container(struct mock_rig *rig, unsigned long type,
-			  struct vfio_container *container)
-{
-	container->fd = rig->iommufd;
-	return rig_part("the IOAS of the container",
-			vfio_ioas(rig->iommufd, IOMMU_VFIO_IOAS_SET,
-				  &rig->ioas)) ?:
-	       rig_part("type1", container_set_iommu(container, type));
-}
-
 FIXTURE_SETUP(type1)
 {
 	MAKE(mock_rig_make(&self->rig));
 	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, LENGTH));
 	if (variant->device)
 		MAKE(mock_rig_plug(&self->rig, 0));
-	MAKE(make_container(&self->rig, variant->type, C));
+	MAKE(mock_rig_make_container(&self->rig, variant->type, C));
 }
 
 FIXTURE_TEARDOWN(type1)
@@ -609,175 +598,6 @@ TEST_F_TIMEOUT(type1, is_as_it_was_when_another_call_fails, 120)
 	WITH_EACH_FAILURE(container_map(C, VA, LENGTH, IOVA), !vm_pinned(),
 			  container_unmap(C, IOVA, LENGTH));
 	EXPECT_EQ(0, vm_pinned());
-}
-
-/* -- large entries -- */
-
-FIXTURE(large)
-{
-	struct mock_rig rig;
-	struct memory_rig mem;
-	struct vfio_container container;
-	__u32 hwpt;
-};
-
-/* The huge page of this page table */
-#define LARGE ((__u64)MOCK_HUGE_PAGE_SIZE)
-#define LARGE_VA (self->mem.va)
-
-FIXTURE_SETUP(large)
-{
-	const struct iommu_test_hwpt data = {
-		.pagetable_type = MOCK_IOMMUPT_HUGE,
-	};
-
-	MAKE(mock_rig_make(&self->rig));
-	MAKE(memory_rig_make(&self->mem, PAGES_HUGETLB, 2 * HUGE_PAGE));
-	MAKE(mock_rig_plug(&self->rig, 0));
-	MAKE(make_container(&self->rig, VFIO_TYPE1_IOMMU, C));
-	MAKE(rig_part("a page table with huge pages",
-		      mock_hwpt_alloc(FD, self->rig.dev.idev, IOAS, 0, &data,
-				      &self->hwpt)));
-	ASSERT_EQ(0, mock_domain_replace(FD, self->rig.dev.stdev,
-					 &self->hwpt));
-}
-
-FIXTURE_TEARDOWN(large)
-{
-	EXPECT_EQ(0, mock_rig_break(&self->rig));
-}
-
-/* What stays mapped is where it was, and goes on its own. */
-TEST_F(large, entries_are_split)
-{
-	const __u64 cut = LARGE + 3 * SMALL_PAGE, behind = cut + SMALL_PAGE;
-	__u64 length = SMALL_PAGE;
-
-	ASSERT_EQ(0, container_map(C, LARGE_VA, 2 * HUGE_PAGE, IOVA));
-	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + cut, &length));
-	EXPECT_EQ(SMALL_PAGE, length);
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA, cut, LARGE_VA));
-	EXPECT_EQ(-EINVAL, mock_check_map(FD, self->hwpt, IOVA + cut,
-					  SMALL_PAGE, LARGE_VA + cut));
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA + behind,
-				    2 * HUGE_PAGE - behind, LARGE_VA + behind));
-	EXPECT_EQ(2 * HUGE_PAGE - SMALL_PAGE, vm_pinned());
-
-	/* What was cut can be mapped again. */
-	EXPECT_EQ(0, container_map(C, LARGE_VA + cut, SMALL_PAGE, IOVA + cut));
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA, 2 * HUGE_PAGE,
-				    LARGE_VA));
-	EXPECT_EQ(0, container_unmap(C, IOVA, 2 * HUGE_PAGE));
-	EXPECT_EQ(0, vm_pinned());
-}
-
-static int unmap_amid_an_entry(struct vfio_container *container)
-{
-	__u64 length = SMALL_PAGE;
-	int rc;
-
-	rc = container_unmap_flags(container, 0, IOVA + LARGE + SMALL_PAGE,
-				   &length);
-	return rc ?: length == SMALL_PAGE ? 0 : -EBADMSG;
-}
-
-static int map_anew(struct vfio_container *container, const char *va)
-{
-	return container_unmap(container, IOVA, 2 * HUGE_PAGE) ?:
-	       container_map(container, va, 2 * HUGE_PAGE, IOVA);
-}
-
-TEST_F_TIMEOUT(large, entries_are_mapped_all_the_same_when_a_split_fails, 120)
-{
-	ASSERT_EQ(0, container_map(C, LARGE_VA, 2 * HUGE_PAGE, IOVA));
-	WITH_EACH_FAILURE(unmap_amid_an_entry(C),
-			  !mock_check_map(FD, self->hwpt, IOVA, 2 * HUGE_PAGE,
-					  LARGE_VA) &&
-			  vm_pinned() == 2 * HUGE_PAGE,
-			  map_anew(C, LARGE_VA));
-}
-
-/* Where the ends of a map leave no room for a large entry, there is a cut. */
-TEST_F(large, maps_are_cut_where_entries_are_small)
-{
-	const __u64 iova = IOVA + SMALL_PAGE;
-	__u64 length = 3 * SMALL_PAGE;
-
-	ASSERT_EQ(0, container_map(C, LARGE_VA, HUGE_PAGE, iova));
-	ASSERT_EQ(0, container_unmap_flags(C, 0, iova + 5 * SMALL_PAGE,
-					   &length));
-	EXPECT_EQ(3 * SMALL_PAGE, length);
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, iova, 5 * SMALL_PAGE,
-				    LARGE_VA));
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, iova + 8 * SMALL_PAGE,
-				    HUGE_PAGE - 8 * SMALL_PAGE,
-				    LARGE_VA + 8 * SMALL_PAGE));
-	/* A page table that comes later has the same. */
-	ASSERT_EQ(0, mock_domain_replace(FD, self->rig.dev.stdev,
-					 &self->rig.ioas));
-}
-
-TEST_F(large, pages_can_be_had_small)
-{
-	__u64 length = SMALL_PAGE;
-
-	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS, 0));
-	ASSERT_EQ(0, container_map(C, LARGE_VA, HUGE_PAGE, IOVA));
-	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + 7 * SMALL_PAGE,
-					   &length));
-	EXPECT_EQ(SMALL_PAGE, length);
-	EXPECT_EQ(0, mock_check_map(FD, self->hwpt, IOVA + 8 * SMALL_PAGE,
-				    HUGE_PAGE - 8 * SMALL_PAGE,
-				    LARGE_VA + 8 * SMALL_PAGE));
-	EXPECT_EQ(HUGE_PAGE - SMALL_PAGE, vm_pinned());
-}
-
-/* -- as many maps as there is memory for -- */
-
-static unsigned long number_of_maps(void)
-{
-	const char *text = getenv("CONTAINER_MAPS");
-
-	return text ? strtoul(text, NULL, 0) : 100000;
-}
-
-FIXTURE(many)
-{
-	struct mock_rig rig;
-	struct memory_rig mem;
-	struct vfio_container container;
-};
-
-FIXTURE_SETUP(many)
-{
-	MAKE(mock_rig_make(&self->rig));
-	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, SMALL_PAGE));
-	MAKE(make_container(&self->rig, VFIO_TYPE1_IOMMU, C));
-}
-
-FIXTURE_TEARDOWN(many)
-{
-	EXPECT_EQ(0, mock_rig_break(&self->rig));
-}
-
-TEST_F_TIMEOUT(many, maps_are_no_matter, 1200)
-{
-	const unsigned long nr = number_of_maps();
-	__u64 length = 0;
-	unsigned long i;
-	double start;
-
-	start = monotonic_ns() / 1e9;
-	for (i = 0; i != nr; i++)
-		ASSERT_EQ(0, container_map(C, VA, SMALL_PAGE,
-					   2 * i * SMALL_PAGE))
-			TH_LOG("map %lu", i);
-	TH_LOG("%lu maps: %.1f s", nr, monotonic_ns() / 1e9 - start);
-	start = monotonic_ns() / 1e9;
-	EXPECT_EQ(0, container_unmap_flags(C, VFIO_DMA_UNMAP_FLAG_ALL, 0,
-					   &length));
-	EXPECT_EQ(nr * SMALL_PAGE, length);
-	TH_LOG("unmapped: %.1f s", monotonic_ns() / 1e9 - start);
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,7 @@
 
 #include "mock_rig.h"
 #include "test_support.h"
+#include "vfio_container.h"
 
 int mock_rig_make(struct mock_rig *rig)
 {
@@ -20,6 +21,16 @@ int mock_rig_plug(struct mock_rig *rig, __u32 flags)
 	return rig_part("a mock device",
 			mock_domain_flags(rig->iommufd, rig->ioas, flags,
 					  &rig->dev));
+}
+
+int mock_rig_make_container(struct mock_rig *rig, unsigned long type,
+			    struct vfio_container *container)
+{
+	container->fd = rig->iommufd;
+	return rig_part("the IOAS of the container",
+			vfio_ioas(rig->iommufd, IOMMU_VFIO_IOAS_SET,
+				  &rig->ioas)) ?:
+	       rig_part("type1", container_set_iommu(container, type));
 }
 
 long mock_rig_break(struct mock_rig *rig)

@@ -20,6 +20,10 @@ struct mock_rig {
 int mock_rig_make(struct mock_rig *rig);
 /* @flags are MOCK_FLAGS_DEVICE_*. */
 int mock_rig_plug(struct mock_rig *rig, __u32 flags);
+struct vfio_container;
+/* The file as a container of type1, VFIO_TYPE1*_IOMMU, that has this IOAS. */
+int mock_rig_make_container(struct mock_rig *rig, unsigned long type,
+			    struct vfio_container *container);
 /* Closes the file. Returns how many pages are pinned that were not before. */
 long mock_rig_break(struct mock_rig *rig);
 
