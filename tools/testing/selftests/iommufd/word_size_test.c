@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program of 32 bits gets from the kernel what one of 64 gets. Both are the
- * same source, word_size_calls.c, and tell of each ioctl what it did.
+ * A program of 32 bits gets from the kernel what one of 64 gets. Both are of the
+ * same sources, those of word_size_calls, and tell of each ioctl what it did.
  */
 #include <errno.h>
 #include <limits.h>
