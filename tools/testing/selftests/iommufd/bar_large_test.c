@@ -59,20 +59,23 @@ FIXTURE_TEARDOWN_PARENT(large)
 	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
-static int map_large(LARGE *self, bool by_address)
+static int map_beginning(LARGE *self, size_t length, bool by_address)
 {
 	int dmabuf, rc;
 
 	if (by_address)
-		return ioas_map_at(FD, IOAS, self->va, self->length,
-				   LARGE_IOVA);
+		return ioas_map_at(FD, IOAS, self->va, length, LARGE_IOVA);
 	dmabuf = bar_export_all_of(&self->dev, LARGE_BAR, self->length);
 	if (dmabuf < 0)
 		return dmabuf;
-	rc = ioas_map_file_at(FD, IOAS, MAP_RW, dmabuf, 0, self->length,
-			      LARGE_IOVA);
+	rc = ioas_map_file_at(FD, IOAS, MAP_RW, dmabuf, 0, length, LARGE_IOVA);
 	close(dmabuf);
 	return rc;
+}
+
+static int map_large(LARGE *self, bool by_address)
+{
+	return map_beginning(self, self->length, by_address);
 }
 
 /* What of it is used: QEMU has no memory for the rest until then */
@@ -130,6 +133,34 @@ TEST_F(large, memory_waits_for_a_device)
 	ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
 	EXPECT_GE(limit, iommu_table_bytes() - before);
 	EXPECT_TRUE(large_is_seen(self, 7));
+}
+
+TEST_F(large, memory_may_be_had_without_large_entries)
+{
+	const size_t length = 32 * MIB;
+	const long tables = length / HUGE_PAGE * SMALL_PAGE;
+	long before;
+
+	ASSERT_EQ(0, vfio_detach(&self->rig.edu));
+	ASSERT_EQ(0, iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS, 0));
+	ASSERT_EQ(0, vfio_attach(&self->rig.edu, IOAS));
+	before = iommu_table_bytes();
+	ASSERT_EQ(0, map_beginning(self, length, variant->by_address));
+	EXPECT_LE(tables, iommu_table_bytes() - before);
+	pattern_fill(self->va + length - SMALL_PAGE, SMALL_PAGE, 8);
+	EXPECT_TRUE(device_reads(&self->rig, LARGE_IOVA + length - SMALL_PAGE,
+				 self->va + length - SMALL_PAGE, SMALL_PAGE));
+}
+
+/* Nor is so much refused because of a limit before it is known what is there. */
+TEST_F(large, memory_is_charged_to_nobody)
+{
+	ASSERT_EQ(0, limit_memlock(0));
+	ASSERT_EQ(0, become_user(40000));
+	ASSERT_EQ(0, map_large(self, variant->by_address));
+	EXPECT_TRUE(large_is_seen(self, 9));
+	/* that of the DMA's own buffer */
+	EXPECT_EQ(SMALL_PAGE, vm_pinned());
 }
 
 TEST_HARNESS_MAIN
