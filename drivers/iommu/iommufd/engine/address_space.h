@@ -16,8 +16,8 @@
  *  run        physically contiguous pages, see runs.h
  *  pinned     one linear range of a source and what of it is pinned, see
  *             pinned.h
- *  pin        a claim on a range of its pages; they stay where they are as long
- *             as one pin covers them
+ *  pin        keeps a range of its pages where they are; a page stays as long
+ *             as one pin covers it
  *  claim      what is pinned, as others see it who pin memory of the same
  *             owner: a page counts once against the limit, see claims.h
  *  populate   have pages there that were not, without pinning them, see

@@ -13,8 +13,8 @@
  *           file, a dma-buf. Turns pages into runs.
  *  page     PAGE_SIZE bytes; pages of an object are counted from its start.
  *  run      physically contiguous pages, see runs.h.
- *  pin      a claim on a range of pages: of an area that is in page tables, or
- *           of an accessor.
+ *  pin      keeps a range of pages where they are: for an area that is in page
+ *           tables, or for an accessor.
  *  segment  a range of pages that came from the source together and are covered
  *           by the same pins.
  *
