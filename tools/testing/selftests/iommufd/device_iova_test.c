@@ -7,36 +7,8 @@
  * test, whose process has ended by then.
  */
 #include "kselftest_harness.h"
-#include "edu_rig.h"
+#include "device_fixture.h"
 #include "test_support.h"
-
-#define IOVA (16 * MIB)
-
-/* A device that is bound, and attached when the test says so */
-FIXTURE(device)
-{
-	struct edu_rig rig;
-	struct memory_rig page;
-};
-
-FIXTURE_SETUP(device)
-{
-	MAKE(edu_rig_make(&self->rig));
-	MAKE(memory_rig_make(&self->page, PAGES_SMALL, SMALL_PAGE));
-}
-
-FIXTURE_TEARDOWN_PARENT(device)
-{
-	EXPECT_EQ(0, pins_left(self->rig.pins));
-}
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define PAGE (self->page.va)
-#define ATTACH() vfio_attach(&self->rig.edu, IOAS)
-#define DETACH() vfio_detach(&self->rig.edu)
-#define MAP(va, length, iova) ioas_map_at(FD, IOAS, va, length, iova)
-#define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
 
 TEST_F(device, narrows_the_iovas_to_what_it_may_use)
 {

@@ -9,12 +9,8 @@
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
-#include "edu_rig.h"
+#include "device_fixture.h"
 #include "test_support.h"
-
-#define IOVA (16 * MIB)
-
-static unsigned char pattern[SMALL_PAGE];
 
 /* -- every kind of memory -- */
 
@@ -211,33 +207,6 @@ TEST_F(dma, works_without_large_entries)
 	EXPECT_EQ(0, ioas_unmap(self->rig.iommufd, self->rig.ioas, IOVA,
 				self->mem.length, NULL));
 }
-
-/* -- one device that is bound, and attached when the test says so -- */
-
-FIXTURE(device)
-{
-	struct edu_rig rig;
-	struct memory_rig page;	/* filled with pattern */
-};
-
-FIXTURE_SETUP(device)
-{
-	MAKE(edu_rig_make(&self->rig));
-	MAKE(memory_rig_make(&self->page, PAGES_SMALL, SMALL_PAGE));
-	pattern_fill(pattern, sizeof(pattern), 1);
-}
-
-FIXTURE_TEARDOWN_PARENT(device)
-{
-	EXPECT_EQ(0, pins_left(self->rig.pins));
-}
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define PAGE (self->page.va)
-#define ATTACH() vfio_attach(&self->rig.edu, IOAS)
-#define MAP(va, length, iova) ioas_map_at(FD, IOAS, va, length, iova)
-#define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
 
 /* -- memory that is not as it should be -- */
 

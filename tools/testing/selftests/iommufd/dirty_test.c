@@ -9,58 +9,11 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "dirty_model.h"
-#include "dirty_rig.h"
+#include "dirty_fixture.h"
 #include "test_support.h"
 
-#define IOVA MODEL_IOVA
-#define LENGTH MODEL_LENGTH
-#define NO_CLEAR IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR
-#define ENABLE IOMMU_HWPT_DIRTY_TRACKING_ENABLE
-
-FIXTURE(dirty)
-{
-	struct dirty_rig rig;
-	struct dirty_model model;
-};
-
-FIXTURE_VARIANT(dirty)
-{
-	enum page_kind kind;
-	__u64 entry;		/* what a bit in the page table is for */
-};
-
-FIXTURE_VARIANT_ADD(dirty, small_pages)
-{
-	.kind = PAGES_SMALL,
-	.entry = SMALL_PAGE,
-};
-
-FIXTURE_VARIANT_ADD(dirty, huge_pages)
-{
-	.kind = PAGES_THP,
-	.entry = MOCK_HUGE_PAGE_SIZE,
-};
-
-#define FD (self->rig.mock.iommufd)
-#define IOAS (self->rig.mock.ioas)
-#define DEV (self->rig.mock.dev)
-#define HWPT (self->rig.hwpt)
-#define VA (self->rig.mem.va)
 #define BITMAP (self->model.room + MARGIN)
 #define EXPECTED (self->model.expected + MARGIN)
-
-FIXTURE_SETUP(dirty)
-{
-	MAKE(dirty_rig_make(&self->rig, variant->kind, LENGTH, IOVA));
-	MAKE(dirty_model_make(&self->model, variant->entry));
-}
-
-FIXTURE_TEARDOWN(dirty)
-{
-	dirty_model_break(&self->model);
-	EXPECT_EQ(0, mock_rig_break(&self->rig.mock));
-}
 
 /*
  * What is reported

@@ -13,34 +13,13 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_each.h"
-#include "fault_rig.h"
+#include "fault_fixture.h"
 #include "late_page.h"
 #include "test_support.h"
 #include "threads.h"
 
 /* Where there is no memory */
 static void *volatile nowhere = (void *)8;
-
-FIXTURE(fault)
-{
-	struct fault_rig rig;
-};
-
-FIXTURE_SETUP(fault)
-{
-	MAKE(fault_rig_make(&self->rig));
-}
-
-FIXTURE_TEARDOWN(fault)
-{
-	EXPECT_EQ(0, fault_rig_break(&self->rig));
-}
-
-#define FD (self->rig.mock.iommufd)
-#define DEV (self->rig.mock.dev)
-#define QUEUE (self->rig.fd)
-#define HWPT (self->rig.hwpt)
-#define PLAIN (self->rig.plain)
 
 /*
  * Reading

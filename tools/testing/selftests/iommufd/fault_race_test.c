@@ -5,30 +5,9 @@
  */
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "fault_rig.h"
+#include "fault_fixture.h"
 #include "threads.h"
 
-FIXTURE(fault)
-{
-	struct fault_rig rig;
-};
-
-FIXTURE_SETUP(fault)
-{
-	MAKE(fault_rig_make(&self->rig));
-}
-
-FIXTURE_TEARDOWN(fault)
-{
-	EXPECT_EQ(0, fault_rig_break(&self->rig));
-}
-
-#define FD (self->rig.mock.iommufd)
-#define IOAS (self->rig.mock.ioas)
-#define DEV (self->rig.mock.dev)
-#define QUEUE (self->rig.fd)
-#define HWPT (self->rig.hwpt)
-#define PLAIN (self->rig.plain)
 #define BEFORE (&self->rig.before)
 
 enum {

@@ -9,34 +9,8 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_nth.h"
-#include "mock_rig.h"
+#include "hwpt_fixture.h"
 #include "test_support.h"
-
-#define LENGTH (16 * SMALL_PAGE)
-#define IOVA ((__u64)MOCK_APERTURE_START)
-
-FIXTURE(hwpt)
-{
-	struct mock_rig rig;
-	struct memory_rig mem;	/* LENGTH, not mapped */
-};
-
-FIXTURE_SETUP(hwpt)
-{
-	MAKE(mock_rig_make(&self->rig));
-	MAKE(mock_rig_plug(&self->rig, 0));
-	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, LENGTH));
-}
-
-FIXTURE_TEARDOWN(hwpt)
-{
-	EXPECT_EQ(0, mock_rig_break(&self->rig));
-}
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define DEV (self->rig.dev)
-#define VA (self->mem.va)
 
 /*
  * What is told about the hardware

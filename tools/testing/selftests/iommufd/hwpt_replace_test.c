@@ -4,35 +4,9 @@
  * becomes of the old one, and of the IOASes that both are of.
  */
 #include "kselftest_harness.h"
-#include "mock_rig.h"
+#include "hwpt_fixture.h"
 #include "test_support.h"
 #include "threads.h"
-
-#define LENGTH (16 * SMALL_PAGE)
-#define IOVA ((__u64)MOCK_APERTURE_START)
-
-FIXTURE(hwpt)
-{
-	struct mock_rig rig;
-	struct memory_rig mem;	/* LENGTH, not mapped */
-};
-
-FIXTURE_SETUP(hwpt)
-{
-	MAKE(mock_rig_make(&self->rig));
-	MAKE(mock_rig_plug(&self->rig, 0));
-	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, LENGTH));
-}
-
-FIXTURE_TEARDOWN(hwpt)
-{
-	EXPECT_EQ(0, mock_rig_break(&self->rig));
-}
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define DEV (self->rig.dev)
-#define VA (self->mem.va)
 
 TEST_F(hwpt, replaced_by_that_of_another_ioas_vanishes)
 {

@@ -8,30 +8,9 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "ioas_rig.h"
+#include "ioas_fixture.h"
 #include "test_support.h"
 
-FIXTURE(ioas)
-{
-	struct ioas_rig rig;
-};
-
-FIXTURE_SETUP(ioas)
-{
-	MAKE(ioas_rig_make(&self->rig));
-}
-
-FIXTURE_TEARDOWN(ioas)
-{
-	ioas_rig_break(&self->rig);
-}
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define VA (self->rig.va)
-
-#define MAP(iova, length) ioas_map_at(FD, IOAS, VA, length, iova)
-#define CHOOSE(va, length) ioas_rig_choose(&self->rig, va, length)
 #define GET(option, id, value) iommufd_option_get(FD, option, id, value)
 #define SET(option, id, value) iommufd_option_set(FD, option, id, value)
 

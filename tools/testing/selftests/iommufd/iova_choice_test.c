@@ -4,34 +4,13 @@
  * chooses for a map. Nothing is attached here, so no memory is ever touched.
  */
 #include "kselftest_harness.h"
-#include "ioas_rig.h"
+#include "ioas_fixture.h"
 #include "test_support.h"
 
 #define LAST_IOVA UINT64_MAX
 #define LAST_PAGE (UINT64_MAX - SMALL_PAGE + 1)
 
-FIXTURE(ioas)
-{
-	struct ioas_rig rig;
-};
-
-FIXTURE_SETUP(ioas)
-{
-	MAKE(ioas_rig_make(&self->rig));
-}
-
-FIXTURE_TEARDOWN(ioas)
-{
-	ioas_rig_break(&self->rig);
-}
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define VA (self->rig.va)
-
-#define MAP(iova, length) ioas_map_at(FD, IOAS, VA, length, iova)
 #define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
-#define CHOOSE(va, length) ioas_rig_choose(&self->rig, va, length)
 #define ALLOW(...) \
 	allow(FD, IOAS, (struct iommu_iova_range[]) \
 	      { __VA_ARGS__ }, sizeof((struct iommu_iova_range[]) \

@@ -11,35 +11,11 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "mock_rig.h"
+#include "mock_fixture.h"
 #include "test_support.h"
 #include "threads.h"
 
-#define NR_PAGES 64
-#define LENGTH (NR_PAGES * SMALL_PAGE)
-#define IOVA ((__u64)MOCK_APERTURE_START)
 #define DEVICES "/sys/bus/iommufd_mock/devices"
-
-FIXTURE(mock)
-{
-	struct mock_rig rig;	/* without a device */
-	struct memory_rig mem;	/* NR_PAGES */
-};
-
-FIXTURE_SETUP(mock)
-{
-	MAKE(mock_rig_make(&self->rig));
-	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, LENGTH));
-}
-
-FIXTURE_TEARDOWN(mock)
-{
-	EXPECT_EQ(0, mock_rig_break(&self->rig));
-}
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define VA (self->mem.va)
 
 static bool exists(const char *path)
 {

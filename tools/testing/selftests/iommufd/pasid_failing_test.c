@@ -7,36 +7,10 @@
 
 #include "kselftest_harness.h"
 #include "fail_each.h"
-#include "pasid_rig.h"
+#include "pasid_fixture.h"
 #include "test_support.h"
 
-#define IOVA ((__u64)MOCK_APERTURE_START)
-#define LENGTH PASID_RIG_LENGTH
 #define TIMEOUT 120
-
-FIXTURE(pasid)
-{
-	struct pasid_rig rig;
-};
-
-FIXTURE_SETUP(pasid)
-{
-	MAKE(pasid_rig_make(&self->rig));
-}
-
-FIXTURE_TEARDOWN(pasid)
-{
-	EXPECT_EQ(0, pasid_rig_break(&self->rig));
-}
-
-#define FD (self->rig.mock.iommufd)
-#define IOAS (self->rig.mock.ioas)
-#define DEV (self->rig.mock.dev)
-#define OTHER (self->rig.other)
-#define VA (self->rig.mem.va)
-#define TABLES (self->rig.tables)
-
-#define REPLACE(pasid, pt) pasid_replace(FD, &DEV, pasid, pt)
 
 struct scene {
 	int iommufd;

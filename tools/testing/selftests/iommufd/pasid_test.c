@@ -4,37 +4,8 @@
  * device. pasid_alloc_test is about those that the kernel chooses.
  */
 #include "kselftest_harness.h"
-#include "pasid_rig.h"
+#include "pasid_fixture.h"
 #include "test_support.h"
-
-#define IOVA ((__u64)MOCK_APERTURE_START)
-
-FIXTURE(pasid)
-{
-	struct pasid_rig rig;
-};
-
-FIXTURE_SETUP(pasid)
-{
-	MAKE(pasid_rig_make(&self->rig));
-}
-
-FIXTURE_TEARDOWN(pasid)
-{
-	EXPECT_EQ(0, pasid_rig_break(&self->rig));
-}
-
-#define FD (self->rig.mock.iommufd)
-#define IOAS (self->rig.mock.ioas)
-#define DEV (self->rig.mock.dev)
-#define OTHER (self->rig.other)
-#define VA (self->rig.mem.va)
-#define TABLES (self->rig.tables)
-
-#define ATTACH(pasid, pt) pasid_attach(FD, &DEV, pasid, pt)
-#define REPLACE(pasid, pt) pasid_replace(FD, &DEV, pasid, pt)
-#define DETACH(pasid) mock_pasid_detach(FD, DEV.stdev, pasid)
-#define IS_ON(pasid, pt) (!mock_pasid_check(FD, DEV.stdev, pasid, pt))
 
 TEST_F(pasid, shows_other_memory_than_the_device_and_other_pasids)
 {

@@ -15,10 +15,9 @@
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "fail_nth.h"
-#include "reason_rig.h"
+#include "reason_fixture.h"
 #include "test_support.h"
 
-#define IOVA ((__u64)MOCK_APERTURE_START)
 #define KEPT 32
 
 /*
@@ -202,28 +201,6 @@ TEST_F(kept, are_of_one_file)
 /*
  * Whatever the call
  */
-
-FIXTURE(reasons)
-{
-	struct reason_rig rig;
-};
-
-FIXTURE_SETUP(reasons)
-{
-	MAKE(reason_rig_make(&self->rig));
-}
-
-FIXTURE_TEARDOWN(reasons)
-{
-	EXPECT_EQ(0, reason_rig_break(&self->rig));
-}
-
-#define FD (self->rig.mock.iommufd)
-#define IOAS (self->rig.mock.ioas)
-#define DEV (self->rig.mock.dev)
-#define VA (self->rig.mem.va)
-
-#define PLUG(flags) ASSERT_EQ(0, mock_rig_plug(&self->rig.mock, flags))
 
 TEST_F(reasons, of_structures)
 {
