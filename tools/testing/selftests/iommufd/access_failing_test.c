@@ -8,24 +8,11 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
-#include "checked_io.h"
+#include "access_fixture.h"
 #include "fail_each.h"
-#include "mock_rig.h"
 #include "test_support.h"
 
-#define NR_PAGES 32
-#define LENGTH (NR_PAGES * SMALL_PAGE)
-#define IOVA ((__u64)MOCK_APERTURE_START)
-
-#define PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
-#define WRITE MOCK_ACCESS_RW_WRITE
-#define SLOWLY MOCK_ACCESS_RW_SLOW_PATH
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
 #define DEV (self->rig.dev)
-#define ACCESS (self->access)
-#define VA (self->mem.va)
 
 #define NR_AREAS 40
 #define BUFFER_LENGTH (4 * SMALL_PAGE)
@@ -232,9 +219,7 @@ static int nothing_to_undo(FAILING *self)
 
 static int run_change_process(FAILING *self)
 {
-	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
-
-	return checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
+	return ioas_change_process(FD);
 }
 
 /* A call and what undoes it, which looks at what has been done. */

@@ -10,23 +10,9 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
-#include "mock_rig.h"
+#include "access_fixture.h"
 #include "test_support.h"
 #include "threads.h"
-
-#define NR_PAGES 32
-#define LENGTH (NR_PAGES * SMALL_PAGE)
-#define IOVA ((__u64)MOCK_APERTURE_START)
-
-#define PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
-#define PIN_TO_WRITE MOCK_FLAGS_ACCESS_WRITE
-#define WRITE MOCK_ACCESS_RW_WRITE
-#define SLOWLY MOCK_ACCESS_RW_SLOW_PATH
-
-#define FD (self->rig.iommufd)
-#define IOAS (self->rig.ioas)
-#define ACCESS (self->access)
-#define VA (self->mem.va)
 
 /* One access on small pages */
 FIXTURE(access)

@@ -164,13 +164,11 @@ TEST_F(address, of_a_device_that_is_away_is_no_reason_to_forget_it)
 
 TEST_F(address, belongs_to_its_process)
 {
-	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
-
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	ASSERT_EQ(0, MAP_VA(self->igb.bar0, BAR_LENGTH));
-	EXPECT_EQ(-EINVAL, checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
+	EXPECT_EQ(-EINVAL, ioas_change_process(FD));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
-	EXPECT_EQ(0, checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
+	EXPECT_EQ(0, ioas_change_process(FD));
 }
 
 /* What cannot be taken away in time is not mapped. */

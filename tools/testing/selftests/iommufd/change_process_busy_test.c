@@ -207,7 +207,7 @@ static int take_over(void *data)
 	int rc;
 
 	while (!crowd_is_over(&self->crowd)) {
-		rc = ours ? change_process(FD) : ASK(CHANGE_PROCESS);
+		rc = ours ? ioas_change_process(FD) : ASK(CHANGE_PROCESS);
 		if (!MAY_FAIL(self, rc, EBUSY, EINVAL, ENOMEM))
 			goal_count(&self->goals[TAKEN]);
 		ours = !ours;

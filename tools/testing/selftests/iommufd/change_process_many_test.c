@@ -122,7 +122,7 @@ TEST_F_TIMEOUT(many, copies_move_together, TIMEOUT)
 	ASSERT_EQ(0, ioas_map_at(FD, second.ioas,
 				 address_room(SMALL_PAGE, SMALL_PAGE),
 				 SMALL_PAGE, IOVA + 8192 * SMALL_PAGE));
-	EXPECT_EQ(-EINVAL, change_process(FD));
+	EXPECT_EQ(-EINVAL, ioas_change_process(FD));
 	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
 }
 
@@ -141,7 +141,7 @@ TEST_F_TIMEOUT(many, address_spaces_move_together, TIMEOUT)
 
 	/* the last of them counts as well */
 	ASSERT_EQ(0, map_private_memory(last));
-	EXPECT_EQ(-EINVAL, change_process(FD));
+	EXPECT_EQ(-EINVAL, ioas_change_process(FD));
 	EXPECT_EQ(SMALL_PAGE, ASK(PINNED));
 }
 
@@ -168,7 +168,7 @@ TEST_F_TIMEOUT(many, processes_lose_their_charges_to_one, TIMEOUT)
 	EXPECT_EQ(0, ASK(CHANGE_PROCESS));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(100 * SMALL_PAGE, ASK(PINNED));
-	EXPECT_EQ(0, change_process(FD));
+	EXPECT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(100 * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, ASK(PINNED));
 }
@@ -177,7 +177,7 @@ TEST_F_TIMEOUT(many, charges_stay_where_one_cannot_move, TIMEOUT)
 {
 	ASSERT_EQ(0, MAP_IN_TURNS(6));
 	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
-	WITH_EACH_FAILURE(change_process(FD),
+	WITH_EACH_FAILURE(ioas_change_process(FD),
 			  !vm_pinned() && ASK(PINNED) == 6 * SMALL_PAGE,
 			  ASK(CHANGE_PROCESS));
 }
@@ -190,7 +190,7 @@ static pid_t start_taker(int iommufd, int *begun)
 	pid = fork_with_pipe(begun);
 	if (pid)
 		return pid;
-	if (write(*begun, "", 1) != 1 || change_process(iommufd))
+	if (write(*begun, "", 1) != 1 || ioas_change_process(iommufd))
 		_exit(1);
 	for (;;)
 		pause();
@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(many, charges_move_or_stay_when_the_process_is_killed, TIMEOUT)
 
 	TH_LOG("SEED=%u", random);
 	ASSERT_EQ(0, MAP_IN_TURNS(300));
-	ASSERT_EQ(0, change_process(FD));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	for (round = 0; round < 24; round++) {
 		pid = start_taker(FD, &begun);
 		ASSERT_LT(0, pid);
@@ -225,7 +225,7 @@ TEST_F_TIMEOUT(many, charges_move_or_stay_when_the_process_is_killed, TIMEOUT)
 			stayed++;
 		else
 			moved++;
-		ASSERT_EQ(0, change_process(FD));
+		ASSERT_EQ(0, ioas_change_process(FD));
 		ASSERT_EQ(all, vm_pinned());
 	}
 	TH_LOG("moved %ld times, stayed %ld times", moved, stayed);
@@ -277,7 +277,7 @@ TEST_F_TIMEOUT(many, threads_of_a_process_share_an_account, TIMEOUT)
 
 	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
 		fail_nth_set(fail_nth, nth);
-		rc = change_process(FD);
+		rc = ioas_change_process(FD);
 		failed = fail_nth_happened(fail_nth);
 		if (rc == -ENOMEM)
 			refused++;

@@ -97,7 +97,7 @@ TEST_F(change, moves_the_charge)
 	if (variant->account != NOBODY) {
 		EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA + 2 * MIB));
 		EXPECT_EQ(-ENOMEM, ASK(CHANGE_PROCESS));
-		EXPECT_EQ(-ENOMEM, change_process(FD));
+		EXPECT_EQ(-ENOMEM, ioas_change_process(FD));
 		EXPECT_EQ(2 * LENGTH, vm_pinned());
 		EXPECT_EQ(LENGTH, ASK(PINNED));
 	}
@@ -114,7 +114,7 @@ TEST_F(change, can_be_undone)
 	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
 	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
 	EXPECT_EQ(LENGTH, ASK(PINNED));
-	ASSERT_EQ(0, change_process(FD));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(LENGTH, vm_pinned());
 	EXPECT_EQ(locked_of(variant->account, LENGTH), vm_locked());
 	EXPECT_EQ(0, ASK(PINNED));
@@ -123,10 +123,10 @@ TEST_F(change, can_be_undone)
 
 TEST_F(change, to_the_same_process_changes_nothing)
 {
-	ASSERT_EQ(0, change_process(FD));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
-	ASSERT_EQ(0, change_process(FD));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(LENGTH, vm_pinned());
 	EXPECT_EQ(locked_of(variant->account, LENGTH), vm_locked());
 }
@@ -224,7 +224,7 @@ TEST_F(change, is_refused_where_a_process_owns_memory)
 	ASSERT_EQ(0, MAP(0, LENGTH / 2, IOVA));
 	ASSERT_EQ(0, map_private_memory(SPACE));
 	EXPECT_EQ(-EINVAL, ASK(CHANGE_PROCESS));
-	EXPECT_EQ(-EINVAL, change_process(FD));
+	EXPECT_EQ(-EINVAL, ioas_change_process(FD));
 	EXPECT_EQ(LENGTH / 2 + SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, ASK(PINNED));
 
@@ -247,7 +247,7 @@ TEST_F(change, lets_the_first_process_end)
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, IN_CHILD(-MAP(0, LENGTH, IOVA)));
 	EXPECT_EQ(0, vm_pinned());
-	ASSERT_EQ(0, change_process(FD));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(LENGTH, vm_pinned());
 	EXPECT_EQ(locked_of(variant->account, LENGTH), vm_locked());
 
@@ -267,7 +267,7 @@ TEST_F(change, lets_the_second_process_end)
 	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
 	ASSERT_EQ(0, ASK(CHANGE_PROCESS));
 	ASSERT_EQ(0, end_other(&self->other));
-	ASSERT_EQ(0, change_process(FD));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(LENGTH, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, vm_pinned());
@@ -303,7 +303,7 @@ TEST_F(change, counts_memory_of_both_processes_once)
 	EXPECT_EQ(LENGTH, ASK(PINNED));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA + 2 * MIB, 2 * part, NULL));
 	EXPECT_EQ(2 * part, ASK(PINNED));
-	ASSERT_EQ(0, change_process(FD));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(2 * part, vm_pinned());
 	EXPECT_EQ(0, ASK(PINNED));
 	EXPECT_EQ(0, ASK(LOCKED));
@@ -368,7 +368,7 @@ TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)
 				 0));
 	ASSERT_EQ(0, MAP(0, 2 * LENGTH, IOVA));
 	ASSERT_EQ(0, become_user(49999));
-	EXPECT_EQ(-ENOMEM, change_process(FD));
+	EXPECT_EQ(-ENOMEM, ioas_change_process(FD));
 	EXPECT_EQ(2 * LENGTH, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
 	ASSERT_EQ(0, MAP(0, LENGTH, IOVA));
@@ -378,9 +378,9 @@ TEST_F(privilege, of_a_process_decides_what_counts_from_then_on)
 	EXPECT_EQ(0, MAP(LENGTH, LENGTH, IOVA + MIB));
 	ASSERT_EQ(0, ask_other(&self->other, CHANGE_PROCESS, 0));
 	EXPECT_EQ(2 * LENGTH, ask_other(&self->other, PINNED, 0));
-	EXPECT_EQ(-ENOMEM, change_process(FD));
+	EXPECT_EQ(-ENOMEM, ioas_change_process(FD));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
-	EXPECT_EQ(0, change_process(FD));
+	EXPECT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(-ENOMEM, MAP(0, SMALL_PAGE, IOVA));
 }
 
@@ -423,9 +423,9 @@ TEST(of_no_maps_at_all_is_allowed)
 	__u32 ioas;
 
 	ASSERT_LE(0, iommufd);
-	EXPECT_EQ(0, change_process(iommufd));
+	EXPECT_EQ(0, ioas_change_process(iommufd));
 	ASSERT_EQ(0, ioas_alloc(iommufd, &ioas));
-	EXPECT_EQ(0, change_process(iommufd));
+	EXPECT_EQ(0, ioas_change_process(iommufd));
 	close(iommufd);
 }
 

@@ -21,7 +21,7 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "container_rig.h"
+#include "group_fixture.h"
 #include "test_support.h"
 
 #define IOVA (16 * MIB)
@@ -29,33 +29,7 @@
 
 /* -- a device of a group in a container -- */
 
-FIXTURE(group)
-{
-	struct container_rig rig;
-	struct memory_rig mem;		/* 2 MiB, aligned */
-};
-
-FIXTURE_VARIANT(group)
-{
-	const char *path;
-};
-
-FIXTURE_VARIANT_ADD(group, in_iommufd)
-{
-	.path = "/dev/iommu",
-};
-
-FIXTURE_VARIANT_ADD(group, in_vfio)
-{
-	.path = "/dev/vfio/vfio",
-};
-
-#define C (&self->rig.container)
-#define BDF (self->rig.bdf)
-#define VA (self->mem.va)
-#define EDU (&self->rig.edu)
 #define USE_DEVICE() container_rig_use_device(&self->rig)
-#define OPEN_DEVICE(type) container_rig_open_device(&self->rig, type)
 
 FIXTURE_SETUP(group)
 {
@@ -66,11 +40,6 @@ FIXTURE_SETUP(group)
 		SKIP(return, "the edu device has no IOMMU");
 	MAKE(container_rig_make(&self->rig, variant->path));
 	MAKE(memory_rig_make(&self->mem, PAGES_HUGETLB, HUGE_PAGE));
-}
-
-FIXTURE_TEARDOWN_PARENT(group)
-{
-	EXPECT_EQ(0, pins_left(self->rig.edu.pins));
 }
 
 /* QEMU 10 and 11: -device vfio-pci,host= */

@@ -10,8 +10,8 @@
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
-#include "container_rig.h"
 #include "fail_each.h"
+#include "group_fixture.h"
 #include "test_support.h"
 #include "threads.h"
 #include "vfio_igb.h"
@@ -19,42 +19,10 @@
 #define IOVA (16 * MIB)
 #define LENGTH (32 * SMALL_PAGE)
 
-FIXTURE(group)
-{
-	struct container_rig rig;
-	struct memory_rig mem;		/* 2 MiB, aligned */
-};
-
-FIXTURE_VARIANT(group)
-{
-	const char *path;
-};
-
-FIXTURE_VARIANT_ADD(group, in_iommufd)
-{
-	.path = "/dev/iommu",
-};
-
-FIXTURE_VARIANT_ADD(group, in_vfio)
-{
-	.path = "/dev/vfio/vfio",
-};
-
-#define C (&self->rig.container)
-#define BDF (self->rig.bdf)
-#define VA (self->mem.va)
-#define EDU (&self->rig.edu)
-#define OPEN_DEVICE(type) container_rig_open_device(&self->rig, type)
-
 FIXTURE_SETUP(group)
 {
 	MAKE(container_rig_make(&self->rig, variant->path));
 	MAKE(memory_rig_make(&self->mem, PAGES_HUGETLB, HUGE_PAGE));
-}
-
-FIXTURE_TEARDOWN_PARENT(group)
-{
-	EXPECT_EQ(0, pins_left(self->rig.edu.pins));
 }
 
 TEST_F(group, comes_before_everything_else)

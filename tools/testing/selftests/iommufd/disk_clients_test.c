@@ -351,13 +351,6 @@ TEST_F(disks, are_what_qemu_10_takes)
 	EXPECT_EQ(0, vm_pinned());
 }
 
-static int change_process(DISKS *self)
-{
-	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
-
-	return checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
-}
-
 TEST_F(disks, are_what_qemu_11_takes)
 {
 	__u64 ram = IOVA, cmb = CMB;
@@ -371,7 +364,7 @@ TEST_F(disks, are_what_qemu_11_takes)
 	EXPECT_TRUE(disk_works(RIG, 0, ram));
 	EXPECT_TRUE(disk_reaches_cmb(RIG, 0, cmb, 1));
 	/* Without this it would not migrate. */
-	EXPECT_EQ(0, change_process(self));
+	EXPECT_EQ(0, ioas_change_process(FD));
 	EXPECT_TRUE(disk_works(RIG, 0, ram));
 	EXPECT_EQ(0, qemu_end(self, &qemu));
 	EXPECT_EQ(0, vm_pinned());

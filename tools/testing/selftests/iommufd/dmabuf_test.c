@@ -79,11 +79,9 @@ TEST_F(dmabuf, of_a_part_and_mapped_in_part)
 
 TEST_F(dmabuf, does_not_hinder_a_change_of_process)
 {
-	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
-
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, MAP_ALL());
-	EXPECT_EQ(0, checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
+	EXPECT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(0, vm_pinned());
 }
 

@@ -301,7 +301,6 @@ TEST_F(hw_queue, memory_that_is_no_use_is_refused)
 /* Charges move; the memory stays where it is. */
 TEST_F(hw_queue, memory_may_be_charged_to_another_process)
 {
-	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
 	struct memory_rig file;
 	__u32 queue;
 
@@ -312,14 +311,13 @@ TEST_F(hw_queue, memory_may_be_charged_to_another_process)
 	ASSERT_EQ(0, mock_hw_queue(FD, VIOMMU, 0, IOVA, HUGE_PAGE, &queue));
 	ASSERT_EQ(HUGE_PAGE, vm_pinned());
 
-	EXPECT_EQ(0, IN_CHILD(-checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS,
-					     &cmd)));
+	EXPECT_EQ(0, IN_CHILD(-ioas_change_process(FD)));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(-EBUSY, ioas_unmap_all(FD, IOAS, NULL));
 	EXPECT_EQ(0, mock_check_map(FD, PARENT, IOVA, HUGE_PAGE, file.va));
 
 	/* to this one again, and that of a queue that has gone */
-	ASSERT_EQ(0, checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
+	ASSERT_EQ(0, ioas_change_process(FD));
 	EXPECT_EQ(HUGE_PAGE, vm_pinned());
 	ASSERT_EQ(0, iommufd_destroy(FD, queue));
 	EXPECT_EQ(HUGE_PAGE, vm_pinned());

@@ -90,6 +90,11 @@ int ioas_unmap_all(int iommufd, __u32 ioas, __u64 *unmapped)
 	return rc;
 }
 
+int ioas_change_process(int iommufd)
+{
+	return iommufd_change_process(iommufd);
+}
+
 int ioas_iova_ranges(int iommufd, __u32 ioas, struct iommu_iova_range *ranges,
 		     __u32 *count, __u64 *alignment)
 {

@@ -60,6 +60,8 @@ int ioas_copy_at(int iommufd, __u32 dst_ioas, __u32 src_ioas, __u64 src_iova,
 int ioas_unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length,
 	       __u64 *unmapped);
 int ioas_unmap_all(int iommufd, __u32 ioas, __u64 *unmapped);
+/* What is mapped of files is charged to this process from now on. */
+int ioas_change_process(int iommufd);
 
 /*
  * *count is the room in @ranges before and the number of ranges after, also

@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
-#include "checked_io.h"
 #include "late_page.h"
 #include "reason_fixture.h"
 #include "test_support.h"
@@ -307,7 +306,6 @@ static int run_map(void *data)
 TEST_F(reasons, of_what_is_changing)
 {
 	struct slow_map map = { .iommufd = FD, .ioas = IOAS };
-	struct iommu_ioas_change_process change = { .size = sizeof(change) };
 	struct late_page late;
 
 	if (!late_pages_available())
@@ -320,13 +318,11 @@ TEST_F(reasons, of_what_is_changing)
 	EXPECT_WHY(EBUSY, AREA_CHANGING, FD,
 		   ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
 	EXPECT_NUMBERS(IOVA, IOVA + SMALL_PAGE - 1);
-	EXPECT_WHY(EBUSY, AREA_CHANGING, FD,
-		   checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &change));
+	EXPECT_WHY(EBUSY, AREA_CHANGING, FD, ioas_change_process(FD));
 	EXPECT_NUMBERS(IOVA, IOVA + SMALL_PAGE - 1);
 	ASSERT_EQ(0, late_page_give(&late));
 	ASSERT_EQ(0, thread_call_end(&map.call));
-	EXPECT_WHY(EINVAL, PROCESS_MEMORY, FD,
-		   checked_ioctl(FD, IOMMU_IOAS_CHANGE_PROCESS, &change));
+	EXPECT_WHY(EINVAL, PROCESS_MEMORY, FD, ioas_change_process(FD));
 	EXPECT_NUMBERS(IOVA);
 	late_page_close(&late);
 }

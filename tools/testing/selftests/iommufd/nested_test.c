@@ -537,11 +537,6 @@ TEST_F_TIMEOUT(nested, attach_changes_nothing_when_it_fails, 120)
 	EXPECT_EQ(0, iommufd_destroy(FD, NESTED));
 }
 
-static int back_to(int iommufd, __u32 stdev, __u32 pt)
-{
-	return mock_domain_replace(iommufd, stdev, &pt);
-}
-
 TEST_F_TIMEOUT(nested, replace_changes_nothing_when_it_fails, 120)
 {
 	const __u32 stdev = DEV.stdev;
@@ -553,8 +548,8 @@ TEST_F_TIMEOUT(nested, replace_changes_nothing_when_it_fails, 120)
 	WITH_EACH_FAILURE((pt = NESTED, mock_domain_replace(FD, stdev, &pt)),
 			  !mock_pasid_check(FD, stdev, 0, PARENT) ||
 			  (!mock_pasid_check(FD, stdev, 0, NESTED) &&
-			   !back_to(FD, stdev, PARENT)),
-			  back_to(FD, stdev, PARENT));
+			   !mock_move(FD, &DEV, PARENT)),
+			  mock_move(FD, &DEV, PARENT));
 	EXPECT_EQ(0, iommufd_destroy(FD, NESTED));
 }
 

@@ -2,20 +2,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "checked_io.h"
 #include "takeover_rig.h"
 #include "test_support.h"
 
 long locked_of(enum account account, long pinned)
 {
 	return account == BY_PROCESS ? pinned : 0;
-}
-
-int change_process(int iommufd)
-{
-	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
-
-	return checked_ioctl(iommufd, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
 }
 
 int map_file(struct space space, int file, __u64 start, __u64 length,
@@ -49,7 +41,7 @@ static long run_step(struct space space, int file,
 {
 	switch (request->step) {
 	case CHANGE_PROCESS:
-		return change_process(space.iommufd);
+		return ioas_change_process(space.iommufd);
 	case PINNED:
 		return vm_pinned();
 	case LOCKED:

@@ -39,8 +39,6 @@ int map_page(struct space space, int file, unsigned long n);
 /* A page of the process, beyond all pages of the file */
 int map_private_memory(struct space space);
 
-int change_process(int iommufd);
-
 /* What the other process does; some of it takes an argument. */
 enum step {
 	CHANGE_PROCESS,
