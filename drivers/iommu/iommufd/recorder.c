@@ -5,6 +5,8 @@
  * Owns struct iommufd_recorder. Called where something has happened, see
  * recorder.h.
  */
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
@@ -269,6 +271,15 @@ static u64 recorder_count(const struct iommufd_recorder *recorder)
 	return next / IOMMUFD_RECORD_SIZE - 1;
 }
 
+VISIBLE_IF_KUNIT void
+iommufd_recorder_copy(struct iommufd_kept_record *record,
+		      const struct iommufd_kept_record *kept)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommufd_recorder_copy, record, kept);
+	/* May be overwritten meanwhile, and is thrown away then. */
+	data_race(*record = *kept);
+}
+
 static bool recorder_read(struct iommufd_recorder *recorder, unsigned long mask,
 			  u64 number, struct iommufd_kept_record *record)
 {
@@ -279,8 +290,7 @@ static bool recorder_read(struct iommufd_recorder *recorder, unsigned long mask,
 	/* Pairs with the release where records are made. */
 	if (smp_load_acquire(&kept->state) != state)
 		return false;
-	/* May be overwritten meanwhile, and is thrown away then. */
-	data_race(*record = *kept);
+	iommufd_recorder_copy(record, kept);
 	/* Pairs with test_and_set_bit() in iommufd_record_place(). */
 	smp_rmb();
 	return READ_ONCE(kept->state) == state;

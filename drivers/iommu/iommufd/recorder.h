@@ -218,6 +218,11 @@ static __always_inline void iommufd_record(struct iommufd_recorder *recorder,
 	iommufd_record_fill(kept, state, what, ioas, iova, last, true);
 }
 
+#if IS_ENABLED(CONFIG_KUNIT)
+void iommufd_recorder_copy(struct iommufd_kept_record *record,
+			   const struct iommufd_kept_record *kept);
+#endif
+
 int iommufd_get_records_ioctl(struct iommufd_call *call);
 int iommufd_set_recorder_ioctl(struct iommufd_call *call);
 
