@@ -7,12 +7,16 @@
  * The devices are QEMU's "edu", with one MSI, and "igb", with MSI-X.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "kselftest_harness.h"
 #include "device_mover.h"
 #include "fail_nth.h"
 #include "test_support.h"
+#include "threads.h"
 #include "vfio_edu.h"
 #include "vfio_igb.h"
 #include "vfio_irq.h"
@@ -467,6 +471,143 @@ TEST_F(msi, arrives_after_a_replacement_that_failed)
 	EXPECT_LT(1, nth);
 	EXPECT_EQ(0, rc);
 	close(fail_nth);
+}
+
+/*
+ * Who has the mutex of a group of the IOMMU core is kept from running, so that
+ * others come to wait for it: there is a thread that takes it all the time, and
+ * one that has the processor of it for as long as it likes. Whether the mutex
+ * is taken just then is a matter of luck.
+ */
+struct keeper {
+	int regions;		/* a file that is read with the mutex */
+	struct crowd crowd;
+	bool keeps;
+};
+
+static int run_on_first_processor(void)
+{
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	return sched_setaffinity(0, sizeof(first), &first) ? -errno : 0;
+}
+
+static int take_mutex_again_and_again(void *data)
+{
+	struct keeper *keeper = data;
+	int rc = run_on_first_processor();
+	char text[1024];
+
+	while (!rc && !crowd_is_over(&keeper->crowd))
+		if (pread(keeper->regions, text, sizeof(text), 0) < 0)
+			rc = -errno;
+	return rc;
+}
+
+static int keep_processor(void *data)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	struct keeper *keeper = data;
+	int rc = run_on_first_processor();
+
+	if (!rc && sched_setscheduler(0, SCHED_FIFO, &param))
+		rc = -errno;
+	while (!rc && !crowd_is_over(&keeper->crowd))
+		if (!__atomic_load_n(&keeper->keeps, __ATOMIC_ACQUIRE))
+			usleep(100);
+	return rc;
+}
+
+static int keeper_start(struct keeper *keeper, const char *bdf)
+{
+	char path[PATH_MAX];
+
+	*keeper = (struct keeper){ 0 };
+	snprintf(path, sizeof(path),
+		 "/sys/bus/pci/devices/%s/iommu_group/reserved_regions", bdf);
+	keeper->regions = open(path, O_RDONLY | O_CLOEXEC);
+	if (keeper->regions < 0)
+		return -errno;
+	return crowd_add(&keeper->crowd, take_mutex_again_and_again, keeper) ?:
+	       crowd_add(&keeper->crowd, keep_processor, keeper);
+}
+
+static int keeper_stop(struct keeper *keeper)
+{
+	int rc = crowd_end(&keeper->crowd);
+
+	close(keeper->regions);
+	return rc;
+}
+
+static void keeper_set(struct keeper *keeper, bool keeps)
+{
+	__atomic_store_n(&keeper->keeps, keeps, __ATOMIC_RELEASE);
+	usleep(1000);
+}
+
+static int enable(void *data)
+{
+	return irq_enable(data);
+}
+
+struct move {
+	struct vfio_dev *dev;
+	__u32 to;
+};
+
+static int move_device(void *data)
+{
+	struct move *move = data;
+
+	return vfio_attach(move->dev, move->to);
+}
+
+/*
+ * A doorbell that comes when the next page table is known and not yet in use:
+ * both wait for the mutex of the group, the doorbell first.
+ */
+TEST_F(msi, arrives_if_enabled_on_the_way_to_the_next_page_table)
+{
+	struct thread_call enabling, moving;
+	unsigned int met = 0, tries;
+	struct reserved_region window;
+	struct keeper keeper;
+	struct move move;
+
+	if (doorbell_window(DEV->bdf, &window))
+		SKIP(return, "the IOMMU does not translate interrupts");
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "there is only one processor");
+	ASSERT_EQ(0, keeper_start(&keeper, DEV->bdf));
+	for (tries = 0; met < 2 && tries < 200; tries++) {
+		move.dev = DEV;
+		ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &move.to));
+		ASSERT_EQ(0, vfio_attach(DEV, IOAS));
+		keeper_set(&keeper, true);
+		ASSERT_EQ(0, thread_call_start(&enabling, enable, IRQ));
+		if (thread_call_wait_asleep(&enabling)) {
+			ASSERT_EQ(0, thread_call_start(&moving, move_device,
+						       &move));
+			if (thread_call_wait_asleep(&moving) &&
+			    !thread_call_is_over(&enabling))
+				met++;
+			keeper_set(&keeper, false);
+			EXPECT_EQ(0, thread_call_end(&moving));
+		}
+		keeper_set(&keeper, false);
+		EXPECT_EQ(0, thread_call_end(&enabling));
+		EXPECT_TRUE(arrives(IRQ));
+		/* no doorbell is known to the next one */
+		bench_close(&self->bench);
+		ASSERT_EQ(0, bench_open(&self->bench, variant->vendor,
+					variant->device));
+	}
+	EXPECT_EQ(0, keeper_stop(&keeper));
+	TH_LOG("met %u times in %u tries", met, tries);
+	EXPECT_EQ(2, met);
 }
 
 /* -- both devices -- */
