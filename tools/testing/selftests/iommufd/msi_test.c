@@ -7,8 +7,6 @@
  * The devices are QEMU's "edu", with one MSI, and "igb", with MSI-X.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -522,14 +520,9 @@ static int keep_processor(void *data)
 
 static int keeper_start(struct keeper *keeper, const char *bdf)
 {
-	char path[PATH_MAX];
-
-	*keeper = (struct keeper){ 0 };
-	snprintf(path, sizeof(path),
-		 "/sys/bus/pci/devices/%s/iommu_group/reserved_regions", bdf);
-	keeper->regions = open(path, O_RDONLY | O_CLOEXEC);
+	*keeper = (struct keeper){ .regions = iovas_reserved_open(bdf) };
 	if (keeper->regions < 0)
-		return -errno;
+		return keeper->regions;
 	return crowd_add(&keeper->crowd, take_mutex_again_and_again, keeper) ?:
 	       crowd_add(&keeper->crowd, keep_processor, keeper);
 }
@@ -574,8 +567,9 @@ TEST_F(msi, arrives_if_enabled_on_the_way_to_the_next_page_table)
 	struct thread_call enabling, moving;
 	unsigned int met = 0, tries;
 	struct reserved_region window;
+	struct move move = { .dev = DEV };
 	struct keeper keeper;
-	struct move move;
+	bool is_moving;
 
 	if (doorbell_window(DEV->bdf, &window))
 		SKIP(return, "the IOMMU does not translate interrupts");
@@ -583,22 +577,21 @@ TEST_F(msi, arrives_if_enabled_on_the_way_to_the_next_page_table)
 		SKIP(return, "there is only one processor");
 	ASSERT_EQ(0, keeper_start(&keeper, DEV->bdf));
 	for (tries = 0; met < 2 && tries < 200; tries++) {
-		move.dev = DEV;
 		ASSERT_EQ(0, hwpt_alloc(FD, DEV->id, IOAS, 0, &move.to));
 		ASSERT_EQ(0, vfio_attach(DEV, IOAS));
 		keeper_set(&keeper, true);
 		ASSERT_EQ(0, thread_call_start(&enabling, enable, IRQ));
-		if (thread_call_wait_asleep(&enabling)) {
+		is_moving = thread_call_wait_asleep(&enabling);
+		if (is_moving)
 			ASSERT_EQ(0, thread_call_start(&moving, move_device,
 						       &move));
-			if (thread_call_wait_asleep(&moving) &&
-			    !thread_call_is_over(&enabling))
-				met++;
-			keeper_set(&keeper, false);
-			EXPECT_EQ(0, thread_call_end(&moving));
-		}
+		if (is_moving && thread_call_wait_asleep(&moving) &&
+		    !thread_call_is_over(&enabling))
+			met++;
 		keeper_set(&keeper, false);
 		EXPECT_EQ(0, thread_call_end(&enabling));
+		if (is_moving)
+			EXPECT_EQ(0, thread_call_end(&moving));
 		EXPECT_TRUE(arrives(IRQ));
 		/* no doorbell is known to the next one */
 		bench_close(&self->bench);

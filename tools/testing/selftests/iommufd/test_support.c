@@ -302,19 +302,32 @@ int child_status(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
-int iovas_reserved(const char *bdf, struct reserved_region *regions, int room)
+int iovas_reserved_open(const char *bdf)
 {
-	struct reserved_region region;
 	char path[PATH_MAX];
-	int count = 0;
-	FILE *file;
+	int fd;
 
 	snprintf(path, sizeof(path),
 		 "/sys/bus/pci/devices/%s/iommu_group/reserved_regions",
 		 bdf);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int iovas_reserved(const char *bdf, struct reserved_region *regions, int room)
+{
+	struct reserved_region region;
+	int fd = iovas_reserved_open(bdf);
+	int count = 0;
+	FILE *file;
+
+	if (fd < 0)
+		return fd;
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while (fscanf(file, "%llx %llx %23s", &region.start, &region.last,
 		      region.type) == 3) {
 		if (count < room)

@@ -103,6 +103,8 @@ struct reserved_region {
 	char type[24];
 };
 
+/* The file that lists them, which is read with the mutex of the group. */
+int iovas_reserved_open(const char *bdf);
 /* Returns how many there are; at most @room are written. */
 int iovas_reserved(const char *bdf, struct reserved_region *regions, int room);
 /* The window for interrupts. */
