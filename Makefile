@@ -29,7 +29,7 @@ help:
 	@echo "              on a kernel without patches/)"
 	@echo "              REQUIRE=all: none may be skipped without a reason, and all be there"
 	@echo "make check-refresh   how many tests there are, into scripts/required-lists/"
-	@echo "make coverage which lines of the engine our tests and KUnit reach"
+	@echo "make coverage which lines of iommufd our tests and KUnit reach"
 	@echo "make mutants  do the tests notice defects that are put into our code, one by one?"
 	@echo "              (MUTANTS='pinned* 12-20' for some; see scripts/mutants --help)"
 	@echo "make lint     checkpatch, warnings, sparse, kernel-doc, documents, uapi, scripts, Arm"

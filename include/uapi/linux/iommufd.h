@@ -12,6 +12,7 @@
  *   - IO page faults
  *   - virtual IOMMUs: virtual devices, event queues, hardware queues
  *   - refusals: why a call has failed
+ *   - the recorder: what has happened last
  *
  * Terms that are used throughout:
  *
@@ -402,9 +403,9 @@ struct iommu_ioas_copy {
  *
  * Maps go as a whole, as they were made: a range that ends inside one fails
  * with ENOENT, and so does a range in which nothing is mapped. EBUSY says that
- * a map is being made or removed by another thread, EDEADLK that a kernel
- * driver does not unpin what it has pinned. If one map cannot be removed none
- * is.
+ * a map is being made or removed by another thread, or that a hardware queue of
+ * a virtual IOMMU is in it, EDEADLK that a kernel driver does not unpin what it
+ * has pinned. If one map cannot be removed none is.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
@@ -451,7 +452,7 @@ struct iommu_ioas_change_process {
  * must give it physical addresses. Needs CAP_SYS_RAWIO. Memory stays where it
  * is as long as it is mapped.
  *
- * This kernel does not have it: ENOTTY.
+ * ENOTTY without CONFIG_IOMMUFD_NOIOMMU, which CONFIG_VFIO_NOIOMMU selects.
  */
 struct iommu_ioas_noiommu_get_pa {
 	__u32 size;
@@ -1958,7 +1959,7 @@ struct iommu_record {
  * @entry_size: sizeof(struct iommu_record), as the program knows it
  * @nr: In: for how many entries there is room. Out: how many there are.
  * @entries: Pointer to an array of struct iommu_record
- * @length: Out: how many the file keeps; 0 also as long as there are none
+ * @length: Out: how many the file keeps, or is going to; 0 if it keeps none
  * @__reserved: Must be 0
  *
  * What has happened last: the oldest first. If some are missing, as numbers
