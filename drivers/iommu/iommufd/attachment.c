@@ -9,6 +9,7 @@
 
 #include "attachment.h"
 #include "device.h"
+#include "engine/test_hooks.h"
 
 /**
  * iommufd_attachment_add_device - let a device be one of an attachment
@@ -20,6 +21,9 @@
 int iommufd_attachment_add_device(struct iommufd_attachment *attachment,
 				  struct iommufd_device *idev)
 {
+	/* One allocation that fails is tried again by xa_insert(). */
+	if (iommufd_should_fail())
+		return -ENOMEM;
 	return xa_insert(&attachment->devices, idev->obj.id, idev,
 			 GFP_KERNEL_ACCOUNT);
 }

@@ -566,10 +566,10 @@ TEST_F(failing, objects_are_not_found_when_told_so)
 	EXPECT_EQ(0, fail_no_points());
 }
 
-/* The page table is found first. */
+/* The page table is found first, and the device listed. */
 TEST_F(failing, regions_are_not_reserved_when_told_so)
 {
-	ASSERT_EQ(0, fail_points("2", "1"));
+	ASSERT_EQ(0, fail_points("3", "1"));
 	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(self));
 	EXPECT_EQ(1, mock_devices());
 	EXPECT_EQ(0, run_mock_domain_of_pt(self));
@@ -580,7 +580,7 @@ TEST_F(failing, regions_are_not_reserved_when_told_so)
 TEST_F(failing, devices_do_not_join_their_group_when_told_so)
 {
 	ASSERT_EQ(0, mock_join_group(true));
-	EXPECT_EQ(0, fail_points("2", "1"));
+	EXPECT_EQ(0, fail_points("3", "1"));
 	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(self));
 	EXPECT_EQ(0, fail_no_points());
 	EXPECT_EQ(1, mock_devices());
