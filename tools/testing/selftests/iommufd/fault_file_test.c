@@ -205,7 +205,7 @@ TEST_F(fault, poll_wakes_up_for_a_request)
 	struct thread_call call;
 
 	ASSERT_EQ(0, thread_call_start(&call, poll_for_ever, &QUEUE));
-	usleep(100 * 1000);
+	ASSERT_TRUE(thread_call_wait_polling(&call));
 	ASSERT_EQ(0, request(FD, &DEV, 1));
 	EXPECT_EQ(1, thread_call_end(&call));
 }

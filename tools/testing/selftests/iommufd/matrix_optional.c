@@ -29,7 +29,7 @@ int coherency_of(int iommufd, __u32 ioas)
 
 /*
  * An IOMMU that can enforce coherency is told to before a device is attached,
- * which fails if it refuses. Without containers nobody can be asked.
+ * which fails if it refuses; then the file is asked, as a VFIO container.
  */
 int try_coherency(void)
 {
@@ -42,12 +42,7 @@ int try_coherency(void)
 		rc = copier_copy(&copier, 1);
 	if (rc)
 		return rc;
-	rc = coherency_of(copier.iommufd, copier.ioas);
-	if (rc == -ENOTTY && coherency_offer() == OFFERED) {
-		detail("attached; there is no container to ask");
-		return 0;
-	}
-	return rc;
+	return coherency_of(copier.iommufd, copier.ioas);
 }
 
 static int try_page_table(__u32 flags)

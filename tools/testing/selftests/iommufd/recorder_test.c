@@ -373,7 +373,9 @@ TEST_F(recorder, lets_nothing_fail)
 		fail_nth_set(fail_nth, nth);
 		rc = ioas_unmap_all(fd, ioas, NULL);
 		failed = fail_nth_happened(fail_nth);
-		EXPECT_TRUE(!rc || is_injected_failure(rc));
+		/* to read, to find or to tell something; nothing of ours */
+		EXPECT_TRUE(!rc || (failed && (rc == -EFAULT || rc == -ENOENT)))
+			TH_LOG("failure %d: %d", nth, rc);
 		ASSERT_EQ(0, ioas_unmap_all(fd, ioas, NULL));
 		self->nr = MAX;
 		ASSERT_EQ(0, records_get(fd, 0, self->records, &self->nr));

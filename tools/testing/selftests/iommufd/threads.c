@@ -39,27 +39,37 @@ bool thread_call_is_over(const struct thread_call *call)
 }
 
 /* The kernel tells no system call of who is running. */
-static bool sleeps_in_ioctl(pid_t tid)
+static bool sleeps_in(pid_t tid, long system_call)
 {
 	char path[64], text[256], *end;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
 	return !file_read(path, text, sizeof(text)) &&
-	       strtol(text, &end, 10) == SYS_ioctl && end != text;
+	       strtol(text, &end, 10) == system_call && end != text;
 }
 
-bool thread_call_wait_asleep(const struct thread_call *call)
+static bool wait_asleep_in(const struct thread_call *call, long system_call)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
 	time_t end = monotonic_seconds() + patience(PATIENCE);
 
-	while (!sleeps_in_ioctl(__atomic_load_n(&call->tid,
-						__ATOMIC_ACQUIRE))) {
+	while (!sleeps_in(__atomic_load_n(&call->tid, __ATOMIC_ACQUIRE),
+			  system_call)) {
 		if (thread_call_is_over(call) || monotonic_seconds() > end)
 			return false;
 		nanosleep(&tick, NULL);
 	}
 	return true;
+}
+
+bool thread_call_wait_asleep(const struct thread_call *call)
+{
+	return wait_asleep_in(call, SYS_ioctl);
+}
+
+bool thread_call_wait_polling(const struct thread_call *call)
+{
+	return wait_asleep_in(call, SYS_ppoll);
 }
 
 bool thread_call_ends_soon(const struct thread_call *call)

@@ -27,6 +27,8 @@ int thread_call_start(struct thread_call *call, int (*run)(void *data),
 bool thread_call_is_over(const struct thread_call *call);
 /* Until its ioctl() sleeps; false if that does not come to pass. */
 bool thread_call_wait_asleep(const struct thread_call *call);
+/* The same of a ppoll() */
+bool thread_call_wait_polling(const struct thread_call *call);
 /* Waits for it no longer than what waits for nobody takes on any machine. */
 bool thread_call_ends_soon(const struct thread_call *call);
 /* Waits for it as long as it takes; returns what it has returned. */
