@@ -1894,7 +1894,7 @@ enum iommu_recorded {
  * @IOMMU_STOPPED_REVOKED: The exporter of what is mapped has taken it back
  * @IOMMU_STOPPED_NOT_ATTACHED: The device, or its PASID, is not attached
  * @IOMMU_STOPPED_BY_GUEST: It is attached to a page table that a guest fills
- * @IOMMU_STOPPED_MAPPED: Something is mapped, perhaps since, that is no reason
+ * @IOMMU_STOPPED_MAPPED: It is mapped, perhaps only by now, and is allowed
  * @IOMMU_STOPPED_CHANGING: It is being mapped, unmapped or attached
  * @IOMMU_STOPPED_WRITE: Set beside the cause if it was a write
  */
