@@ -112,3 +112,8 @@ bool is_injected_failure(int rc)
 {
 	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
 }
+
+bool is_injected_failure_without_memory(int rc)
+{
+	return rc == -EFAULT || rc == -ENOENT;
+}

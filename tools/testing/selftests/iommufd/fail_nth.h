@@ -27,5 +27,7 @@ void fail_all_set(int fail_all, bool fail);
 void fail_all_close(int fail_all);
 /* What calls make of a failure */
 bool is_injected_failure(int rc);
+/* What those make of it that need no memory: to copy or to find fails. */
+bool is_injected_failure_without_memory(int rc);
 
 #endif
