@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "ctx.h"
+#include "engine/test_hooks.h"
 #include "engine/why.h"
 #include "group.h"
 #include "object.h"
@@ -72,6 +73,15 @@ struct iommufd_group *iommufd_group_of_none(struct iommufd_ctx *ctx)
 	return group;
 }
 
+static int group_list(struct iommufd_ctx *ctx, struct iommufd_group *group,
+		      int id)
+{
+	/* One allocation that fails is tried again by xa_insert(). */
+	if (iommufd_should_fail())
+		return -ENOMEM;
+	return xa_insert(&ctx->groups, id, group, GFP_KERNEL_ACCOUNT);
+}
+
 static struct iommufd_group *group_create(struct iommufd_ctx *ctx,
 					  struct iommu_group *iommu_group)
 {
@@ -81,8 +91,7 @@ static struct iommufd_group *group_create(struct iommufd_ctx *ctx,
 	group = iommufd_group_of_none(ctx);
 	if (IS_ERR(group))
 		return group;
-	rc = xa_insert(&ctx->groups, iommu_group_id(iommu_group), group,
-		       GFP_KERNEL_ACCOUNT);
+	rc = group_list(ctx, group, iommu_group_id(iommu_group));
 	if (rc) {
 		kfree(group);
 		return ERR_PTR(rc);

@@ -58,6 +58,15 @@ int iommufd_object_run_if_none(struct iommufd_ctx *ctx,
 	return rc;
 }
 
+static int object_take_id(struct iommufd_ctx *ctx, struct iommufd_object *obj)
+{
+	/* One allocation that fails is tried again by xa_alloc(). */
+	if (iommufd_should_fail())
+		return -ENOMEM;
+	return xa_alloc(&ctx->objects, &obj->id, XA_ZERO_ENTRY,
+			XA_LIMIT(1, INT_MAX), GFP_KERNEL_ACCOUNT);
+}
+
 /**
  * iommufd_object_alloc_sized - make an object that is larger than its type
  * @ctx: the context
@@ -88,8 +97,7 @@ iommufd_object_alloc_sized(struct iommufd_ctx *ctx,
 	refcount_set(&obj->users, 1);
 	refcount_set(&obj->wait_cnt, 1);
 
-	rc = xa_alloc(&ctx->objects, &obj->id, XA_ZERO_ENTRY,
-		      XA_LIMIT(1, INT_MAX), GFP_KERNEL_ACCOUNT);
+	rc = object_take_id(ctx, obj);
 	if (rc) {
 		kfree(obj);
 		return ERR_PTR(rc);
