@@ -38,6 +38,8 @@ enum {
 	IOMMU_TEST_OP_DMABUF_GET,
 	IOMMU_TEST_OP_DMABUF_REVOKE,
 	IOMMU_TEST_OP_STOP_DMA = 64,
+	IOMMU_TEST_OP_MD_CHECK_HOLE,
+	IOMMU_TEST_OP_CHECK_PINS,
 };
 
 /* The mock IOMMU's page tables */
@@ -110,8 +112,13 @@ enum {
  *                       out_stdev_id; pt_id is an IOAS or a HWPT, and then the
  *                       HWPT that is used
  * @check_map: MD_CHECK_MAP, @id is a HWPT: does it translate the range at iova
- *             to the memory at uptr?
+ *             to the memory at uptr? MD_CHECK_HOLE: is nothing at all mapped in
+ *             the range at iova, of up to 2^20 of its smallest pages? EEXIST if
+ *             something is; uptr is 0.
  * @check_refs: MD_CHECK_REFS: is each page of the range pinned refs times?
+ *              Pages of large folios are passed over. CHECK_PINS: has each
+ *              folio that a page of the range is in got so many pins, counting
+ *              those of all of its pages?
  * @create_access: CREATE_ACCESS, @id is an IOAS: make an access
  * @destroy_access_pages: DESTROY_ACCESS_PAGES, @id is an access: unpin an item
  * @access_pages: ACCESS_PAGES, @id is an access: pin an item; its pages must be

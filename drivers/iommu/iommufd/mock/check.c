@@ -22,6 +22,10 @@
 /* User pages that are looked at in one step */
 #define BATCH_PAGES 64
 
+/* Pages of a page table, and how many are looked at with a lock held */
+#define HOLE_PAGES_MAX BIT(20)
+#define HOLE_STEP 4096
+
 /* Bits of a bitmap, and how many of them are worked off with a lock held */
 #define DIRTY_BITS_MAX BIT(27)
 #define DIRTY_BITS_STEP 1024
@@ -144,14 +148,80 @@ int mock_op_check_map(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 	return rc;
 }
 
-/* The pins of a large folio are counted for all of it together. */
-static bool has_pins(struct page *page, u32 refs)
+/* Looks at up to HOLE_STEP pages, and returns how many bytes they are. */
+static u64 mock_look_for_hole(struct iommufd_hwpt_paging *hwpt, u64 iova,
+			      u64 length, bool *empty)
+{
+	struct iommu_domain *domain = hwpt->common.domain;
+	unsigned long smallest = 1UL << __ffs(domain->pgsize_bitmap);
+	u64 part = min(length, (u64)HOLE_STEP * smallest);
+	u64 done;
+
+	mock_ioas_lock(hwpt->ioas);
+	for (done = 0; done < part && *empty; done += smallest)
+		*empty = !iommu_iova_to_phys(domain, iova + done);
+	mock_ioas_unlock(hwpt->ioas);
+	return part;
+}
+
+static int mock_check_hole(struct iommufd_hwpt_paging *hwpt, u64 iova,
+			   u64 length)
+{
+	struct iommu_domain *domain = hwpt->common.domain;
+	unsigned long smallest = 1UL << __ffs(domain->pgsize_bitmap);
+	bool empty = true;
+
+	if (!IS_ALIGNED(iova | length, smallest) || wraps(iova, length))
+		return -EINVAL;
+	if (length / smallest > HOLE_PAGES_MAX)
+		return -EOVERFLOW;
+
+	while (length && empty) {
+		u64 part = mock_look_for_hole(hwpt, iova, length, &empty);
+
+		iova += part;
+		length -= part;
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return empty ? 0 : -EEXIST;
+}
+
+int mock_op_check_hole(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	struct iommufd_hwpt_paging *hwpt;
+	int rc;
+
+	if (cmd->check_map.uptr)
+		return -EINVAL;
+	hwpt = mock_get_hwpt(call, cmd->id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = mock_check_hole(hwpt, cmd->check_map.iova, cmd->check_map.length);
+	mock_put_hwpt(call, hwpt);
+	return rc;
+}
+
+/* Programs that exist do not expect large folios to be looked at. */
+static bool has_refs(struct page *page, u32 refs)
 {
 	return PageCompound(page) ||
 	       page_ref_count(page) / GUP_PIN_COUNTING_BIAS == refs;
 }
 
-int mock_op_check_refs(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+/* A large folio counts the pins of all of its pages together. */
+static bool has_pins(struct page *page, u32 pins)
+{
+	struct folio *folio = page_folio(page);
+
+	if (folio_has_pincount(folio))
+		return atomic_read(&folio->_pincount) == pins;
+	return folio_ref_count(folio) / GUP_PIN_COUNTING_BIAS == pins;
+}
+
+static int mock_check_pages(const struct iommu_test_cmd *cmd,
+			    bool (*is_right)(struct page *page, u32 count))
 {
 	u64 length = cmd->check_refs.length;
 	u64 uptr = cmd->check_refs.uptr;
@@ -167,7 +237,7 @@ int mock_op_check_refs(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 		if (nr < 0)
 			return nr;
 		for (i = 0; i != nr && !rc; i++)
-			if (!has_pins(pages[i], cmd->check_refs.refs))
+			if (!is_right(pages[i], cmd->check_refs.refs))
 				rc = -EIO;
 		mock_put_batch(pages, nr);
 		if (rc)
@@ -176,6 +246,16 @@ int mock_op_check_refs(struct iommufd_call *call, struct iommu_test_cmd *cmd)
 		length -= (u64)nr << PAGE_SHIFT;
 	}
 	return 0;
+}
+
+int mock_op_check_refs(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	return mock_check_pages(cmd, has_refs);
+}
+
+int mock_op_check_pins(struct iommufd_call *call, struct iommu_test_cmd *cmd)
+{
+	return mock_check_pages(cmd, has_pins);
 }
 
 int mock_op_check_iotlb(struct iommufd_call *call, struct iommu_test_cmd *cmd)

@@ -55,6 +55,8 @@ static mock_op *const ops[] = {
 	[IOMMU_TEST_OP_DMABUF_GET] = mock_op_dmabuf_get,
 	[IOMMU_TEST_OP_DMABUF_REVOKE] = mock_op_dmabuf_revoke,
 	[IOMMU_TEST_OP_STOP_DMA] = mock_op_stop_dma,
+	[IOMMU_TEST_OP_MD_CHECK_HOLE] = mock_op_check_hole,
+	[IOMMU_TEST_OP_CHECK_PINS] = mock_op_check_pins,
 };
 
 int iommufd_test_ioctl(struct iommufd_call *call)

@@ -154,7 +154,9 @@ int mock_op_trigger_vevent(struct iommufd_call *call,
 
 /* check.c */
 int mock_op_check_map(struct iommufd_call *call, struct iommu_test_cmd *cmd);
+int mock_op_check_hole(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_check_refs(struct iommufd_call *call, struct iommu_test_cmd *cmd);
+int mock_op_check_pins(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_check_iotlb(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_check_cache(struct iommufd_call *call, struct iommu_test_cmd *cmd);
 int mock_op_dirty(struct iommufd_call *call, struct iommu_test_cmd *cmd);

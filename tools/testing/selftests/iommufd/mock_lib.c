@@ -134,10 +134,22 @@ int mock_check_map(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
 	return mock_ioctl(iommufd, &cmd);
 }
 
-int mock_check_refs(int iommufd, const void *va, __u64 length, __u32 refs)
+int mock_check_hole(int iommufd, __u32 hwpt, __u64 iova, __u64 length)
 {
 	struct iommu_test_cmd cmd = {
-		.op = IOMMU_TEST_OP_MD_CHECK_REFS,
+		.op = IOMMU_TEST_OP_MD_CHECK_HOLE,
+		.id = hwpt,
+		.check_map = { .iova = iova, .length = length },
+	};
+
+	return mock_ioctl(iommufd, &cmd);
+}
+
+static int check_pages(int iommufd, __u32 op, const void *va, __u64 length,
+		       __u32 refs)
+{
+	struct iommu_test_cmd cmd = {
+		.op = op,
 		.check_refs = {
 			.length = length,
 			.uptr = (uintptr_t)va,
@@ -146,6 +158,17 @@ int mock_check_refs(int iommufd, const void *va, __u64 length, __u32 refs)
 	};
 
 	return mock_ioctl(iommufd, &cmd);
+}
+
+int mock_check_refs(int iommufd, const void *va, __u64 length, __u32 refs)
+{
+	return check_pages(iommufd, IOMMU_TEST_OP_MD_CHECK_REFS, va, length,
+			   refs);
+}
+
+int mock_check_pins(int iommufd, const void *va, __u64 length, __u32 pins)
+{
+	return check_pages(iommufd, IOMMU_TEST_OP_CHECK_PINS, va, length, pins);
 }
 
 int mock_memory_limit(int iommufd, __u32 limit)

@@ -66,8 +66,15 @@ int mock_add_reserved(int iommufd, __u32 ioas, __u64 start, __u64 length);
 /* Does the page table translate @iova to the memory at @va? -EINVAL if not. */
 int mock_check_map(int iommufd, __u32 hwpt, __u64 iova, __u64 length,
 		   const void *va);
-/* Is each page pinned @refs times? -EIO if not. */
+/* Is nothing mapped in the range? -EEXIST if something is, whatever it is. */
+int mock_check_hole(int iommufd, __u32 hwpt, __u64 iova, __u64 length);
+/* Is each page pinned @refs times? -EIO if not. Large folios are not seen. */
 int mock_check_refs(int iommufd, const void *va, __u64 length, __u32 refs);
+/*
+ * Has each folio that the range touches got @pins, those of all of its pages
+ * together? -EIO if not.
+ */
+int mock_check_pins(int iommufd, const void *va, __u64 length, __u32 pins);
 
 /* Bounds the memory for one step of a map or unmap; 0 for the default. */
 int mock_memory_limit(int iommufd, __u32 limit);
