@@ -136,8 +136,8 @@ static void access_set_ioas(struct iommufd_access *access,
 }
 
 /*
- * Takes the lock, so that who has made the count 0 no longer touches the
- * access.
+ * Takes the lock: the thread that made the count 0 has released it then, and no
+ * longer touches the access.
  */
 static bool access_is_done(struct iommufd_access *access,
 			   const unsigned int *count)
@@ -333,7 +333,9 @@ static struct iommufd_ioas *access_begin_op(struct iommufd_access *access,
 static void access_end_op(struct iommufd_access *access, unsigned int *count)
 {
 	guard(spinlock)(&access->ops_lock);
-	/* Who waits is in the queue before he takes the lock for a look. */
+	/*
+	 * A waiter is in the queue before it takes the lock to check the count.
+	 */
 	if (!--*count && waitqueue_active(&access->ops_done))
 		wake_up_all(&access->ops_done);
 }

@@ -72,9 +72,9 @@ static bool has_pasids_attached(struct iommufd_group *group)
 }
 
 /*
- * The driver of an IOMMU believes that each page table it is given is one of
- * its own. The IOMMU core checks that where a device is attached, but not all
- * versions of it do where a device is moved.
+ * An IOMMU driver does not check whether a page table is one of its own. The
+ * IOMMU core does where a device is attached, but not all versions of it do
+ * where a device is moved.
  */
 static bool is_of_same_driver(struct iommufd_device *idev,
 			      struct iommufd_hw_pagetable *hwpt)

@@ -4,7 +4,7 @@
  *
  * What is mapped of files can outlive the process that mapped it: whoever gets
  * the file descriptors goes on, and is charged from then on. The accounts know
- * what is charged, so that nothing has to be held still meanwhile.
+ * what is charged, so that maps and unmaps need not be kept out meanwhile.
  */
 #include <linux/sched/signal.h>
 

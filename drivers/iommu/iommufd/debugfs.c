@@ -3,10 +3,10 @@
  * What debugfs tells root of all contexts: who has what, and where it is
  *
  * Owns the numbers of contexts. There are a few files for all contexts, each a
- * table that is walked by key: context, IOAS, IOVA. A line is found anew each
- * time and keeps nothing until the next, so that whoever reads slowly, or never
- * reads on, is in nobody's way. Nothing is done for it but when somebody reads,
- * or a file of /dev/iommu is opened or closed.
+ * table that is walked by key: context, IOAS, IOVA. Each line is looked up by
+ * its key, and nothing is held between two lines, so that a slow reader blocks
+ * nobody. It costs nothing but when somebody reads, or a file of /dev/iommu is
+ * opened or closed.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -29,7 +29,7 @@
 
 static struct dentry *debug_dir;
 
-/* Contexts by their numbers, which none has after another; a leaf */
+/* Contexts by number; no number is used twice. A leaf. */
 static DEFINE_SPINLOCK(debug_lock);
 static struct rb_root debug_contexts = RB_ROOT;
 static u64 debug_nr_contexts;
@@ -190,7 +190,8 @@ static struct iommufd_ctx *debug_get_ctx(u64 number)
 	spin_lock(&debug_lock);
 	ctx = debug_find_ctx(number);
 	/*
-	 * It stays as long as it is here, but its file may be on the way out.
+	 * The lock keeps the context, but its file may be closing: then it is
+	 * passed over.
 	 */
 	while (ctx && !get_file_active(&ctx->file))
 		ctx = debug_find_ctx(ctx->number + 1);
@@ -369,7 +370,10 @@ static bool debug_see_run(struct debug_walk *walk, struct iommufd_ioas *ioas)
 	return true;
 }
 
-/* Where memory is, root may know that has not given up its privileges. */
+/*
+ * Physical addresses are for a root user with CAP_SYS_ADMIN when the file was
+ * opened.
+ */
 static void debug_show_run(struct seq_file *seq, const struct debug_walk *walk)
 {
 	const struct iommufd_look_run *run = &walk->seen.run;
@@ -615,7 +619,7 @@ static const struct file_operations debug_fops = {
 /**
  * iommufd_debugfs_init - make the files
  *
- * Without them all is as it is with them.
+ * Failing to make them is no error.
  */
 void __init iommufd_debugfs_init(void)
 {

@@ -106,7 +106,9 @@ static void device_show(struct seq_file *seq, struct iommufd_object *obj)
 		container_of(obj, struct iommufd_device, obj);
 
 	seq_printf(seq, " %s", dev_name(idev->dev));
-	/* Held while memory is pinned, which may never come. */
+	/*
+	 * The lock may be held while memory is pinned, which may take for ever.
+	 */
 	if (!mutex_trylock(&idev->group->lock)) {
 		seq_puts(seq, " changing");
 		return;
@@ -153,7 +155,8 @@ bool iommufd_device_has_iommu(const struct iommufd_device *idev)
 }
 
 /*
- * vfio lets only the privileged have such a device, where it may be had at all.
+ * No privilege is checked here: vfio lets only privileged users have such a
+ * device.
  */
 static struct iommufd_device *device_bind_without_iommu(struct iommufd_ctx *ctx,
 							struct device *dev)
@@ -265,8 +268,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
  * iommufd_device_unbind - give a device back
  * @idev: the device, which is not attached to anything; gone on return
  *
- * Waits for ioctls that are using the device. What guests know it as goes
- * before it does.
+ * Waits for ioctls that are using the device. Its virtual device is destroyed
+ * first.
  *
  * Context: process context, may sleep.
  */

@@ -26,7 +26,7 @@ struct iommufd_vdevice;
  * @enforce_cache_coherency: its page tables are to enforce coherency
  * @vdev: what a guest knows the device as, or NULL; guarded by the lock of the
  *        group
- * @leaving: nobody gives it a @vdev any more; guarded likewise
+ * @leaving: it is being unbound, and gets no new @vdev; guarded likewise
  * @watched_node: in the list of dma_fault.c
  * @stopped_limit: of its messages in the log about DMA that was stopped
  */

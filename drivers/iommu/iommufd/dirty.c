@@ -239,7 +239,9 @@ static void dirty_settle_window(struct dirty_reader *reader, unsigned long iova,
 	if (!dirty_reader_clears(reader))
 		return;
 
-	/* What was not mapped goes as well, as nobody will ask for it. */
+	/*
+	 * Also for holes in the range: what is not mapped need not be reported.
+	 */
 	if (next != iova)
 		iommufd_owed_settle(reader->owed, iova, next - 1);
 	if (owed_iova < window_iova)

@@ -12,7 +12,7 @@
 
 #include "dirty_owed.h"
 
-/* Up to this many ranges nobody looks which are not mapped any more. */
+/* With fewer ranges than this it is not checked which are still mapped. */
 #define SWEEP_MIN 64UL
 
 /**
@@ -187,8 +187,8 @@ void iommufd_owed_settle_all(struct iommufd_owed *owed)
  * @is_mapped: whether anything in a range is mapped
  * @data: for @is_mapped
  *
- * Who unmaps memory does not look here. What is remembered in vain is limited
- * by this instead: it is never much more than what is not.
+ * An unmap does not remove ranges from here. Instead they are checked when
+ * their number has doubled, so that at most about half of them are stale.
  *
  * Context: caller holds the mutex; may sleep, and takes what @is_mapped does.
  * Cannot fail.

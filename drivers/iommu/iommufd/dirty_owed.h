@@ -27,8 +27,8 @@
  *         comes next finds it in the one place or in the other
  * @ranges: struct interval_tree_node, never next to one another
  * @nr_ranges: how many these are
- * @sweep_at: so many of them call for a look at which are not mapped any more
- * @spare: nodes to come, taken from the end
+ * @sweep_at: number of ranges at which those not mapped any more are removed
+ * @spare: nodes that are allocated and not used yet, taken from the end
  * @nr_spare: how many there are
  */
 struct iommufd_owed {

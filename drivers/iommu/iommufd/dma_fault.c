@@ -157,7 +157,10 @@ static const char *const cause_texts[] = {
 	[IOMMU_STOPPED_CHANGING] = "being changed",
 };
 
-/* The clocks of CPUs differ by a little. */
+/*
+ * The clocks of CPUs differ by a little: what came before may have the later
+ * time.
+ */
 static u64 time_since(const struct stopped_why *why,
 		      const struct iommufd_stopped_dma *dma)
 {
@@ -178,7 +181,7 @@ static void describe_past(char *text, size_t size,
 		return;
 	ms = div_u64_rem(div_u64(since, NSEC_PER_USEC), USEC_PER_MSEC, &us);
 	n = scnprintf(text, size, " %llu.%03u ms before", ms, us);
-	/* A thread can be called anything. */
+	/* Escaped: a thread can give itself any name. */
 	if (past->thread)
 		scnprintf(text + n, size - n, " by %u (%*pE)", past->thread,
 			  (int)strnlen(past->comm, sizeof(past->comm)),

@@ -28,9 +28,9 @@
  * @obj_dependent: who needs it
  * @obj_depended: what is needed, of the same type, by another object
  *
- * The caller knows of @obj_depended until the driver has been told to destroy
- * it, which may wait for a lock of the caller's: whether it is about to go is
- * for the object to tell.
+ * The caller may find @obj_depended until the driver is told to destroy it, and
+ * so also when it is dead already: then this fails. It cannot wait instead, as
+ * destroying may wait for a lock that the caller holds.
  *
  * Context: any, as long as @obj_depended is not freed meanwhile.
  * Return: 0; -EINVAL for objects that cannot depend on each other; -ENOENT if
@@ -187,7 +187,10 @@ int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_get_vdev_id, "IOMMUFD");
 
-/* What there is no memory for is lost, whoever happens to run here. */
+/*
+ * May be called by anybody, in any context: it is charged to the memcg of the
+ * queue. Without memory the event is lost.
+ */
 static struct iommufd_vevent *driver_new_event(struct iommufd_veventq *queue,
 					       const void *data, size_t length)
 {
@@ -227,7 +230,7 @@ static void driver_add_event(struct iommufd_veventq *queue, const void *data,
 					 queue->next_sequence,
 					 queue->nr_events);
 	}
-	/* What was lost before the event is seen by its number. */
+	/* Events lost before this one show as a gap in the numbers. */
 	queue->lost = !event;
 	queue->next_sequence = (queue->next_sequence + 1) & INT_MAX;
 }

@@ -169,7 +169,10 @@ static int fault_handle_group(struct iopf_group *group)
 
 	xa_lock(&queue->groups);
 	rc = fault_enqueue(queue, group);
-	/* Under the lock: then it may be answered, and free. */
+	/*
+	 * Under the lock: once it is released, the group may be answered and
+	 * freed.
+	 */
 	fault_tell(queue, group, rc);
 	xa_unlock(&queue->groups);
 	if (!rc)
@@ -385,7 +388,10 @@ static int fault_copy_group(struct iommufd_fault_queue *queue, u32 cookie,
 	return 0;
 }
 
-/* A cookie that user space has not been told is used for the next group. */
+/*
+ * If the read fails the cookie is used for the next group: user space has not
+ * seen it.
+ */
 static int fault_read_with_cookie(struct iommufd_fault_queue *queue,
 				  struct iommu_hwpt_pgfault *records,
 				  size_t count, char __user *user)
@@ -508,7 +514,7 @@ static void fault_queue_show(struct seq_file *seq, struct iommufd_object *obj)
 {
 	struct iommufd_fault_queue *queue = to_fault_queue(to_queue(obj));
 
-	/* Out of date as soon as it is read, under the lock as well. */
+	/* Without the lock: the number may change at once anyway. */
 	seq_printf(seq, " waiting=%u", data_race(queue->nr_groups));
 }
 
@@ -648,7 +654,7 @@ int iommufd_fault_check(struct iommufd_attachment *attachment)
  * @attachment: the attachment
  * @idev: a device that has left it; NULL when hardware has left it for all
  *
- * Nothing of the kind waits on return, and nothing is being answered.
+ * On return no group of theirs waits for an answer, and none is being answered.
  *
  * Context: caller holds the lock of the group; may sleep. Cannot fail.
  */

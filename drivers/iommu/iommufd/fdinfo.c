@@ -16,7 +16,7 @@
 #include "object.h"
 #include "refusals.h"
 
-/* Of how many objects more is said than that they are there. */
+/* Objects that have a line of their own; the others are only counted. */
 #define FDINFO_MAX_OBJECTS 256
 
 static const char *fdinfo_account_mode(enum iommufd_account_mode mode)
@@ -38,7 +38,8 @@ static void fdinfo_show_object(struct seq_file *seq, struct iommufd_object *obj)
 
 	seq_printf(seq, "iommu-object-%u:\t%s", obj->id, ops->name);
 	/*
-	 * If there is no room all is shown anew: measure what is mapped once.
+	 * If the buffer is too small seq_file starts again with a larger one:
+	 * do not measure what is mapped when the result is thrown away.
 	 */
 	if (ops->show && !seq_has_overflowed(seq))
 		ops->show(seq, obj);
@@ -78,7 +79,10 @@ void iommufd_fops_show_fdinfo(struct seq_file *seq, struct file *file)
 		   fdinfo_account_mode(READ_ONCE(ctx->account_mode)));
 	if (ctx->number)
 		seq_printf(seq, "iommu-context:\t%llu\n", ctx->number);
-	/* What takes most room and costs least is first. */
+	/*
+	 * First what is long and costs little to show: if the buffer is too
+	 * small, it is found out early.
+	 */
 	iommufd_refusals_show(seq, ctx);
 	iommufd_recorder_show(seq, &ctx->recorder);
 	while (iommufd_object_next_id(ctx, &id) &&

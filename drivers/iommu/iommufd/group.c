@@ -22,7 +22,9 @@ static void group_release(struct kref *refs)
 	struct iommufd_group *group = container_of(refs, struct iommufd_group,
 						   refs);
 
-	/* Nobody may find it meanwhile. */
+	/*
+	 * Held since the last reference was dropped, so that nobody finds it.
+	 */
 	lockdep_assert_held(&group->ctx->groups_lock);
 	if (iommufd_group_has_iommu(group)) {
 		xa_erase(&group->ctx->groups, iommu_group_id(group->group));
@@ -238,7 +240,7 @@ void iommufd_group_return_pasid(struct iommufd_ctx *ctx,
  * @group: the group of the device
  * @idev: the device, which is going away
  *
- * The PASIDs may be kept, and mean nothing any more.
+ * The objects of the PASIDs may stay, with no PASID any more.
  *
  * Context: process context, may sleep. Cannot fail.
  */

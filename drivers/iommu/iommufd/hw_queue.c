@@ -92,7 +92,10 @@ hw_queue_alloc(struct iommufd_viommu *viommu, enum iommu_hw_queue_type type)
 	return queue;
 }
 
-/* The length is there only as long as the memory is locked. */
+/*
+ * Sets @length only when the memory is locked: it tells that there is something
+ * to unlock.
+ */
 static int hw_queue_init(struct iommufd_hw_queue *queue, u32 index,
 			 unsigned long iova, unsigned long last)
 {

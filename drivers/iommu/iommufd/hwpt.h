@@ -68,8 +68,8 @@ iommufd_hwpt_paging_get(struct iommufd_ctx *ctx, u32 id)
 }
 
 /*
- * May the driver of these operations translate further by the page table? It
- * believes that it is one of its own.
+ * May the driver of these operations use the page table as a parent? Drivers do
+ * not check whether it is one of their own.
  */
 static inline bool
 iommufd_hwpt_is_nest_parent_of(const struct iommufd_hwpt_paging *hwpt,

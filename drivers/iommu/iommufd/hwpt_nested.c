@@ -2,9 +2,9 @@
 /*
  * Nested page tables: filled by a guest, on a parent that the kernel fills
  *
- * Called by HWPT_ALLOC. What a nested page table yields is translated once more
- * by its parent, so that a guest reaches no more than what the parent's IOAS
- * maps.
+ * Called by HWPT_ALLOC. The addresses that come out of a nested page table are
+ * translated once more by its parent, so that a guest reaches no more than what
+ * the parent's IOAS maps.
  */
 #include <linux/iommu.h>
 #include <linux/seq_file.h>
@@ -122,7 +122,7 @@ iommufd_hwpt_nested_create(struct iommufd_hwpt_paging *parent,
 /**
  * iommufd_hwpt_nested_create_on_viommu - make a page table for a guest to fill
  * @viommu: what it is made on, of which the caller has a reference; its parent
- *          translates what the page table yields
+ *          translates the addresses that come out of the page table
  * @flags: enum iommufd_hwpt_alloc_flags, without IOMMU_HWPT_FAULT_ID_VALID
  * @data: where the page table is, for the IOMMU driver; or NULL
  *

@@ -15,7 +15,7 @@ struct iommufd_viommu;
 /**
  * struct iommufd_hwpt_nested - a page table that a guest fills
  * @common: the common part; always made by user space
- * @parent: translates what this page table yields
+ * @parent: translates the addresses that come out of this page table
  * @viommu: the vIOMMU that it was made on, whose parent is @parent; or NULL. It
  *          holds a long-term reference of this, or of @parent without.
  */

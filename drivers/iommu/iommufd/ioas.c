@@ -305,7 +305,7 @@ static noinline int ioas_undo_map(struct iommufd_ctx *ctx,
  * happened. With an IOVA of its own user space has been told all by that.
  * An IOVA that was chosen here is written afterwards, which fails only if the
  * structure was taken away in between. Then the map is undone; if that fails
- * too, the caller gets an error that no map has: EBUSY or EDEADLOCK.
+ * too, the caller gets an error that no map has: EBUSY or EDEADLK.
  */
 static int ioas_map_and_reply(struct iommufd_call *call,
 			      struct iommufd_ioas *ioas,

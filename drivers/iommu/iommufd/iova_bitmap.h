@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the bitmap in user memory has for us only
+ * The bitmap in user memory: functions that IOMMU drivers do not need
  */
 #ifndef __IOMMUFD_IOVA_BITMAP_H
 #define __IOMMUFD_IOVA_BITMAP_H

@@ -306,8 +306,9 @@ static int ioctl_run(struct iommufd_ctx *ctx, unsigned int request,
 }
 
 /*
- * The test device calls what drivers call, where the refusal is kept already
- * and has become an errno. What it refuses itself is its own affair.
+ * The test device calls functions that drivers call: these have recorded a
+ * refusal, and returned its errno. What the device refuses by itself is not
+ * recorded.
  */
 static bool ioctl_is_kept(unsigned int request, int rc)
 {

@@ -4,9 +4,10 @@
  *
  * The file operation. driver.c, which is built in, owns the ranges.
  *
- * A mapping holds the object that its range belongs to, of which it has no
- * short-term reference; so it is for the object to tell whether it is about to
- * go. An object that is not published yet may have to go without asking.
+ * A mapping holds a long-term reference of the object that its range belongs
+ * to. It is taken without a short-term one, and so only if the object is not
+ * being destroyed. It must be published, too: before that it may be aborted,
+ * which takes no long-term references into account.
  */
 #include <linux/fs.h>
 #include <linux/maple_tree.h>
@@ -103,7 +104,7 @@ static int mmap_area(struct iommufd_ctx *ctx, struct vm_area_struct *vma)
  *
  * Return: 0; -EINVAL unless it is shared; -EPERM if it is to be executed;
  * -ENXIO unless it is all of a range that can be mapped; errors of the page
- *  tables.
+ * tables.
  */
 int iommufd_fops_mmap(struct file *file, struct vm_area_struct *vma)
 {

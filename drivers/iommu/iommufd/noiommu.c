@@ -7,8 +7,8 @@
  * there is pinned; and user space may ask where it is. Called by the ioctl
  * table, and where a device attaches.
  *
- * Such a device can reach all of memory, and nothing that it does not: vfio
- * lets only those have it who could do as they like anyway.
+ * Such a device can reach all of memory, whatever is mapped. vfio lets only
+ * users with CAP_SYS_RAWIO have one.
  */
 #include <linux/capability.h>
 #include <linux/iommu.h>
@@ -25,7 +25,7 @@ static void noiommu_domain_free(struct iommu_domain *domain)
 	kfree(domain);
 }
 
-/* For who looks into any page table */
+/* Called by code that reads any page table */
 static phys_addr_t noiommu_domain_iova_to_phys(struct iommu_domain *domain,
 					       dma_addr_t iova)
 {
@@ -37,7 +37,7 @@ static const struct iommu_domain_ops noiommu_domain_ops = {
 	.free = noiommu_domain_free,
 };
 
-/* Stands for the driver that there is not. */
+/* The owner of these page tables, in place of an IOMMU driver */
 static const struct iommu_ops noiommu_ops = {
 };
 

@@ -430,8 +430,8 @@ static void object_report_holder(u32 id)
  * @id: its ID
  *
  * Waits for ioctls that are using the object. They may wait for user memory
- * that user space provides, so a fatal signal ends the wait. When there is no
- * end of them, new ones no longer find the object.
+ * that user space provides, so a fatal signal ends the wait. After some time
+ * new ioctls no longer find the object, so that the wait has an end.
  *
  * Context: process context, may sleep.
  * Return: 0 with the ID gone; -ENOENT; -EBUSY if it is in use by another object
@@ -596,7 +596,7 @@ void iommufd_object_destroy_all(struct iommufd_ctx *ctx)
 
 	while (object_destroy_unused(ctx))
 		;
-	/* There may be IDs of what was buried. */
+	/* IDs of objects that were buried may still be taken. */
 	WARN_ON(iommufd_object_next_id(ctx, &id));
 	xa_destroy(&ctx->objects);
 }

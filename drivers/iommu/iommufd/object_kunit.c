@@ -120,7 +120,7 @@ static void object_that_is_destroyed_is_needed_by_nobody(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, destroyer.rc, 0);
 }
 
-/* As the page tables do that the kernel makes */
+/* As automatic page tables do */
 static void object_that_goes_with_its_last_user_gets_no_more(struct kunit *test)
 {
 	struct object_fixture *fix = test->priv;

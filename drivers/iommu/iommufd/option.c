@@ -62,7 +62,10 @@ static int option_set_huge_pages(struct iommufd_ioas *ioas, u64 val)
 	rc = iommufd_address_space_set_page_by_page(&ioas->as, !val);
 	if (val && !rc)
 		WRITE_ONCE(ioas->vfio.hides_huge_pages, false);
-	/* Who has been told that there are none may ask for none. */
+	/*
+	 * A program that reads 0 here, as the old type1 hides huge pages, may
+	 * also write 0: pretend.
+	 */
 	if (!val && iommufd_errno(rc) == -EINVAL &&
 	    READ_ONCE(ioas->vfio.hides_huge_pages))
 		return 0;

@@ -38,7 +38,10 @@ static_assert(!(IOMMUFD_RECORD_SIZE & (IOMMUFD_RECORD_SIZE - 1)));
 static_assert(!(IOMMU_RECORDER_MAX & (IOMMU_RECORDER_MAX - 1)));
 static_assert(IOMMU_RECORDER_MAX * IOMMUFD_RECORD_SIZE <= SZ_32K);
 
-/* That of recorders without any, which is never to be had */
+/*
+ * The place of recorders that have no ring. It is always busy, so that nobody
+ * gets it.
+ */
 static struct iommufd_kept_record recorder_no_place = {
 	.state = BIT(IOMMUFD_RECORD_BUSY_BIT),
 };
@@ -47,7 +50,7 @@ static struct iommufd_kept_record recorder_no_place = {
  * Length and memory
  */
 
-/* Of any length the mask finds a place: it is the next power of two. */
+/* A power of two, since the place is found by a mask. */
 static unsigned int recorder_round_length(unsigned int length)
 {
 	length = min(length, IOMMU_RECORDER_MAX);
@@ -64,7 +67,7 @@ static unsigned int recorder_length_of(unsigned long mask)
 void iommufd_recorder_init(struct iommufd_recorder *recorder)
 {
 	recorder->kept = &recorder_no_place;
-	/* There is no number 0. */
+	/* Numbers begin with 1. */
 	atomic_long_set(&recorder->next, IOMMUFD_RECORD_SIZE);
 	if (READ_ONCE(recorder_length))
 		recorder->mask = IOMMUFD_RECORDER_EMPTY;
@@ -92,7 +95,7 @@ static int recorder_alloc(struct iommufd_recorder *recorder)
 		return -ENOMEM;
 	recorder->begin_cycles = iommufd_record_cycles();
 	recorder->begin_time = ktime_get_ns();
-	/* Those that had no place do not count. */
+	/* Numbers begin with 1 again: no record was kept yet. */
 	atomic_long_set(&recorder->next, IOMMUFD_RECORD_SIZE);
 	WRITE_ONCE(recorder->kept, kept);
 	return 0;
@@ -113,7 +116,10 @@ static int recorder_set_length(struct iommufd_recorder *recorder,
 			return rc;
 		mask = length * IOMMUFD_RECORD_SIZE - 1;
 	}
-	/* Who sees a mask has all the places: pairs with iommufd_record(). */
+	/*
+	 * After @kept: whoever sees the mask sees the ring, too. Pairs with
+	 * iommufd_record().
+	 */
 	smp_store_release(&recorder->mask, mask);
 	return 0;
 }
@@ -136,7 +142,10 @@ static u32 record_what(enum iommu_recorded what, u32 detail, int rc)
 	return what | detail << 8 | -iommufd_errno(rc) << 16;
 }
 
-/* Only the caller who does it may wait for memory, where it is the first. */
+/*
+ * @by_caller: the current thread did it, and may sleep. Only then the first
+ * record allocates the ring.
+ */
 static void record_make(struct iommufd_recorder *recorder, u32 what,
 			const struct iommufd_device_record *record, u64 last,
 			bool by_caller)
@@ -166,14 +175,14 @@ static void record_range(struct iommufd_recorder *recorder, u32 what, u32 ioas,
 }
 
 /**
- * iommufd_record_begin - the end of iommufd_record(), when there is no place
+ * iommufd_record_begin - the slow path of iommufd_record(), if it got no place
  * @recorder: the recorder
  * @what: what
  * @ioas: the ID of the IOAS
  * @iova: first IOVA
  * @last: last IOVA
  *
- * The first record gets one now; any other is lost.
+ * The first record allocates the ring; any other one is lost.
  *
  * Context: process context, may sleep.
  */
@@ -230,8 +239,8 @@ void iommufd_record_device(struct iommufd_recorder *recorder,
  * @record: more about it
  * @rc: 0, or the errno
  *
- * It is not a thread of the program that does it. Lost as long as there is no
- * memory.
+ * No thread is recorded, since it is not one of the program. The record is lost
+ * if the ring is not allocated yet.
  *
  * Context: any.
  */
@@ -250,7 +259,8 @@ void iommufd_record_event(struct iommufd_recorder *recorder,
  * @iova: first IOVA
  * @last: last IOVA
  *
- * The thread may be that of anybody. Lost as long as there is no memory.
+ * No thread is recorded, since it may be one of another program. The record is
+ * lost if the ring is not allocated yet.
  *
  * Context: any.
  */
@@ -296,7 +306,10 @@ static bool recorder_read(struct iommufd_recorder *recorder, unsigned long mask,
 	return READ_ONCE(kept->state) == state;
 }
 
-/* By CLOCK_MONOTONIC; the counter runs as it has since the beginning. */
+/*
+ * The time of CLOCK_MONOTONIC, given that the counter has had the same rate
+ * since the ring was allocated
+ */
 static u64 recorder_time(const struct iommufd_recorder *recorder, u64 cycles)
 {
 	u64 until = cycles - recorder->begin_cycles;

@@ -20,8 +20,8 @@
  *    that is allowed, and stays until the file closes. A shorter length uses
  *    less of it. What comes before, or cannot allocate it, is lost, and nothing
  *    else fails.
- *  - As long as there is no ring there is one place, of all files, that nobody
- *    ever gets. So it costs nothing to find out that there is none.
+ *  - As long as a file has no ring, its only place is one that all files share
+ *    and that is always busy. So making a record needs no check for a ring.
  */
 #ifndef __IOMMUFD_RECORDER_H
 #define __IOMMUFD_RECORDER_H
@@ -87,7 +87,9 @@ struct iommufd_recorder {
 	struct mutex lock;		/* mask, kept */
 };
 
-/* As all states have these bits clear, it is the first place. */
+/*
+ * As a mask it gives the first place, since all states have these bits clear.
+ */
 #define IOMMUFD_RECORDER_EMPTY 1
 
 /**
@@ -183,7 +185,10 @@ iommufd_record_fill(struct iommufd_kept_record *kept, unsigned long state,
 	kept->what = what;
 	kept->object = object;
 	kept->thread = by_caller ? current->pid : 0;
-	/* Who maps is seldom asked for by name, and often in a hurry. */
+	/*
+	 * Not for maps: the name is seldom needed there, and copying it would
+	 * make them slower.
+	 */
 	if (by_caller && what != IOMMU_RECORDED_MAP)
 		memcpy(kept->comm, current->comm, sizeof(kept->comm));
 	else

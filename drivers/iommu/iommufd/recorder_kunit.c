@@ -15,11 +15,14 @@
 
 struct recorder_fixture {
 	struct iommufd_recorder recorder;
-	/* The one that makes as many records as there is room for is late. */
+	/*
+	 * The last of the records that fill the ring is begun, and not
+	 * finished.
+	 */
 	bool is_late;
 };
 
-/* The first IOVA tells one from another. */
+/* Records are told apart by their first IOVA. */
 static void record_map(struct recorder_fixture *fix, u64 iova)
 {
 	iommufd_record(&fix->recorder, IOMMU_RECORDED_MAP, IOAS, iova,
@@ -42,7 +45,7 @@ static void record_all_but_one(struct recorder_fixture *fix)
 		record_map(fix, 0);
 }
 
-/* Whoever overwrites it comes to its end, or just to its beginning. */
+/* The record is overwritten while it is copied, or is about to be. */
 static void overwrite_and_copy(struct iommufd_kept_record *record,
 			       const struct iommufd_kept_record *kept)
 {

@@ -105,7 +105,7 @@ int __iommufd_refused(struct iommufd_ctx *ctx, u32 command, int rc)
 			      command, -error, refusal.numbers);
 	if (refusals)
 		refusals_keep(refusals, &refusal);
-	/* By now it is that of the one that had to go. */
+	/* Of the refusal that was replaced; of this one if it is not kept */
 	put_pid(refusal.thread);
 	return error;
 }

@@ -105,7 +105,7 @@ resv_ioas(const struct iommufd_attachment *attachment)
 }
 
 /**
- * iommufd_attachment_reserve_device - keep user space off what a device lacks
+ * iommufd_attachment_reserve_device - reserve the regions of a device
  * @attachment: the attachment, to an IOAS that the device is about to use
  * @idev: the device
  *

@@ -7,10 +7,10 @@
  * number that the guest's IOMMU has for them; the lock of the device's group
  * guards both. Called by the ioctl table, and by the device when it goes.
  *
- * A virtual device is nothing without its device, which its driver takes away
- * whatever user space does: then the virtual device goes first. So it holds the
- * device as an ioctl does, and unbind waits for it as for an ioctl, after it
- * has begun to destroy it unless user space was faster.
+ * Unbind of a device cannot be refused, so it destroys the virtual device
+ * first, unless user space is destroying it already. A virtual device holds a
+ * short-term reference of its device, as an ioctl does, so that unbind waits
+ * until it is gone.
  */
 #include <linux/iommufd.h>
 #include <linux/mutex.h>
@@ -154,8 +154,9 @@ static struct iommufd_vdevice *vdevice_alloc(struct iommufd_viommu *viommu,
 }
 
 /*
- * User space is told of the ID first: it cannot be done with the lock held, nor
- * can a virtual device be undone that unbind has found.
+ * The ID is copied to user space first. It cannot be done with the lock held.
+ * Nor afterwards: if it failed, unbind might have found the virtual device
+ * already, and it could not be undone.
  */
 static int vdevice_create(struct iommufd_call *call,
 			  struct iommufd_viommu *viommu,
@@ -208,9 +209,9 @@ out_put:
  * iommufd_vdevice_leave_device - destroy what guests know a device as
  * @idev: a device that is about to go
  *
- * The ID of the virtual device stays taken, so that user space, which does not
- * know yet, takes nothing else for it. One that user space is destroying
- * already holds the device as an ioctl does. There is no new one.
+ * The ID of the virtual device stays taken: user space does not know yet that
+ * it is gone, and must not find another object by it. If user space is
+ * destroying it already, unbind waits for that. There is no new one.
  *
  * Context: process context, may sleep. Cannot fail.
  */

@@ -33,8 +33,8 @@
 #define DEPTH_MAX BIT(19)
 
 /*
- * Queues of a vIOMMU. There are not as many types; who reports an event passes
- * by the queues of others.
+ * Queues of a vIOMMU, at most, as each report of an event walks all of them.
+ * There are fewer types.
  */
 #define QUEUES_MAX 16
 
@@ -98,7 +98,10 @@ static ssize_t vevent_read_event(struct iommufd_veventq *queue,
 	return size;
 }
 
-/* What was lost after user space was told is still to be told. */
+/*
+ * Events may have been lost after the header was copied: those are still to be
+ * told.
+ */
 static void vevent_told_lost(struct iommufd_veventq *queue, u32 last_lost)
 {
 	spin_lock_irq(&queue->lock);
@@ -148,7 +151,7 @@ static bool vevent_is_readable(struct iommufd_queue *common)
 	return event || lost;
 }
 
-/* Nobody will ever read them. */
+/* Free what is unread: there is no file any more. */
 static void vevent_close(struct iommufd_queue *common)
 {
 	struct iommufd_veventq *queue = to_veventq(common);
@@ -186,8 +189,8 @@ static void veventq_unlink(struct iommufd_veventq *queue)
 
 /*
  * A driver that has found the queue before may still be about to take its lock.
- * It is not waited for: it finds the queue closed, and does nothing with it but
- * wake nobody.
+ * It is not waited for: it finds the queue closed, and returns. The memory is
+ * freed after a grace period.
  */
 static void veventq_destroy(struct iommufd_ctx *ctx, struct iommufd_object *obj)
 {

@@ -28,7 +28,7 @@ static int container_find_incoherent(struct iommufd_follower *follower,
 	return !iommufd_hwpt_of_follower(follower)->enforce_cache_coherency;
 }
 
-/* Of page tables that there are now; without any nothing stands in the way. */
+/* Tells of the page tables that there are now; true if there are none. */
 static int container_has_dma_cc(struct iommufd_ctx *ctx)
 {
 	struct iommufd_ioas *ioas;
@@ -57,7 +57,8 @@ static int container_check_extension(struct iommufd_ctx *ctx,
 		return container_has_dma_cc(ctx);
 	default:
 		/*
-		 * Also VFIO_UPDATE_VADDR: IOMMU_IOAS_CHANGE_PROCESS does more.
+		 * VFIO_UPDATE_VADDR, too: instead of it there is
+		 * IOMMU_IOAS_CHANGE_PROCESS.
 		 */
 		return 0;
 	}
@@ -71,9 +72,9 @@ static int container_check_no_iommu(void)
 }
 
 /*
- * All can be called again, and the last one counts. The old type1 only means
- * that parts of maps can be unmapped. Programs that know of iommufd expect
- * that it has no large entries then, and are told so.
+ * May be called again, and the last call counts. The only difference of the old
+ * type1 is that parts of maps can be unmapped. Programs that know iommufd
+ * expect that it has no huge pages then, so they are told that.
  */
 static int container_set_iommu(struct iommufd_ctx *ctx, unsigned long type)
 {

@@ -81,7 +81,7 @@ static void vfio_dirty_stop(struct iommufd_ioas *ioas)
 					    vfio_dirty_stop_follower, NULL);
 }
 
-/* To start what was started changes nothing, and loses nothing. */
+/* Starting twice changes nothing, and loses no dirty bits. */
 static int vfio_dirty_start(struct iommufd_ioas *ioas)
 {
 	int rc;
@@ -89,7 +89,10 @@ static int vfio_dirty_start(struct iommufd_ioas *ioas)
 	guard(mutex)(&ioas->hwpts_lock);
 	if (ioas->vfio.tracks_dirty)
 		return 0;
-	/* Whoever comes after the walk sees it, and starts by itself. */
+	/*
+	 * Set before the walk: a page table that comes later sees it, and
+	 * starts tracking in iommufd_vfio_dirty_enter().
+	 */
 	WRITE_ONCE(ioas->vfio.dirty_is_lost, false);
 	WRITE_ONCE(ioas->vfio.tracks_dirty, true);
 	rc = iommufd_address_space_each_follower(&ioas->as,
@@ -167,8 +170,8 @@ vfio_dirty_next(struct iommufd_ioas *ioas, struct vfio_dirty_walk *walk)
 }
 
 /*
- * User memory is written to, so no lock is held meanwhile. A page table that
- * cannot be found any more has left a note.
+ * No lock is held, since user memory is written to. A page table that goes
+ * meanwhile sets @dirty_is_lost.
  */
 static int vfio_dirty_read_all(struct iommufd_ctx *ctx,
 			       struct iommufd_ioas *ioas,
@@ -214,8 +217,7 @@ static int vfio_dirty_check(u64 length, const struct vfio_bitmap *bitmap)
  *
  * Context: process context, may sleep.
  * Return: 0; -EINVAL if dirty tracking was not started, or an argument is
- * wrong;
- * -EOVERFLOW; -EFAULT; -ENOMEM; -EINTR.
+ * wrong; -EOVERFLOW; -EFAULT; -ENOMEM; -EINTR.
  */
 int iommufd_vfio_dirty_read(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,
 			    u64 iova, u64 length,

@@ -255,7 +255,7 @@ static int type1_check_unmap(struct iommufd_iova_space *space,
 	return 0;
 }
 
-/* What is left of the range is not mapped, or stays mapped. */
+/* If nothing of the range is left, nothing is unmapped, which is no error. */
 static int type1_unmap_parts(struct iommufd_address_space *as,
 			     unsigned long iova, unsigned long last,
 			     unsigned long *unmapped)
@@ -275,7 +275,7 @@ static int type1_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 {
 	int rc;
 
-	/* Mostly nothing is to be cut. */
+	/* Try without a cut first: most ranges need none. */
 	rc = iommufd_address_space_unmap(&ioas->as, iova, last, unmapped);
 	if (!rc || !READ_ONCE(ioas->vfio.unmaps_parts) ||
 	    iommufd_errno(rc) != -ENOENT)
@@ -284,8 +284,8 @@ static int type1_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 }
 
 /*
- * What devices have written to, before it is unmapped: what they write in
- * between they write while it is unmapped, and may not write at all.
+ * Read before the unmap. What devices write after that races with the unmap,
+ * which their driver has to prevent.
  */
 static int type1_unmap_read_dirty(struct iommufd_ctx *ctx,
 				  struct iommufd_ioas *ioas,

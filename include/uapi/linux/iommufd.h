@@ -1460,7 +1460,7 @@ struct iommu_hw_queue_alloc {
  *     (first-mapped, last-mapped)
  * @IOMMU_WHY_AREA_LOCKED: EBUSY. The queue of a virtual IOMMU is there (first-
  *     mapped, last-mapped)
- * @IOMMU_WHY_DRIVER_KEEPS: EDEADLOCK. A driver has pinned something there, and
+ * @IOMMU_WHY_DRIVER_KEEPS: EDEADLK. A driver has pinned something there, and
  *     does not unpin it when asked to (iova, last)
  * @IOMMU_WHY_CUT_ALIGNMENT: EINVAL. What is mapped cannot be cut there (iova,
  *     alignment)

@@ -149,8 +149,9 @@ static void accessor_end(struct iommufd_address_space *as,
 }
 
 /*
- * In this order: who unmaps sees the areas in use all the time, and that the
- * driver has pins once they are not busy any more.
+ * The pin is counted before the area stops being busy, so that an unmap sees
+ * one or the other at any time. The driver is counted first, so that an unmap
+ * that sees the pin asks it.
  */
 static void accessor_end_pinned(struct iommufd_address_space *as,
 				struct iommufd_accessor *accessor,
@@ -315,7 +316,7 @@ void iommufd_address_space_unpin(struct iommufd_address_space *as,
 	first = iommufd_area_first(&as->space, iova, last);
 	pinned = first && atomic_read(&first->pins);
 	up_read(&as->space.lock);
-	/* A driver that unpins what it has not pinned */
+	/* The driver unpins what it has not pinned. */
 	if (WARN_ON(!pinned))
 		return;
 	accessor_unpin_parts(&as->space, first, NULL, &req);
@@ -479,7 +480,9 @@ accessors_call_next(struct iommufd_address_space *as,
 }
 
 /*
- * A length that cannot wrap, added to @iova or by itself, names all pages, too.
+ * The range is told as IOVA and length. That up to the last IOVA is told one
+ * byte shorter, so that neither the length nor its sum with @iova wraps; all of
+ * its pages are in it all the same.
  */
 static unsigned long accessor_told_length(unsigned long iova,
 					  unsigned long last)
@@ -598,7 +601,10 @@ static void accessors_wait_unpinned(struct iommufd_address_space *as,
 {
 	long left = msecs_to_jiffies(1);
 
-	/* Others in the address space wake us, too, as often as they like. */
+	/*
+	 * The queue is that of the whole address space: most wakeups are not
+	 * for us.
+	 */
 	while (left && !fatal_signal_pending(current) &&
 	       accessor_any_area(as, range, accessor_area_is_pinned))
 		left = wait_woken(wait, TASK_KILLABLE, left);
@@ -609,8 +615,8 @@ static void accessors_wait_unpinned(struct iommufd_address_space *as,
  * @as: the address space
  * @range: the range, for iommufd_accessors_drive_out(), which opens it
  *
- * What they have stays. Whoever is driven out of one area of the range does not
- * find another one open.
+ * What they have stays. The whole range is closed at once, or those who are
+ * driven out of one area could begin with another one for ever.
  *
  * Context: caller holds the lock of the space for writing.
  */
@@ -669,7 +675,7 @@ static int accessors_drive_out(struct iommufd_address_space *as,
  * Context: process context, may sleep; no lock that a driver takes when it is
  * asked to unpin.
  *
- * Return: as @retry, but for -EAGAIN; -EDEADLOCK if a driver does not unpin;
+ * Return: as @retry, but for -EAGAIN; -EDEADLK if a driver does not unpin;
  * -EINTR on a fatal signal.
  */
 int iommufd_accessors_drive_out(struct iommufd_address_space *as,

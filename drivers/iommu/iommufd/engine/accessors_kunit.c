@@ -11,7 +11,7 @@
 
 struct accessors_fixture {
 	struct iommufd_address_space as;
-	/* Live, and pinned by the driver, which has no memory for that */
+	/* LIVE, with a pin of the driver, but without memory */
 	struct iommufd_area area;
 	struct iommufd_accessor *accessor;
 	struct iommufd_closed_range range;

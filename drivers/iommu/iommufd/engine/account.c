@@ -65,9 +65,9 @@ account_mode_of_caller(enum iommufd_account_mode mode)
 }
 
 /*
- * Without the lock, another process may be taking a movable account over, and
- * the answer be wrong. Then the caller has begun before that has ended, and
- * what it maps is taken over with the rest.
+ * Another process may be taking a movable account over: without the lock the
+ * answer may be out of date. That does no harm. The caller has begun before the
+ * move has ended, and what it maps is moved with the rest.
  */
 static bool account_is_of_caller(const struct iommufd_account *account,
 				 enum iommufd_account_mode mode)
@@ -309,7 +309,7 @@ static noinline void payer_uncharge_mm(struct iommufd_payer *payer,
 	mmap_write_unlock(payer->mm);
 }
 
-/* Nothing else in a charge costs as much as a call does. */
+/* Inline: a function call would be most of what a charge costs. */
 static __always_inline int payer_charge_limit(struct iommufd_payer *payer,
 					      unsigned long npages)
 {
@@ -473,7 +473,7 @@ bool iommufd_payers_share_counter(const struct iommufd_payer *a,
 	return true;
 }
 
-/* Nor does the limit change: there is nothing that could refuse. */
+/* The same counter and the same limit: moving cannot exceed it. */
 static bool payers_share_limit(const struct iommufd_payer *a,
 			       const struct iommufd_payer *b)
 {

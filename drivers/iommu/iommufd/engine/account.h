@@ -72,16 +72,16 @@ struct iommufd_payer {
  * struct iommufd_account - pages that one process is charged for
  * @refs: objects whose pages are charged to it, and where it was used last
  * @kind: what is charged
- * @payer: who pays; never changes if the account is fixed. If it is movable,
- *         that takes the lock of @accounts, for writing, and those of the
- *         registries of all its objects: each of these is enough for who only
- *         looks.
+ * @payer: who pays; never changes if the account is fixed. To change that of a
+ *         movable one takes the lock of @accounts, for writing, and the locks
+ *         of the registries of all its objects. To read it, one of these is
+ *         enough.
  * @npages: pages that are charged to a movable account, and have no claims yet
  * @claims: of a fixed account, the registry of @payer's memory
  * @accounts: the accounts of the context, whose lock guards @node
  * @node: in iommufd_accounts::lists
  * @from: who paid before, while he is still charged for what has moved
- * @leaving: for how many pages he is, against his limit
+ * @leaving: how many of these pages count against the limit of @from
  * @rcu: to be freed when nobody looks at it as the most recent one
  */
 struct iommufd_account {
@@ -132,8 +132,9 @@ void iommufd_account_uncharge(struct iommufd_account *account,
 			      unsigned long npages);
 
 /*
- * Is it one of those that get another payer? A fixed one of the same context
- * may have claims of the same file for a moment, while its maps go.
+ * Does IOAS_CHANGE_PROCESS of the context move it? Only movable accounts: a
+ * fixed one may have claims of the same file for a moment, until its maps are
+ * gone.
  */
 static inline bool
 iommufd_account_moves(const struct iommufd_account *account,
@@ -149,7 +150,10 @@ static inline bool iommufd_payer_is_slow(const struct iommufd_payer *payer)
 	return payer->mode == IOMMUFD_ACCOUNT_MM;
 }
 
-/* Not for who is slow. As iommufd_payer_uncharge(), but does not sleep. */
+/*
+ * As iommufd_payer_uncharge(), but does not sleep: not for a payer that
+ * iommufd_payer_is_slow().
+ */
 static __always_inline void
 iommufd_payer_uncharge_quick(const struct iommufd_payer *payer,
 			     unsigned long pinned, unsigned long limited)

@@ -83,6 +83,8 @@
  *   iommufd_ctx::mmap_ranges lock  what can be mapped from the file
  *   iommufd_crew::lock             which helper populates what
  *   debug_lock                     leaf: contexts that there are, for debugfs
+ *   iommufd_access::ops_lock       where a driver pins and unpins; held across
+ *                                  why_note::lock only
  *   claims_of_owners_lock          registries of claims that come and go
  *   iommufd_ctx::objects lock      never held across anything but that below
  *   why_note::lock                 leaf: the numbers of what is refused,

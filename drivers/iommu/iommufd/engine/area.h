@@ -91,8 +91,9 @@ static inline bool iommufd_area_is_live(const struct iommufd_area *area)
 }
 
 /*
- * Can the area be taken away, but for who uses it? Context: caller holds the
- * lock of the space.
+ * Can the area be unmapped or cut, as far as its state and locks tell? Its
+ * users (@busy, @pins) are another question. Context: caller holds the lock of
+ * the space.
  */
 static inline int iommufd_area_check_settled(const struct iommufd_area *area)
 {

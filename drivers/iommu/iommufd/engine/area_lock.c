@@ -31,7 +31,11 @@ static int lock_check_area(const struct iommufd_address_space *as,
 	rc = iommufd_accessors_check_area(as, area, true, true);
 	if (rc)
 		return rc;
-	/* What hardware does with it only its driver knows: it may be both. */
+	/*
+	 * Only the driver knows whether its hardware reads or writes the
+	 * memory, so both must be allowed. Whether it may be written to was
+	 * checked above.
+	 */
 	if (!(area->prot & IOMMU_READ))
 		return iommufd_refuse(IOMMU_WHY_LOCK_MODE, area->iova);
 	if (area->locks == U16_MAX)

@@ -5,9 +5,9 @@
  * Owns nothing. An area of the memory of a process says only where to look.
  * When its pages cannot be pinned since there are none, as the BAR of a device
  * is mapped there, the area becomes one of that BAR, for good: it does not
- * follow the addresses any more, and its memory may be taken back. Called by
- * those who pin areas for page tables, when they fail; so that who maps memory
- * pays nothing for it.
+ * follow the addresses any more, and its memory may be taken back. Called only
+ * when pinning an area for page tables has failed, so that mapping ordinary
+ * memory costs no more.
  */
 #include <linux/wait.h>
 
@@ -33,8 +33,9 @@ static bool area_is_at_rest(const struct iommufd_area *area)
 }
 
 /*
- * Accessors may be at work in it, or have pins. What they have is memory, that
- * has been replaced by the device since; it could not all be in a page table.
+ * Wait for accessors that are using the area. If one of them has pins, these
+ * are of memory that was there before the device: part of the area would be
+ * memory and part of it the device, which one object cannot show.
  */
 static int area_switch_live(struct iommufd_address_space *as,
 			    struct iommufd_area *area,
@@ -63,8 +64,8 @@ static int area_switch_live(struct iommufd_address_space *as,
  * @area: the area, which is CREATING, or LIVE and kept busy by the caller
  * @rc: why
  *
- * Nobody is charged for memory of a device, so that it may be there also when
- * it is too much for a limit.
+ * -ENOMEM is looked into as well as -EFAULT: memory of a device is not charged,
+ * so that a limit which refused the pages does not matter.
  *
  * Context: the caller is the one to whom iommufd_area::has_pin belongs; may
  * sleep and take the mmap_lock of the memory.

@@ -141,9 +141,9 @@ void __iommufd_claimant_put(struct iommufd_file_claimant *claimant)
 }
 
 /*
- * Buckets. A claim is where its size and its first place tell, or where those
- * of a claim do that it was cut from. So each of its places is in that block or
- * in the next one.
+ * Buckets. The size of a claim and its first place tell the block, and so the
+ * bucket, that it is in; a part of a claim that was cut may still be where the
+ * whole was. Either way each of its places is in that block or in the next one.
  */
 
 /**
@@ -184,7 +184,7 @@ static void claims_rehash(struct iommufd_claims *claims,
 	unsigned long i, nr = BIT(claims->bits);
 
 	claims_set_buckets(claims, buckets, bits);
-	/* What was cut has a size of its own now. */
+	/* Segments that were cut are put where their own size belongs now. */
 	claims->classes = 0;
 	for (i = 0; i != nr; i++) {
 		for (node = old[i].first; node; node = next) {
@@ -219,7 +219,10 @@ void iommufd_claims_grow(struct iommufd_claims *claims)
 		claims_rehash(claims, buckets, bits);
 }
 
-/* There is another one now, or somebody is going to look for claims. */
+/*
+ * A second claim comes, or somebody looks for claims: the sole one has to be in
+ * a bucket.
+ */
 void __iommufd_claims_hash_sole(struct iommufd_claims *claims)
 {
 	struct iommufd_pin_segment *segment =
@@ -229,7 +232,7 @@ void __iommufd_claims_hash_sole(struct iommufd_claims *claims)
 	iommufd_claims_hash(claims, segment);
 }
 
-/* Of few claims in a large range it is faster to look at all. */
+/* With few buckets and a large range it is faster to look into all buckets. */
 static bool claims_walk_all(const struct iommufd_claims_walk *walk)
 {
 	return walk->classes &&
@@ -256,7 +259,7 @@ void iommufd_claims_walk_begin(struct iommufd_claims *claims,
 		.first = first,
 		.last = last,
 		.classes = claims->classes,
-		/* none */
+		/* Above @last_block: the first step takes a class. */
 		.block = 1,
 	};
 	if (claims_walk_all(walk)) {
@@ -275,7 +278,7 @@ static bool claims_walk_class(struct iommufd_claims_walk *walk)
 	walk->classes &= walk->classes - 1;
 	walk->block = walk->first >> walk->class;
 	walk->last_block = walk->last >> walk->class;
-	/* One that begins in a block may reach into the next one. */
+	/* A claim of the block before may reach into this one. */
 	if (walk->class && walk->block)
 		walk->block--;
 	return true;

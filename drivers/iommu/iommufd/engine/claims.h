@@ -26,23 +26,25 @@
  * is a claim of it whose payer has this counter: who adds a claim adds those of
  * its pages that no other such claim has at the same place in the same frame,
  * and who removes it takes the same off. So it does not matter which of two
- * maps goes first, nor how they overlap, and nobody hands a charge over.
+ * maps goes first, nor how they overlap, and a charge never has to move from
+ * one claim to another.
  *
  * Before memory is pinned all of it is charged, as if nothing was shared, and
  * the claim is entered as a pending one, that nobody compares with. When it is
  * pinned, it is compared, and what was counted already is given back. Where the
  * limit does not allow that and others have claims in the range, it is halved
- * until it does. Few pages are pinned first and charged then: who makes the
- * owner of the memory wait has no more than these without paying.
+ * until it does. Few pages are pinned first and charged then: a process can
+ * hold IOMMUFD_CLAIM_FEW_PAGES uncharged in each pin, and only for as long as
+ * the pin takes.
  *
- * Where many pages are, when one claim of the same payer has all of them, is
- * stored once: the segment that comes gets a slice of the other one's runs.
+ * If one claim of the same payer has all of the many pages of a new segment,
+ * their runs are stored once: the segment gets a slice of the other one's.
  *
- * Of what is found by an address of a process it turns out with the pages
- * whether it is in files: then each part gets the claimant of its file. Until
- * then it is pending among what is the process's: who maps the same file by
- * another way at that moment, and has too little of the limit for all of it,
- * does not wait for it.
+ * Whether memory at an address of a process is in files is known only when its
+ * pages are pinned: then each part gets the claimant of its file. Until then
+ * its claim is pending in the registry of the process. Who maps the same file
+ * in another way at that moment, and needs it for the limit, looks in that of
+ * the file, and so does not wait for it.
  */
 #ifndef __IOMMUFD_CLAIMS_H
 #define __IOMMUFD_CLAIMS_H
@@ -85,12 +87,13 @@ struct iommufd_file_claimant {
  * struct iommufd_claim - the part of a segment that its registry needs
  * @node: in a bucket of the registry; guarded by its lock, as all of this
  * @claimant: whose it is
- * @block: in which block of this size it begins, or what it was cut from
- * @class: of which size it is, or that was
+ * @block: the block of its size in which it begins; of a part of a claim that
+ *         was cut, perhaps still that of the whole
+ * @class: its size, as a power of two; of such a part, as @block
  * @others: IOMMUFD_CLAIM_MET and so on: what is known of others
- * @pending: the pages are asked for; nobody compares with it
- * @marked: while payers change, it counts already
- * @state: @class to @marked, all of them 0 in the beginning
+ * @pending: its pages are not pinned yet; it is not compared with others
+ * @marked: while payers change: its pages have been counted
+ * @state: @class to @marked, to set all of them to 0 at once
  */
 struct iommufd_claim {
 	struct hlist_node node;
@@ -108,20 +111,22 @@ struct iommufd_claim {
 };
 
 /*
- * Others have claimed some of its places while it was there. Of settled claims
- * that overlap, each has met one.
+ * It was compared with another claim that has some of its places, so it has to
+ * be compared again when it goes. Of settled claims that overlap, each has been
+ * compared with one.
  */
 #define IOMMUFD_CLAIM_MET BIT(0)
 /*
- * In front of it in the bucket, or behind it, is a twin: the same page, charged
- * to the same account. All twins are settled, and have met.
+ * The claim in front of it in the bucket, or behind it, is a twin: a claim of
+ * the same page, charged to the same account. Twins are settled, and have
+ * IOMMUFD_CLAIM_MET.
  */
 #define IOMMUFD_CLAIM_TWIN_BEFORE BIT(1)
 #define IOMMUFD_CLAIM_TWIN_BEHIND BIT(2)
 #define IOMMUFD_CLAIM_TWINS \
 	(IOMMUFD_CLAIM_TWIN_BEFORE | IOMMUFD_CLAIM_TWIN_BEHIND)
 
-/* So many pages may be pinned before they are charged. */
+/* At most so many pages are pinned before they are charged. */
 #define IOMMUFD_CLAIM_FEW_PAGES 16
 
 #define IOMMUFD_CLAIMS_FEW_BITS 2
@@ -129,17 +134,18 @@ struct iommufd_claim {
 /**
  * struct iommufd_claims - the registry of an owner
  * @refs: accounts and objects of the owner's memory
- * @owner: the mm_struct or the inode. This is a name only: an inode may be gone,
- *         and another one have its name. Pages of both are not in the same
- *         frames while they are pinned, and only these are ever the same page.
+ * @owner: the mm_struct or the inode; only compared, never followed. An inode
+ *         may be freed and another one get its address: their pinned pages
+ *         are in different frames, so they are never taken for the same.
  * @of_file: it is an inode
  * @node: in the table of all registries
  * @lock: guards what follows, the pages and runs of the claims, and who pays
  *        for them. No mmap_lock is waited for with it held. That of a file may
  *        be taken inside that of a process.
  * @nr: claims
- * @nr_max: with so many of them it is time for more buckets
- * @sole: the only claim, which is in no bucket until others are looked for
+ * @nr_max: number of claims at which there should be more buckets
+ * @sole: the only claim; put into a bucket when a second one comes, or claims
+ *        are looked for
  * @only: whose claims these are, and have been since there were none; NULL if
  *        there are several accounts
  * @npages: how many pages these add to the counters of @only's payer
@@ -224,7 +230,7 @@ struct iommufd_claims_walk {
  * @limited: the counter is that of the limit, not mm->pinned_vm
  * @moving: the payers of these accounts change: of their claims, those that are
  *          marked count
- * @arrives: these are all going to be @payer's
+ * @arrives: the marked claims count as @payer's, who is about to pay for them
  */
 struct iommufd_claims_filter {
 	const struct iommufd_payer *payer;
@@ -246,8 +252,8 @@ struct iommufd_claims_held {
 /**
  * struct iommufd_arrival - what a new payer has to be charged for
  * @counts: how many pages, in addition to what he is charged for
- * @bounded: all that he is charged for then has to be within his limit: not if
- *           it is so now
+ * @bounded: the sum has to be checked against his limit: not if all of it is
+ *           under the same limit already
  */
 struct iommufd_arrival {
 	struct iommufd_counts counts;
@@ -257,7 +263,7 @@ struct iommufd_arrival {
 struct iommufd_claims *iommufd_claims_get(const void *owner, bool of_file);
 void iommufd_claims_put(struct iommufd_claims *claims);
 
-/* No two places are so far apart. */
+/* More than the distance between any two places */
 #define IOMMUFD_CLAIMS_CLASS_DISTANCE BIT(BITS_PER_LONG - 6)
 
 /* Claims of a size; numbers of blocks that follow each other seldom collide. */
@@ -289,10 +295,9 @@ void iommufd_claims_walk_begin(struct iommufd_claims *claims,
 struct iommufd_pin_segment *
 iommufd_claims_next(struct iommufd_claims_walk *walk);
 /**
- * enum iommufd_page_is - what is known of a page when others have been looked
- * at
+ * enum iommufd_page_is - what a quick look at the other claims tells of a page
  * @IOMMUFD_PAGE_IS_ALONE: nobody else has claimed its place
- * @IOMMUFD_PAGE_IS_UNCLEAR: somebody may have; it takes a closer look
+ * @IOMMUFD_PAGE_IS_UNCLEAR: somebody may have: it has to be compared
  * @IOMMUFD_PAGE_IS_SHARED: the same account has it already
  */
 enum iommufd_page_is {
@@ -316,8 +321,9 @@ iommufd_claimant_alloc(struct iommufd_account *account, const void *inode,
 void __iommufd_claimant_put(struct iommufd_file_claimant *claimant);
 
 /*
- * Is it one that goes with its last claim? Those of objects, which the others
- * are part of, have a fixed account only for what is the process's own.
+ * Is the claimant an allocation of its own, counted by its claims? Others are
+ * part of an object, and have a fixed account only in the registry of the
+ * process.
  */
 static __always_inline struct iommufd_file_claimant *
 iommufd_file_claimant(struct iommufd_claimant *claimant)

@@ -15,7 +15,7 @@
 #include "pinned.h"
 #include "test_hooks.h"
 
-/* Until there is another one, its place does not matter. */
+/* A sole claim is in no bucket: nothing is computed for it. */
 static __always_inline void
 claims_insert_sole(struct iommufd_claims *claims,
 		   struct iommufd_pin_segment *segment)
@@ -56,14 +56,17 @@ static void claims_insert(struct iommufd_claims *claims,
 	iommufd_claims_hash(claims, segment);
 }
 
-/* The first of several twins has one behind it, and so on. */
+/*
+ * Twins follow each other in the bucket: each but the first has TWIN_BEFORE,
+ * each but the last TWIN_BEHIND.
+ */
 static void claim_leave_twins(struct iommufd_claim *claim)
 {
 	struct hlist_node *before, *behind = claim->node.next;
 	u8 others = claim->others;
 
 	claim->others &= ~IOMMUFD_CLAIM_TWINS;
-	/* Those on both sides of it are twins, too. */
+	/* Its neighbours are twins of each other, and keep their bits. */
 	if ((others & IOMMUFD_CLAIM_TWINS) == IOMMUFD_CLAIM_TWINS)
 		return;
 	if (others & IOMMUFD_CLAIM_TWIN_BEHIND) {
@@ -99,7 +102,7 @@ claim_in_full(const struct iommufd_pin_segment *segment)
 }
 
 /*
- * How much does a claim that has come add to the counters of its payer? Returns
+ * How many pages does a new claim add to the counters of its payer? Returns
  * what iommufd_claims_count() does.
  */
 static struct iommufd_pin_segment *
@@ -112,7 +115,10 @@ claim_count(struct iommufd_claims *claims, struct iommufd_pin_segment *segment,
 	return iommufd_claims_count(claims, segment, counts);
 }
 
-/* Is a claim a page at this place? It is pinned: only many pages are pending. */
+/*
+ * Is the claim just the page at this place? Such a claim is never pending: only
+ * many pages are.
+ */
 static __always_inline bool
 page_is_at(const struct iommufd_pin_segment *other, unsigned long place)
 {
@@ -120,7 +126,10 @@ page_is_at(const struct iommufd_pin_segment *other, unsigned long place)
 	       iommufd_claim_first(other) == place;
 }
 
-/* And the same page, of the same account? A page alone is a single run. */
+/*
+ * Is it in the same frame, and charged to the same account? A single page that
+ * shares a vector with others is left to the comparison.
+ */
 static __always_inline bool
 page_is_same(const struct iommufd_pin_segment *segment,
 	     const struct iommufd_pin_segment *other,
@@ -140,7 +149,7 @@ static __always_inline void claim_become_twin(struct iommufd_claim *claim,
 	twin->others |= IOMMUFD_CLAIM_MET | IOMMUFD_CLAIM_TWIN_BEHIND;
 }
 
-/* Among claims of pages: those at the same place are in the same bucket. */
+/* Looks into the bucket of the page, where claims of this single page are. */
 static __always_inline enum iommufd_page_is
 claim_find_twin(struct hlist_head *bucket, struct iommufd_pin_segment *segment,
 		const struct iommufd_claimant *claimant, unsigned long place)
@@ -163,8 +172,9 @@ claim_find_twin(struct hlist_head *bucket, struct iommufd_pin_segment *segment,
 }
 
 /*
- * The usual small claim, as claims_insert(). A page that is there already takes
- * a look at one bucket, as does one that is not, among pages.
+ * As claims_insert(), for a single page, which is the most common claim. A look
+ * at one bucket tells whether it is there already, and that it is not if all
+ * claims are of single pages.
  */
 static __always_inline enum iommufd_page_is
 claims_insert_page(struct iommufd_claims *claims,
@@ -188,7 +198,7 @@ claims_insert_page(struct iommufd_claims *claims,
 	return claims->classes == BIT(0) ? is : IOMMUFD_PAGE_IS_UNCLEAR;
 }
 
-/* Settled, with few pages; returns what is known of it. */
+/* A claim of few pages, which are pinned. Returns what is known of it. */
 static __always_inline enum iommufd_page_is
 claims_insert_few(struct iommufd_claims *claims,
 		  const struct iommufd_claimant *claimant,
@@ -229,7 +239,10 @@ static void claims_tell(struct iommufd_claims *claims)
 		wake_up_all(&claims->settled);
 }
 
-/* It is he who was charged, whoever pays by the time it goes back. */
+/*
+ * With references, since the account may have another payer by the time the
+ * pages are taken off: it is the one who was charged that gets them back.
+ */
 static noinline void
 claims_unlock_uncharge_slow(struct iommufd_claimant *claimant,
 			    struct iommufd_counts counts)
@@ -243,8 +256,8 @@ claims_unlock_uncharge_slow(struct iommufd_claimant *claimant,
 }
 
 /*
- * What is charged too much goes back, and the registry is unlocked. Nobody
- * waits for the mmap_lock of a payer with it held.
+ * Take off what was charged too much, and unlock the registry. The mmap_lock of
+ * a payer is not waited for with the registry locked.
  */
 static __always_inline void
 claims_unlock_uncharge(struct iommufd_claimant *claimant,
@@ -276,8 +289,8 @@ static void claims_unlock_settle(struct iommufd_claimant *claimant,
 }
 
 /*
- * Another claim has all of the pages: where they are is stored once. Returns
- * what is not needed any more.
+ * Use the runs of another claim that has all of the pages. Returns the runs
+ * that are not needed any more.
  */
 static struct iommufd_run_slice
 claim_share_runs(struct iommufd_pin_segment *segment,
@@ -317,9 +330,9 @@ void iommufd_claim_settle(struct iommufd_pin_segment *segment)
 }
 
 /*
- * Charge without the lock of the registry, as many pages as it would take now,
- * until that is enough for what it takes by then. The registry is locked, and
- * unlocked in the meantime; at the end it is not.
+ * The registry is locked on entry, and unlocked on return. The charge takes an
+ * mmap_lock, so the registry is unlocked for it, and the claim counted again
+ * afterwards, until what was charged is enough.
  */
 static noinline int claim_add_slow(struct iommufd_claimant *claimant,
 				   struct iommufd_pin_segment *segment)
@@ -350,7 +363,7 @@ static noinline int claim_add_slow(struct iommufd_claimant *claimant,
 	return 0;
 }
 
-/* Locked, and unlocked at the end. */
+/* The registry is locked on entry, and unlocked on return. */
 static noinline int claim_add_compare(struct iommufd_claimant *claimant,
 				      struct iommufd_pin_segment *segment,
 				      enum iommufd_page_is is)
@@ -364,7 +377,9 @@ static noinline int claim_add_compare(struct iommufd_claimant *claimant,
 		return claim_add_slow(claimant, segment);
 	if (is == IOMMUFD_PAGE_IS_UNCLEAR)
 		iommufd_claims_count(claims, segment, &counts);
-	/* What others have needs nothing of the limit. */
+	/*
+	 * If all pages are counted already, even a full limit refuses nothing.
+	 */
 	if (counts.pinned || counts.limited)
 		rc = iommufd_payer_charge(payer, counts);
 	if (rc)
@@ -375,7 +390,7 @@ static noinline int claim_add_compare(struct iommufd_claimant *claimant,
 	return rc;
 }
 
-/* What is alone adds all of its pages. */
+/* Nobody else has the places, and there is no limit: all pages count. */
 static __always_inline void
 claim_add_alone(struct iommufd_claims *claims,
 		const struct iommufd_pin_segment *segment,
@@ -423,7 +438,8 @@ int iommufd_claim_add(struct iommufd_claimant *claimant,
  * @segment: the pages, with a pending claim that is the process's
  * @claimant: has the registry of the file
  *
- * Who looks for pending claims looks among the process's first.
+ * segment_refused() looks for pending claims in the registry of the process
+ * first, and then in that of the file: in this order it misses none.
  *
  * Context: may sleep; takes the locks of both registries.
  */
@@ -476,7 +492,7 @@ void iommufd_claim_end_slow(struct iommufd_claimant *claimant,
 	struct iommufd_counts counts = claim_in_full(segment);
 
 	if (segment->claim.others & IOMMUFD_CLAIM_TWINS) {
-		/* All of its pages stay counted. */
+		/* Its twin stays, so the page stays counted. */
 		claims_remove(claims, segment);
 		mutex_unlock(&claims->lock);
 		goto out_put;
@@ -491,8 +507,8 @@ out_put:
 }
 
 /*
- * Only who is charged in the same place can give something back that helps.
- * *found: does he have a claim in the range?
+ * Looks for a pending claim whose payer shares the limit counter: only what
+ * that gives back helps. *found: is there any claim of such a payer?
  */
 static bool claims_find_pending(const struct iommufd_claimant *claimant,
 				unsigned long first, unsigned long last,
@@ -536,10 +552,11 @@ static int claims_wait_for_one(struct iommufd_claims *claims)
  * @first: index of the first page
  * @last: index of the last page
  *
- * Waits for those who are about to pin memory in the range and are charged in
- * the same place: for all of it, so that they may give something back. Others,
- * whose memory may never come, are none of the caller's business. He has no
- * pending claim.
+ * If a pending claim in the range is charged to the same counter, waits until
+ * one is settled: all of its pages were charged in advance, and some may be
+ * given back. Claims of other counters are not waited for, as their memory may
+ * never come. The caller has no pending claim himself, so that no two wait for
+ * each other.
  *
  * Context: may sleep, as long as the owner of the memory likes; takes the lock
  * of the registry.
@@ -560,7 +577,7 @@ int iommufd_claims_wait(const struct iommufd_claimant *claimant,
 }
 
 /**
- * iommufd_claims_join - two claims, which are not parts of one, have become one
+ * iommufd_claims_join - two claims of different buckets have become one
  * @claims: the registry, whose lock the caller holds
  * @joined: the claim, with all of the pages
  * @gone: the other one, which has left the registry
@@ -571,6 +588,6 @@ void iommufd_claims_join(struct iommufd_claims *claims,
 {
 	claims_unhash(gone);
 	claims_unhash(joined);
-	/* Where its size and place are by now */
+	/* By the size and the place that it has now */
 	iommufd_claims_hash(claims, joined);
 }

@@ -46,7 +46,10 @@ static bool claim_pair_refill(struct claim_pair *pair, int i)
 	return true;
 }
 
-/* Takes pages that are all in the same frames, or all not; 0 at the end. */
+/*
+ * Take the next pages: all in the same frames on both sides, or none. Returns
+ * how many, 0 at the end.
+ */
 static unsigned long claim_pair_next(struct claim_pair *pair, bool *same)
 {
 	unsigned long npages;
@@ -56,7 +59,10 @@ static unsigned long claim_pair_next(struct claim_pair *pair, bool *same)
 		return 0;
 	*same = pair->pfn[0] == pair->pfn[1];
 	npages = min(pair->npages[0], pair->npages[1]);
-	/* Shifted against each other, runs may meet. */
+	/*
+	 * What is left of the longer run may be in the same frames as the next
+	 * run of the other claim.
+	 */
 	for (i = 0; i != 2; i++) {
 		pair->pfn[i] += npages;
 		pair->npages[i] -= npages;
@@ -104,7 +110,7 @@ static bool claim_is_within(const struct iommufd_pin_segment *segment,
 		return iommufd_run_pfn(segment->runs.run) - first ==
 		       iommufd_run_pfn(other->runs.run) -
 			       iommufd_claim_first(other);
-	/* A vector is shared by the same places only. */
+	/* Slices of one vector show the same pages at the same places. */
 	if (segment->runs.vec == other->runs.vec)
 		return true;
 	claim_pair_walk(&pair, 0, segment, first, last);
@@ -227,8 +233,8 @@ iommufd_claims_count_new(struct iommufd_claims *claims,
 }
 
 /*
- * Whoever comes meets all who have some of its places, or one who has them all,
- * and has met the others.
+ * A new claim is compared with all that have some of its places, up to the
+ * first that has all of them. That one was compared with the others before.
  */
 static void claims_meet(struct iommufd_pin_segment *segment,
 			struct iommufd_pin_segment *other)
@@ -253,7 +259,10 @@ claims_count_walk(struct iommufd_claims *claims,
 	struct iommufd_claims_walk walk;
 	bool found = false;
 
-	/* What both counters have takes one look. */
+	/*
+	 * A claim with all of the pages that is in both counters ends the
+	 * search: nothing is added to either.
+	 */
 	iommufd_claims_walk_begin(claims, iommufd_claim_first(segment),
 				  iommufd_claim_last(segment), &walk);
 	while ((other = iommufd_claims_next(&walk))) {
@@ -278,7 +287,10 @@ claims_count_walk(struct iommufd_claims *claims,
 	return NULL;
 }
 
-/* Does the same account have a page in the same frame? In the simple case. */
+/*
+ * Does a settled claim of the same account have the page in the same frame?
+ * Single runs only: what has a vector is left to the comparison.
+ */
 static bool page_is_in(const struct iommufd_pin_segment *segment,
 		       unsigned long place,
 		       const struct iommufd_pin_segment *other)
@@ -311,7 +323,7 @@ static enum iommufd_page_is page_look(struct hlist_node *node,
 	return is;
 }
 
-/* The same as a walk finds, in a fraction of the time. */
+/* Look for one page without the cost of a walk. */
 static enum iommufd_page_is page_look_all(struct iommufd_claims *claims,
 					  struct iommufd_pin_segment *segment)
 {
@@ -329,7 +341,7 @@ static enum iommufd_page_is page_look_all(struct iommufd_claims *claims,
 		is = max(is, page_look(bucket->first, segment, place));
 		if (!class || !block)
 			continue;
-		/* One that begins in a block may reach into the next one. */
+		/* A claim of the block before may reach into this one. */
 		bucket = iommufd_claims_bucket(claims, class, block - 1);
 		is = max(is, page_look(bucket->first, segment, place));
 	}

@@ -546,7 +546,7 @@ static void what_was_cut_off_the_only_claim_is_found(struct kunit *test)
 	expect_counts(test);
 }
 
-/* A part that has met others makes all of it compare when it goes. */
+/* What is joined of parts has IOMMUFD_CLAIM_MET if one of them has. */
 static void what_is_whole_again_has_met_others(struct kunit *test)
 {
 	struct claims_fixture *fix = test->priv;

@@ -2,11 +2,12 @@
 /*
  * Which pages are pinned already: another payer
  *
- * Owns what tells where these are. Called by the accounts, when another process
- * takes over what a context has pinned of files; the registries are locked.
+ * Owns the list of registries in which an account has claims. Called by the
+ * accounts, when another process takes over what a context has pinned of files;
+ * the registries are locked.
  *
- * What the claims add to a counter, or what they leave there, is what they
- * would add one after the other: those that have had their turn are marked.
+ * Claims are counted one after the other, and marked when they are: each adds
+ * to a counter, or leaves there, those of its pages that no marked claim has.
  */
 #include <linux/cleanup.h>
 #include <linux/list.h>
@@ -77,7 +78,7 @@ struct iommufd_movable *iommufd_movable_get(struct iommufd_account *account,
 	guard(mutex)(&account->accounts->movable_lock);
 	scoped_guard(mutex, &claims->lock)
 		movable = movable_find(claims, account);
-	/* It has a reference of its own. */
+	/* A struct iommufd_movable has a reference of its own. */
 	if (movable)
 		iommufd_claims_put(claims);
 	else
@@ -104,9 +105,9 @@ void iommufd_movable_put(struct iommufd_movable *movable)
 }
 
 /*
- * Who changes payers locks several registries. All who do hold this one, which
- * is taken inside the locks of the accounts, and nobody waits for memory with
- * it held.
+ * Changing payers takes the locks of several registries, in no order: two who
+ * do could deadlock. This one is taken around them. It is inside the locks of
+ * the accounts, and nobody waits for memory with it held.
  */
 static DEFINE_MUTEX(claims_moving_lock);
 
@@ -154,8 +155,8 @@ void iommufd_claims_release(struct iommufd_claims_held *held)
 }
 
 /*
- * Calls for each claim of the accounts in a registry; what is not 0 ends it.
- * Not for what is pending, whose charge iommufd_account::npages has.
+ * Called for each claim of the accounts in a registry; what is not 0 ends it.
+ * Pending claims are left out: iommufd_account::npages has their charge.
  */
 typedef int (*claims_each_t)(struct iommufd_claims *claims,
 			     struct iommufd_pin_segment *segment, void *data);
@@ -211,7 +212,10 @@ static bool move_is_within(const struct claims_move *move,
 		       from->mm == move->to->mm;
 }
 
-/* Something of @from arrives. Is it in the counter already? */
+/*
+ * What @from pays for moves. Returns whether the counter of the new payer has
+ * it already.
+ */
 static bool move_begin(struct claims_move *move,
 		       const struct iommufd_payer *from)
 {
@@ -222,7 +226,10 @@ static bool move_begin(struct claims_move *move,
 	return within;
 }
 
-/* What is in the counter already is marked before the rest has its turn. */
+/*
+ * First pass: mark the claims that are in the counter already, so that the
+ * second pass does not count their pages again.
+ */
 static int claim_mark(struct iommufd_claims *claims,
 		      struct iommufd_pin_segment *segment, void *data)
 {
@@ -276,7 +283,7 @@ static int claim_leave(struct iommufd_claims *claims,
 	return 0;
 }
 
-/* What most registries have: claims of one account, and that moves. */
+/* All claims are of one account, and it moves. So it is in most registries. */
 static bool claims_move_whole(const struct iommufd_claims *claims,
 			      const struct iommufd_accounts *accounts)
 {
@@ -288,7 +295,10 @@ static int claims_arrive(struct iommufd_claims *claims,
 			 const struct iommufd_accounts *accounts,
 			 struct claims_move *move)
 {
-	/* Nothing is compared: nobody else has any of these pages. */
+	/*
+	 * claims->npages tells what these add to the counter: no claim of
+	 * others has any of the pages.
+	 */
 	if (claims_move_whole(claims, accounts)) {
 		if (claims->npages && !move_begin(move, &claims->only->payer))
 			move->count += claims->npages;

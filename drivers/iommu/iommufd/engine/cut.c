@@ -10,10 +10,10 @@
  * in one step. Most can. Others would have to take the entry out and put its
  * rest back in, and DMA to the rest, which is mapped all the time for whoever
  * asked, would fail in between, or be lost. They are filled with small entries
- * as long as areas may be cut. Where a page table has been filled before, or
- * the owner of the memory knows what is in page tables, there is no cut: nor
- * may more be taken out than was asked for. What is left is to take out less,
- * and to say so, which is what the old type1 has always promised: "The actual
+ * as long as areas may be cut. A page table that was filled before, or memory
+ * whose owner has a list of what is in page tables, cannot be cut there. Taking
+ * out more than was asked for is no answer either. So less is taken out, and
+ * the caller told, which is what the old type1 has always promised: "The actual
  * unmapped size is returned in the size field. No guarantee is made that
  * arbitrary unmaps of iova or size different from those used in the original
  * mapping call will succeed."
@@ -30,15 +30,19 @@ struct cut_request {
 	struct iommufd_closed_range range;
 	/* The first IOVA of what is to be an area for itself */
 	unsigned long iova;
-	/* The end that is not this one: @iova does not get there. */
+	/* Where the other end of the range is: @iova must not reach it. */
 	unsigned long limit;
-	/* What must stay in one piece is left below @iova, not above it. */
+	/*
+	 * What must stay in one piece is left out of the range: the end moves
+	 * up if this is set (it is the first IOVA of the range), otherwise
+	 * down.
+	 */
 	bool upwards;
 	/* somebody needs the area, and its range is closed */
 	bool in_use;
 };
 
-/* What has @iova in its middle, and must stay in one piece */
+/* A range around @iova that must stay in one piece */
 struct cut_piece {
 	unsigned long first;
 	unsigned long last;
@@ -66,7 +70,10 @@ static bool cut_find_piece(struct iommufd_address_space *as,
 {
 	if (!area->has_pin)
 		return false;
-	/* Its owner knows which areas are in page tables. */
+	/*
+	 * The owner of the memory has a list of areas that are in page tables,
+	 * by which it takes the memory back.
+	 */
 	if (iommufd_pinned_revocable(area->pinned)) {
 		piece->first = area->iova;
 		piece->last = area->last;
@@ -93,12 +100,18 @@ static void cut_avoid_pieces(struct iommufd_address_space *as,
 
 static bool cut_leaves_nothing(const struct cut_request *req)
 {
-	/* Behind the last IOVA there is 0. */
+	/*
+	 * Compared by the IOVA below: where the piece reaches up to the last
+	 * IOVA, @iova has wrapped to 0.
+	 */
 	return req->upwards ? req->iova - 1 >= req->limit :
 			      req->iova <= req->limit;
 }
 
-/* Nothing is mapped otherwise than before, whatever this returns. */
+/*
+ * An error part of the way does no harm: an entry that was split maps what it
+ * mapped before.
+ */
 static int cut_split_entries(struct iommufd_address_space *as,
 			     const struct iommufd_area *area,
 			     unsigned long iova)
@@ -153,8 +166,8 @@ static int cut_area(struct iommufd_iova_space *space, struct iommufd_area *area,
 }
 
 /*
- * It is not known which of an area's pages a driver has pinned, and so not in
- * which of its parts they are: all of them have to go.
+ * Only the number of pins in an area is known, not which pages they are of, so
+ * all of them have to go before it is cut.
  */
 static int cut_close_area(struct iommufd_address_space *as,
 			  const struct iommufd_area *area,
@@ -245,7 +258,7 @@ static int cut_at(struct iommufd_address_space *as, struct cut_request *req)
  *
  * Return: 0; -ENOENT if nothing of the range is left; -EINVAL if an end is not
  * aligned; -EBUSY if another thread maps or unmaps what is to be cut, or
- * hardware reaches it; -EDEADLOCK if a driver does not unpin; -ENOMEM; -EINTR
+ * hardware reaches it; -EDEADLK if a driver does not unpin; -ENOMEM; -EINTR
  * on a fatal signal. On an error one of the areas may have been cut, which is
  * seen by nobody but who unmaps a part.
  */
@@ -264,7 +277,7 @@ int iommufd_address_space_cut(struct iommufd_address_space *as,
 	if (rc)
 		return rc;
 	*iova = low.iova;
-	/* Nothing is above the last IOVA that there is. */
+	/* No area can reach across the end of the last IOVA. */
 	if (*last == ULONG_MAX)
 		return 0;
 	high.limit = *iova;

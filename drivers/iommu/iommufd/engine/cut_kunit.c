@@ -345,7 +345,10 @@ static void cut_driver_unmap(void *data, unsigned long iova,
 
 	driver->asked_iova = iova;
 	driver->asked_length = length;
-	/* Nobody gets hold of what it is to let go of. */
+	/*
+	 * Unpin only if the range is closed, so that nothing in it can be
+	 * pinned anew.
+	 */
 	if (!driver->nr_asked++ && !list_empty(&driver->fix->as.closed) &&
 	    cut_driver_is_shut_out(driver, iova) && !driver->obstinate)
 		cut_driver_unpin(driver);
@@ -403,7 +406,7 @@ static void nothing_is_cut_if_a_driver_does_not_let_go(struct kunit *test)
 
 	map_at(test, 0);
 	cut_driver_init(test, &driver);
-	EXPECT_ERRNO(test, -EDEADLOCK, cut_pages(fix, &page, &npages));
+	EXPECT_ERRNO(test, -EDEADLK, cut_pages(fix, &page, &npages));
 	KUNIT_EXPECT_EQ(test, 1, fix->as.space.nr_areas);
 	KUNIT_EXPECT_TRUE(test, list_empty(&fix->as.closed));
 	KUNIT_EXPECT_EQ(test, 2, atomic_read(&area_at(fix, IOVA)->pins));

@@ -78,9 +78,9 @@ struct phys_batch {
 };
 
 /*
- * The run at @next reaches beyond the room of a batch. If its beginning is the
- * end of the batch's last stretch, or all of the batch, it has to be cut.
- * Returns the end of the batch.
+ * The run at @next is longer than what the batch may still take. Cut it if its
+ * beginning continues the last stretch of the batch, or the batch is empty;
+ * otherwise leave it for the next batch. Returns the end of the batch.
  */
 static struct phys_vec *batch_cut_run(const struct phys_batch *batch,
 				      struct phys_vec *vec, bool contiguous,
@@ -100,9 +100,9 @@ static struct phys_vec *batch_cut_run(const struct phys_batch *batch,
 }
 
 /*
- * Take the runs that lie ready, up to the last one that fits; the one where the
- * walk ends is for stretches_next_run(), which cuts it to the area. Scattered
- * memory is a lot of runs that lie ready, and next to nothing else.
+ * Take whole runs that follow each other in the same chunk, as many as fit:
+ * nearly all of scattered memory. The run where the walk ends is left to
+ * stretches_next_run(), which cuts it to the area.
  */
 static __always_inline struct phys_vec *
 batch_take_ready_runs(struct iommufd_run_cursor *cursor, struct phys_vec *vec,
@@ -262,7 +262,7 @@ static int domain_map_scattered(struct iommu_domain *domain,
 	};
 	int rc;
 
-	/* Others may cut segments that the walk has still to come to. */
+	/* Another pin may cut a segment that the walk has not reached yet. */
 	if (!iommufd_pinned_is_in_last(&stretches->cursor))
 		lockdep_assert_held(&area->pinned->mutex);
 

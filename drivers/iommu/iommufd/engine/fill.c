@@ -17,7 +17,10 @@
 #include "pinned.h"
 #include "revocable.h"
 
-/* Whatever may be cut anywhere has entries that can be split, or small ones. */
+/*
+ * An address space that may be cut anywhere needs entries that can be split, or
+ * small ones.
+ */
 static bool fill_page_by_page(const struct iommufd_address_space *as,
 			      const struct iommufd_follower *follower)
 {
@@ -54,7 +57,7 @@ struct unmap_batch {
 	unsigned long last;
 	bool pending;
 	bool flush;
-	/* whose owner waits for us, or NULL */
+	/* memory whose owner's lock we hold, or NULL */
 	struct iommufd_revocable *revocable;
 	struct iommu_iotlb_gather gather;
 };
@@ -81,16 +84,19 @@ static void unmap_batch_unmap_range(struct unmap_batch *batch)
 
 static void unmap_batch_sync(struct unmap_batch *batch)
 {
-	/* Without a range a flush would be one of everything. */
+	/*
+	 * If nothing was unmapped @gather is empty, and would flush everything.
+	 */
 	if (batch->flush)
 		iommu_iotlb_sync(batch->follower->domain, &batch->gather);
 	batch->flush = false;
 }
 
 /*
- * Go over from one kind of memory to another, NULL for what cannot be revoked.
- * An owner that waits for us can have its memory back as soon as we let go of
- * the lock, so that the flush comes before; and it waits for no other memory.
+ * Go over to other memory, NULL for any that cannot be revoked. An owner can
+ * give its memory to others as soon as its lock is released, so the flush comes
+ * before that. The lock of one owner is not held while that of another is
+ * waited for.
  */
 static void unmap_batch_switch(struct unmap_batch *batch,
 			       struct iommufd_revocable *revocable)
@@ -114,7 +120,9 @@ static void unmap_batch_add(struct unmap_batch *batch,
 	cond_resched();
 	if (revocable != batch->revocable)
 		unmap_batch_switch(batch, revocable);
-	/* It may be out already. */
+	/*
+	 * If its owner has taken the memory back it is out of the page table.
+	 */
 	if (revocable &&
 	    !iommufd_revocable_unmap_area(batch->follower->domain, area))
 		return;

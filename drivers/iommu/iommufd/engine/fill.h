@@ -8,7 +8,7 @@
 #include "address_space.h"
 #include "base.h"
 
-/* Has it entries of any size, none of which can be made smaller? */
+/* Can it have large entries that cannot be split? */
 static inline bool
 iommufd_follower_has_fixed_entries(const struct iommufd_follower *follower)
 {

@@ -76,7 +76,7 @@ err_unreserve:
 	return rc;
 }
 
-/* The page table counts from now on, and memory is pinned for it. */
+/* Add the page table to the list: maps pin memory for it from now on. */
 static int follower_enter(struct iommufd_address_space *as,
 			  struct iommufd_follower *follower)
 {

@@ -61,8 +61,8 @@ void iommufd_iova_free_reserved(struct rb_root_cached *reserved)
 }
 
 /*
- * One of those that meet a range, of which there is one: that of a device if
- * there is any, as user space knows devices and can ask for their regions.
+ * A reservation that meets the range, of which there is at least one. That of a
+ * device if possible: user space knows devices, and can ask for their regions.
  */
 static const struct iommufd_reservation *
 ranges_find_reserved(struct iommufd_iova_space *space, unsigned long first,
@@ -250,7 +250,7 @@ bool iommufd_iova_next_usable(struct iommufd_iova_space *space,
 		}
 		if (node->last >= *last)
 			return false;
-		/* What ends in front of that is not met any more. */
+		/* The walk skips ranges that end below this. */
 		*first = node->last + 1;
 	}
 	return true;

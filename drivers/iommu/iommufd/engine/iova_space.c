@@ -146,7 +146,10 @@ static unsigned long iova_gap_after(struct iommufd_area *prev,
 	return prev ? iova - prev->last - 1 : iova;
 }
 
-/* Between neighbours in a search tree one has no child on the other's side. */
+/*
+ * Of two neighbours in a search tree, either the right one has no left child or
+ * the left one has no right child.
+ */
 static struct rb_node *iova_link_between(struct iommufd_iova_space *space,
 					 struct iommufd_area *prev,
 					 struct iommufd_area *area,
@@ -188,7 +191,10 @@ void iommufd_iova_insert(struct iommufd_iova_space *space,
 	area->max_gap = area->gap;
 	parent = iova_link_between(space, prev, area, next);
 	if (next) {
-		/* It is the parent or above: one way up sees to both. */
+		/*
+		 * @next is @parent or one of its ancestors, so one walk to the
+		 * root updates both gaps.
+		 */
 		next->gap = iova_gap_after(area, next->iova);
 		area_callbacks_propagate(parent, &next->node);
 		area_callbacks_propagate(&next->node, NULL);
@@ -327,7 +333,10 @@ static struct rb_node *iova_lowest_in_subtree(const struct iova_request *req,
 					      struct rb_node *node,
 					      unsigned long first)
 {
-	/* Gaps to the left of an area end below it. */
+	/*
+	 * Gaps to the left of an area end below it, so they are of no use if it
+	 * begins at or below @first.
+	 */
 	while (iova_area_of(node)->iova > first &&
 	       iova_subtree_fits(req, node->rb_left))
 		node = node->rb_left;

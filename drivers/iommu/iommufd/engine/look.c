@@ -86,7 +86,7 @@ static void look_get_place(const struct iommufd_area *area, unsigned long iova,
 
 static void look_put_place(const struct look_place *place)
 {
-	/* The area may be gone, and this the last reference. */
+	/* If the area was unmapped meanwhile, this is the last reference. */
 	iommufd_pinned_put(place->pinned);
 }
 
@@ -142,7 +142,10 @@ static bool look_step(struct look_place *place,
 	return true;
 }
 
-/* Memory of a device is not where it was when it came, if it is anywhere. */
+/*
+ * The owner may have moved the memory since it was pinned, or taken it back:
+ * the runs do not tell where it is.
+ */
 static void look_for_device(const struct look_place *place,
 			    struct iommufd_look_run *run)
 {

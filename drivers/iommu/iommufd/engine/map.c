@@ -88,7 +88,7 @@ static void map_publish_areas(struct iommufd_area *area)
 	}
 }
 
-/* Some may be areas of a device by its address; that shows when they fail. */
+/* Whether there is a device at the address is only known when pinning fails. */
 static int map_pin_areas(struct iommufd_address_space *as,
 			 struct iommufd_area *area)
 {
@@ -107,8 +107,9 @@ static int map_pin_areas(struct iommufd_address_space *as,
 }
 
 /*
- * Pin areas if there are followers. On success these are held, and the areas
- * have pins just if there are some. On an error some areas may have pins.
+ * Pin areas if there are followers. On success the followers are held, and the
+ * areas have pins if and only if there are some. On an error some areas may
+ * have pins.
  */
 static int map_pin(struct iommufd_address_space *as, struct iommufd_area *areas)
 {

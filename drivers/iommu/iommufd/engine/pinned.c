@@ -3,15 +3,15 @@
  * The pinned-memory object: segments and the pins that cover them
  *
  * Owns the segments of an object; its mutex guards them, and is not held while
- * memory is waited for: who wants pages that somebody else is about to pin
- * waits for these, and nobody else does. Called by the address space for areas,
- * and by accesses. It knows page indices and runs, and nothing of IOVA or of
- * where the memory comes from.
+ * memory is waited for. Only who wants pages that somebody else is about to pin
+ * waits for him. Called by the address space for areas, and by accesses. It
+ * knows page indices and runs, and nothing of IOVA or of where the memory comes
+ * from.
  *
  * A new pin cuts segments at its own two ends, and these cuts stay as long as
- * it does, so that its end finds whole segments and allocates nothing. Then
- * what no other pin needs to be apart is joined, at the same two places: the
- * end of a pin makes no other cut superfluous.
+ * it does, so that its end finds whole segments and allocates nothing. When the
+ * pin ends, segments are joined at these two places if no other pin has an end
+ * there: all other cuts are still needed.
  */
 #include <linux/completion.h>
 #include <linux/sched.h>
@@ -69,7 +69,10 @@ static struct iommufd_pin_segment *segment_alloc(struct iommufd_pinned *pinned)
 {
 	struct iommufd_pin_segment *segment = &pinned->first_segment;
 
-	/* It is in use, perhaps in a plan, from here until segment_free(). */
+	/*
+	 * Other than 0 from here until segment_free(): it is in the tree or in
+	 * a plan.
+	 */
 	if (segment->nr_pins)
 		segment = kmalloc_obj(*segment, GFP_KERNEL_ACCOUNT);
 	if (segment)
@@ -101,12 +104,12 @@ static void segment_insert(struct iommufd_pinned *pinned,
  * @nr_filled: how many of @holes have got their pages
  * @cut_first: a segment for the cut in front of @first, if it takes one
  * @cut_last: a segment for the cut behind @last, if it takes one
- * @split: there are more holes than there would have to be
+ * @split: holes were split, and may be joined when they are pinned
  * @waiters: struct pin_waiter
  *
- * It has all that may fail before anything changes, but for the pages: while
- * these are asked for, the new pin covers what was pinned already, so that this
- * stays, and the holes are pending.
+ * What it needs is allocated before anything changes; then only getting the
+ * pages can fail. While they are asked for, the new pin covers what was pinned
+ * already, so that this stays pinned, and the plan is a pending one.
  */
 struct iommufd_pin_plan {
 	struct iommufd_pin_plan *next;
@@ -136,7 +139,7 @@ pin_plan_take_hole(struct iommufd_pin_plan *plan)
 	return segment;
 }
 
-/* Of what is not used, and has no pages yet */
+/* Free the segments that were not used, none of which has pages. */
 static void pin_plan_drop(struct iommufd_pinned *pinned,
 			  struct iommufd_pin_plan *plan)
 {
@@ -188,7 +191,8 @@ static int pin_plan_look(struct iommufd_pinned *pinned,
 	     segment && segment->first <= last;
 	     segment = segment_next(segment)) {
 		/*
-		 * Pins are charged to who makes them, but memory may be large.
+		 * Reached only with a lot of memory, since each pin is charged
+		 * to the memory cgroup.
 		 */
 		if (segment->nr_pins == UINT_MAX)
 			return -ENOMEM;
@@ -301,8 +305,8 @@ static void pin_plan_cover_pinned(struct iommufd_pinned *pinned,
 }
 
 /*
- * The hole becomes two: halves, so that each of them needs half as much of the
- * limit, or what is of one owner and the rest.
+ * Make two holes of one: halves, each of which needs half as much of the limit,
+ * or the pages of the first owner and the rest.
  */
 static int pin_plan_split_hole(struct iommufd_pinned *pinned,
 			       struct iommufd_pin_segment *segment,
@@ -337,7 +341,10 @@ static int pin_plan_fill_hole(struct iommufd_pinned *pinned,
 	return rc;
 }
 
-/* The part that takes as long as the owner of the memory likes */
+/*
+ * Called without the mutex: the owner of the memory may take as long as he
+ * likes.
+ */
 static int pin_plan_fill_holes(struct iommufd_pinned *pinned,
 			       struct iommufd_pin_plan *plan)
 {
@@ -372,9 +379,7 @@ segments_join(struct iommufd_pinned *pinned, struct iommufd_claims **claims,
 static void segments_drop_pin(struct iommufd_pinned *pinned,
 			      unsigned long first, unsigned long last);
 
-/*
- * What was split for the limit only is one again, where memory is contiguous.
- */
+/* Join what was split for the limit only, where the runs can be joined. */
 static void pin_plan_join_holes(struct iommufd_pinned *pinned,
 				const struct iommufd_pin_plan *plan)
 {
@@ -392,7 +397,10 @@ static void pin_plan_join_holes(struct iommufd_pinned *pinned,
 	iommufd_claim_unlock(claims);
 }
 
-/* Not all of the pages could be had. */
+/*
+ * Pinning has failed: unpin the holes that were filled, and drop the pin of
+ * what was pinned before.
+ */
 static void pin_plan_undo(struct iommufd_pinned *pinned,
 			  struct iommufd_pin_plan *plan)
 {
@@ -428,7 +436,7 @@ pinned_find_pending(struct iommufd_pinned *pinned, unsigned long first,
 	return NULL;
 }
 
-/* Wait without the mutex until somebody has his pages, or cannot get them. */
+/* Wait without the mutex until the other pin has succeeded or failed. */
 static int pinned_wait_for_plan(struct iommufd_pinned *pinned,
 				struct iommufd_pin_plan *plan)
 {
@@ -440,7 +448,7 @@ static int pinned_wait_for_plan(struct iommufd_pinned *pinned,
 	mutex_unlock(&pinned->mutex);
 	rc = wait_for_completion_killable(&waiter.done);
 	mutex_lock(&pinned->mutex);
-	/* It is woken with the mutex held, and not in the list then. */
+	/* The waker has taken it off the list, unless a signal came first. */
 	list_del_init(&waiter.node);
 	return rc ? -EINTR : 0;
 }
@@ -535,9 +543,9 @@ out_unlock:
 }
 
 /*
- * Does no pin need the cut between these two? The right one has the pins of the
- * left one, without those that end there, and those that begin here: if none
- * begins and there are as many, none ends either.
+ * Does no pin end or begin between these two? The pins of the right one are
+ * those of the left one, less those that end here, plus those that begin here.
+ * If none begins and there are as many, none ends either.
  */
 static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 				    const struct iommufd_pin_segment *right)
@@ -547,8 +555,8 @@ static bool segments_have_same_pins(const struct iommufd_pin_segment *left,
 }
 
 /*
- * Undo the cut between these two if no pin needs it. Returns what stays of
- * @left. The registry that is locked changes with that of the segments.
+ * Undo the cut between these two if no pin needs it. Returns the segment that
+ * has the pages of @left. *claims is the registry that is locked, or NULL.
  */
 static __always_inline struct iommufd_pin_segment *
 segments_join(struct iommufd_pinned *pinned, struct iommufd_claims **claims,
@@ -565,7 +573,10 @@ segments_join(struct iommufd_pinned *pinned, struct iommufd_claims **claims,
 				    &right->runs))
 		return left;
 
-	/* What is part of the object stays: it serves a single segment best. */
+	/*
+	 * Keep the embedded segment: iommufd_pinned_is_one_segment() looks for
+	 * it, and the other one is memory that can be freed.
+	 */
 	if (segment_is_embedded(pinned, right)) {
 		right->first = left->first;
 		right->starts = left->starts;
@@ -611,7 +622,7 @@ static noinline void segment_release(struct iommufd_pinned *pinned,
 	segment_free(pinned, segment);
 }
 
-/* There may be holes in the range. */
+/* There may be holes in the range: a pin that failed covers only a part. */
 static void segments_drop_pin(struct iommufd_pinned *pinned,
 			      unsigned long first, unsigned long last)
 {

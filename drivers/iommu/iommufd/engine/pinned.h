@@ -48,8 +48,8 @@ struct iommufd_pinned;
 struct iommufd_revocable;
 
 /**
- * struct iommufd_owner - of whom pages are that are found in other memory
- * @inode: the file; NULL if they are of whom the object is. Only a name.
+ * struct iommufd_owner - the file that pages of a process belong to
+ * @inode: the file; NULL if they are the process's own. Only compared.
  * @place: where in it the first of them is, in pages
  */
 struct iommufd_owner {
@@ -70,8 +70,8 @@ struct iommufd_owner {
  *        a kernel thread, which may borrow an mm. -EOPNOTSUPP when the source
  *        cannot be reached from here without pinning it; -EFAULT, perhaps
  *        with a part copied; -EPERM to write what is not @writable
- * @find_owner: how many of the pages first..last are of the same owner, and
- *              whose these are, if not of whom the object is; optional
+ * @find_owner: how many of the first pages of first..last are of the same
+ *              owner, and of which file, if they are of one; optional
  * @find_device: a new object of the device that is where the pages first..last
  *               should be, which keeps @pinned; optional. -EFAULT if there is
  *               none
@@ -133,11 +133,11 @@ struct iommufd_pin_segment {
  * @refs: areas that refer to the object
  * @writable: pages are pinned for writing
  * @start: address of the first page as the owner of the memory knows it
- * @own: the claimant of what is of the owner of the memory; has no account if
- *       nobody is charged
- * @nobody: NULL, if nobody is charged
- * @revocable: in this case: set if the memory belongs to a device and may be
- *             taken back; see iommufd_pinned_revocable()
+ * @own: the claimant for the owner of the memory; its account is NULL if nobody
+ *       is charged
+ * @nobody: stands for this NULL where @revocable is used
+ * @revocable: if nobody is charged: set if the memory belongs to a device and
+ *             may be taken back; see iommufd_pinned_revocable()
  * @ops: the source
  * @mutex: guards @segments, @first_segment and @pending; not held while
  *         the owner of the memory is waited for
@@ -213,7 +213,10 @@ static inline bool iommufd_pinned_is_last_ref(struct iommufd_pinned *pinned)
 	return smp_load_acquire(&pinned->refs.refs.counter) == 1;
 }
 
-/* Whose memory may be taken back has no account. */
+/*
+ * Memory that may be taken back is never charged: @revocable shares its place
+ * with @own.
+ */
 static inline struct iommufd_revocable *
 iommufd_pinned_revocable(const struct iommufd_pinned *pinned)
 {
@@ -254,10 +257,11 @@ static inline void iommufd_claim_unlock(struct iommufd_claims *claims)
 }
 
 /*
- * Have the claim of a segment stay as it is, while that is cut or becomes one
- * with another, with iommufd_claim_split() and iommufd_claim_join(). It is where
- * all of it is found, though it may be the only one. @locked is the registry
- * that is locked, or NULL; returns the one that is then, if there is one.
+ * Lock the registry of a segment that is about to be cut or joined, for
+ * iommufd_claim_split() and iommufd_claim_join(). Its claim is put into a
+ * bucket, since there will be two. @locked is the registry that is locked now,
+ * or NULL, and unlocked if it is another one. Returns the registry, or NULL if
+ * there are no claims.
  */
 static inline struct iommufd_claims *
 iommufd_claim_lock(const struct iommufd_pinned *pinned,
@@ -277,7 +281,7 @@ iommufd_claim_lock(const struct iommufd_pinned *pinned,
 	return claims;
 }
 
-/* Can they become one? */
+/* May two segments be joined, as far as their claims tell? */
 static inline bool
 iommufd_claims_are_of_one(const struct iommufd_pinned *pinned,
 			  const struct iommufd_pin_segment *a,
@@ -286,7 +290,7 @@ iommufd_claims_are_of_one(const struct iommufd_pinned *pinned,
 	return !pinned->own.account || a->claim.claimant == b->claim.claimant;
 }
 
-/* A segment has been cut. The rest is found where all of it is. */
+/* A segment has been cut. The new claim goes into the bucket of the old one. */
 static inline void iommufd_claim_split(struct iommufd_claims *claims,
 				       struct iommufd_pin_segment *left,
 				       struct iommufd_pin_segment *right)
@@ -310,12 +314,12 @@ static inline void iommufd_claim_join(struct iommufd_claims *claims,
 	if (!claims)
 		return;
 	claims->nr--;
-	/* It is not the last one, and what it refers to stays. */
+	/* Not the last reference: @joined has one, too. */
 	of_file = iommufd_file_claimant(b->claimant);
 	if (of_file)
 		refcount_dec(&of_file->refs);
 	a->others |= b->others & IOMMUFD_CLAIM_MET;
-	/* Parts of one are found where all of it is. */
+	/* Both are in the same bucket if they were cut from one claim. */
 	if (likely(a->class == b->class && a->block == b->block))
 		__hlist_del(&b->node);
 	else
@@ -421,9 +425,9 @@ iommufd_pinned_is_over(const struct iommufd_pinned_cursor *cursor)
 }
 
 /*
- * Is the rest of the walk in one segment? Then it only reads runs, which never
- * change and stay as long as the pages are pinned, whatever becomes of the
- * segment: the walk can go on without the object's mutex.
+ * Is the rest of the walk in one segment? Then it only reads runs, which do not
+ * change and stay as long as the pages are pinned, even if the segment is cut
+ * or joined: the walk can go on without the object's mutex.
  */
 static inline bool
 iommufd_pinned_is_in_last(const struct iommufd_pinned_cursor *cursor)

@@ -61,7 +61,7 @@ static void copy_runs(struct pinned_copy *copy,
 	struct iommufd_run_cursor cursor;
 	struct iommufd_run run;
 
-	/* What takes no walk */
+	/* A single run needs no walk. */
 	if (!runs->vec) {
 		copy_run(copy, iommufd_run(iommufd_run_pfn(runs->run) + skip,
 					   npages));

@@ -12,8 +12,9 @@
 #include "pinned.h"
 
 /*
- * Pages are not pinned any more; their runs are still there. Nothing is
- * compared if nobody else has had a claim of one of these places. Cannot fail.
+ * Pages are not pinned any more; their runs are still there. If no other claim
+ * ever had one of these places, all of them are taken off the counters. Cannot
+ * fail.
  */
 static __always_inline void
 iommufd_claim_end(struct iommufd_pin_segment *segment, unsigned long npages)
@@ -23,7 +24,10 @@ iommufd_claim_end(struct iommufd_pin_segment *segment, unsigned long npages)
 	struct iommufd_claims *claims;
 
 	mutex_lock(&segment->claim.claimant->claims->lock);
-	/* Nothing is kept across the calls: that is less than to save it. */
+	/*
+	 * Loaded after mutex_lock(): to load again is cheaper than to save
+	 * registers across the call.
+	 */
 	claimant = segment->claim.claimant;
 	claims = claimant->claims;
 	payer = &claimant->account->payer;
@@ -53,7 +57,7 @@ iommufd_pinned_drain(struct iommufd_pinned *pinned,
 	iommufd_run_slice_put(&segment->runs);
 }
 
-/* A pin covers whole segments: if there is a single one, all pins cover that. */
+/* Is there only one segment? Then all pins cover all of it. */
 static inline bool
 iommufd_pinned_is_one_segment(const struct iommufd_pinned *pinned)
 {
@@ -79,7 +83,10 @@ iommufd_pinned_drop_only_pin(struct iommufd_pinned *pinned)
 	pinned->first_segment.nr_pins = 0;
 }
 
-/* One of many pins of the only segment, as of copies; there is no cut to undo. */
+/*
+ * For one of several pins of the only segment, which all begin and end there,
+ * so there is no cut to undo.
+ */
 static inline void iommufd_pinned_drop_one_pin(struct iommufd_pinned *pinned)
 {
 	pinned->first_segment.starts--;

@@ -70,15 +70,16 @@ static void segment_unpin(struct iommufd_pinned *pinned,
 				  iommufd_segment_npages(segment));
 }
 
-/* What iommufd_pinned_fill() returns, so that it comes again with less */
+/* What iommufd_pinned_fill() returns to ask for fewer pages at once */
 static int pages_at_once(unsigned long npages)
 {
 	return min_t(unsigned long, npages, INT_MAX);
 }
 
 /*
- * Whose are the pages? Returns how many of the first of them are of one owner
- * if not all are, or an error, or 0 with the claimant, and a reference to it.
+ * Find whom the pages belong to. Returns 0 with the claimant, and a reference
+ * to it; or how many of the first pages are of one owner, if not all are; or an
+ * error.
  */
 static noinline int segment_find_claimant(struct iommufd_pinned *pinned,
 					  struct iommufd_pin_segment *segment,
@@ -99,7 +100,9 @@ static noinline int segment_find_claimant(struct iommufd_pinned *pinned,
 	return *claimant ? 0 : -ENOMEM;
 }
 
-/* The same of pages that are pinned, and are not any more if it is not 0 */
+/*
+ * The same for pages that are pinned; unless it returns 0, they are unpinned.
+ */
 static int segment_find_claimant_of_pinned(struct iommufd_pinned *pinned,
 					   struct iommufd_pin_segment *segment,
 					   struct iommufd_claimant **claimant)
@@ -112,8 +115,9 @@ static int segment_find_claimant_of_pinned(struct iommufd_pinned *pinned,
 }
 
 /*
- * A charge was refused. 1 if it may not be by now, 0 if some of the pages may
- * be counted already, or an error.
+ * A charge was refused. Returns 1 if it may be tried again, since something may
+ * have been given back; 0 if some of the pages may be counted already; or an
+ * error.
  */
 static int segment_refused(const struct iommufd_pinned *pinned,
 			   const struct iommufd_claimant *claimant,
@@ -124,7 +128,10 @@ static int segment_refused(const struct iommufd_pinned *pinned,
 
 	if (iommufd_errno(refusal) != -ENOMEM)
 		return refusal;
-	/* Until it turns out whose memory is, it is the process's. */
+	/*
+	 * Until its pages are pinned, memory of a file that is mapped in the
+	 * process has its claim in the registry of the process.
+	 */
 	if (claimant != &pinned->own) {
 		rc = iommufd_claims_wait(&pinned->own, segment->first,
 					 segment->last);
@@ -199,8 +206,8 @@ segment_fill_few(struct iommufd_pinned *pinned,
 /* -- many pages: they are charged, and then pinned -- */
 
 /*
- * Charge for all of it, or tell that it should be tried in halves: some of it
- * may be counted already.
+ * Charge for all of it. Returns half of the pages if it should be tried again
+ * with fewer, because some may be counted already.
  */
 static int segment_charge(struct iommufd_pinned *pinned,
 			  const struct iommufd_claimant *claimant,
@@ -213,7 +220,7 @@ static int segment_charge(struct iommufd_pinned *pinned,
 		rc = iommufd_account_charge(claimant->account, npages);
 		if (!rc)
 			return 0;
-		/* Who comes again knows whose they are. */
+		/* The next attempt looks whose the pages are. */
 		if (!again && pinned->ops->find_owner)
 			return pages_at_once(npages / 2);
 		rc = segment_refused(pinned, claimant, segment, rc);
@@ -221,7 +228,10 @@ static int segment_charge(struct iommufd_pinned *pinned,
 	return rc ?: pages_at_once(npages / 2);
 }
 
-/* It turns out whose they are. */
+/*
+ * The pages are pinned, so their owner is known: if it is a file, its registry
+ * gets the claim.
+ */
 static int segment_pass_on(struct iommufd_pinned *pinned,
 			   struct iommufd_pin_segment *segment)
 {

@@ -271,7 +271,10 @@ static void want_what_is_pending(struct fake_memory *mem)
 
 	mem->meanwhile = NULL;
 	set_fatal_signal(true);
-	/* Who is still on the list of those who wait would be there twice. */
+	/*
+	 * Twice: if the first call had left its waiter on the list, the second
+	 * one would corrupt it.
+	 */
 	for (i = 0; i != 2; i++) {
 		rc = iommufd_pinned_pin(&mem->pinned, 15, 25);
 		KUNIT_EXPECT_EQ(test, -EINTR, rc);

@@ -2,8 +2,8 @@
 /*
  * The pinned-memory object: the first pin and the last one
  *
- * Owns nothing. Called for areas that nobody else knows of: there is nobody to
- * be kept out, and nothing to be planned.
+ * Owns nothing. Called for areas that nobody else knows of, so no lock and no
+ * plan is needed.
  */
 #include <linux/rbtree_augmented.h>
 
@@ -33,7 +33,7 @@ int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
 	segment->first = first;
 	segment->last = last;
 	rc = iommufd_pinned_fill(pinned, segment, false);
-	/* One segment is not enough: it is as it was. */
+	/* It takes more than one segment. This one is unused, as before. */
 	if (rc > 0)
 		return iommufd_pinned_pin(pinned, segment->first,
 					  segment->last);
@@ -51,12 +51,12 @@ int iommufd_pinned_pin_new(struct iommufd_pinned *pinned, unsigned long first,
  * iommufd_pinned_unpin_only - end the only pin, for an area that is going away
  * @pinned: the object
  *
- * Nobody finds the object by the area any more, and the caller has the only
- * reference: nobody finds it at all.
+ * The area cannot be found any more and the caller has the only reference, so
+ * nobody else can reach the object.
  *
  * Context: as iommufd_pinned_unpin(), but takes no mutex of the object.
  *
- * Return: false if there may be others, with nothing changed.
+ * Return: false if there may be other pins, with nothing changed.
  */
 bool iommufd_pinned_unpin_only(struct iommufd_pinned *pinned)
 {

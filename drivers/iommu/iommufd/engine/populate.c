@@ -22,13 +22,16 @@
 #include "populate.h"
 #include "test_hooks.h"
 
-/* So much is pinned without a look at what was missing: see the header. */
+/* Pages between two looks for missing memory: see the header. */
 #define LOOK_NPAGES (SZ_256M >> PAGE_SHIFT)
 
-/* A helper can be told to stop after so much. */
+/* Pages that a helper populates before it looks whether it has to stop */
 #define PIECE_NPAGES (SZ_2M >> PAGE_SHIFT)
 
-/* More tasks only wait for each other, in the allocator and for memory. */
+/*
+ * More tasks would not be faster: they would wait for each other, in the
+ * allocator and for memory.
+ */
 #define MAX_TASKS 16
 
 #define NO_PAGE ULONG_MAX
@@ -94,7 +97,10 @@ struct iommufd_crew {
 
 static struct workqueue_struct *reap_queue;
 
-/* Of the chunk that @first is in. They are aligned as large pages are. */
+/*
+ * The end of the chunk that @first is in. Chunks are aligned, so that no large
+ * page is in two of them.
+ */
 static unsigned long chunk_end(const struct iommufd_pinned *pinned,
 			       unsigned long first, unsigned long end,
 			       unsigned long chunk_npages)
@@ -168,8 +174,9 @@ static bool crew_populate_next(struct iommufd_crew *crew)
 }
 
 /*
- * With the caller's memory policy: where that says nothing pages come from
- * where the task runs, which is to be where those of the caller came from.
+ * A helper has the caller's memory policy. If that says nothing, pages come
+ * from the node where the task runs, so let it run on the node of the caller's
+ * first pages.
  */
 static void helper_choose_processors(struct helper *helper)
 {
@@ -218,7 +225,7 @@ static bool helper_work(void *data)
 	unsigned long first, end;
 
 	if (!helper->task) {
-		/* It has been set up to sleep. */
+		/* vhost_task calls this with the task set up to sleep. */
 		__set_current_state(TASK_RUNNING);
 		helper_arrive(helper);
 		helper_choose_processors(helper);
@@ -234,7 +241,10 @@ static bool helper_work(void *data)
 	return true;
 }
 
-/* It will not work any more, and is not in the middle of it. */
+/*
+ * Called when the helper was killed: helper_work() neither runs now nor will be
+ * called again.
+ */
 static void helper_killed(void *data)
 {
 	struct helper *helper = data;
@@ -262,8 +272,9 @@ static bool crew_add_helper(struct iommufd_crew *crew, struct helper *helper)
 }
 
 /*
- * Returns false if there is none. A signal that the caller has to handle is no
- * reason to do without: it waits for the end of the call anyway.
+ * Returns false if no helper could be made. A pending signal would keep the
+ * tasks from being made; it is blocked meanwhile, since its handler has to wait
+ * for the end of the call anyway.
  */
 static bool crew_add_helpers(struct iommufd_crew *crew)
 {
@@ -304,9 +315,9 @@ static bool crew_has_left(struct iommufd_crew *crew)
 }
 
 /*
- * A program that has one thread has one again afterwards: until a helper is off
- * the list of threads there is much that it could not do. That only a debugger
- * can delay.
+ * Wait until the helper is off the list of threads. Otherwise a program with
+ * one thread could have two when the call returns, and what only such a program
+ * may do would fail. Only a debugger can make that last, hence the timeout.
  */
 static void helper_stop(struct helper *helper)
 {
@@ -317,7 +328,7 @@ static void helper_stop(struct helper *helper)
 	put_task_struct(helper->task);
 }
 
-/* All have left, so that nothing keeps them from going. */
+/* All helpers have left, so that none has to be waited for. */
 static void crew_free(struct iommufd_crew *crew)
 {
 	unsigned int i;
@@ -337,9 +348,9 @@ static void crew_reap(struct work_struct *work)
 }
 
 /*
- * A helper that is stopped or frozen with the process leaves only when that
- * goes on: the caller, who may hold locks, does not wait for it but for what it
- * does with the memory.
+ * The caller may hold locks. A helper that is stopped or frozen with the
+ * process does not leave before the process goes on, so only those that are
+ * populating a chunk are waited for. A worker waits for the rest.
  */
 void __iommufd_crew_end(struct iommufd_crew *crew)
 {
@@ -370,7 +381,7 @@ static unsigned int crew_choose_size(int nid, unsigned long nr_chunks)
 	return min3(max, crew_count_processors(nid), nr_chunks);
 }
 
-/* Returns NULL if nobody can help. */
+/* Returns NULL if there can be no helpers. */
 static struct iommufd_crew *crew_begin(const struct iommufd_pin_steps *steps,
 				       int nid)
 {
@@ -415,7 +426,9 @@ static struct iommufd_crew *crew_begin(const struct iommufd_pin_steps *steps,
 
 void __iommufd_pin_steps_begin(struct iommufd_pin_steps *steps)
 {
-	/* A copy of these would not be a thread of a process. */
+	/*
+	 * vhost tasks made by one of these would not be threads of a process.
+	 */
 	if (current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING)) {
 		steps->limit = steps->end;
 		return;
@@ -431,7 +444,7 @@ static void steps_go_alone(struct iommufd_pin_steps *steps)
 	steps->nr_missed = steps->ops->nr_missed(steps->pinned);
 }
 
-/* The next chunk that begins here or behind this place tells. */
+/* Let the next step end with the next whole chunk, and look there. */
 static void steps_look_closer(struct iommufd_pin_steps *steps)
 {
 	unsigned long first = steps->limit, npages = IOMMUFD_CHUNK_NPAGES;
@@ -466,7 +479,7 @@ enum chunk_state {
 	CHUNK_FAILED,		/* by an error */
 };
 
-/* Of the chunk that begins there */
+/* The state of the chunk that begins at @first */
 static enum chunk_state crew_look_at(struct iommufd_crew *crew,
 				     unsigned long first)
 {
@@ -478,7 +491,7 @@ static enum chunk_state crew_look_at(struct iommufd_crew *crew,
 			return CHUNK_FAILED;
 		if (crew->over || first == crew->end)
 			return CHUNK_NONE;
-		/* Nobody has taken it: it is the caller's. */
+		/* No helper has taken it: take it for the caller. */
 		crew->next = crew_chunk_end(crew, first);
 		return CHUNK_FREE;
 	}
@@ -514,12 +527,14 @@ static void steps_follow_crew(struct iommufd_pin_steps *steps)
 	steps->crew = NULL;
 	__iommufd_crew_end(crew);
 	steps_go_alone(steps);
-	/* The caller will meet the error, or there is none any more. */
+	/*
+	 * Go on without helpers: pinning meets the same error, or it is gone.
+	 */
 	if (state == CHUNK_FAILED)
 		steps->limit = steps->end;
 }
 
-/* The step before has been pinned, and there is more. */
+/* Called when a step has been pinned and the range goes on. */
 void __iommufd_pin_steps_next(struct iommufd_pin_steps *steps,
 			      const struct iommufd_run_builder *runs)
 {

@@ -18,17 +18,17 @@
  * Helpers are threads of the caller's process, made as vhost makes its own:
  * they have the caller's address space, control groups, affinity, priority,
  * limits and memory policy, and are killed with it. They are gone when the pin
- * is over. A helper that cannot be made is missing, and one that meets an error
- * ends the help: the caller will meet the error himself.
+ * is over. If one cannot be made there are fewer. If one meets an error
+ * all of them stop: the caller will meet the error himself.
  *
  * Nobody waits for helpers for longer than it takes to populate a piece: they
  * give up what has to wait for user space. Nor do they touch what the caller
  * would not get to: the range is charged before, and they stop where the memory
  * ends.
  *
- * Whether memory is missing is found out by looking what has been met on the
- * way: of the first chunk, and then in steps so long that it costs nothing.
- * Helpers that find nothing missing any more go.
+ * Whether memory is missing is known from what pinning met: of the first chunk,
+ * and then in steps so long that looking costs nothing. Helpers that find
+ * nothing missing any more stop.
  */
 #ifndef __IOMMUFD_POPULATE_H
 #define __IOMMUFD_POPULATE_H
@@ -40,7 +40,10 @@
 
 struct iommufd_crew;
 
-/* So much is populated by one task, and looked at for what is missing. */
+/*
+ * Pages that a task populates at a time, and of which it is looked whether some
+ * were missing
+ */
 #define IOMMUFD_CHUNK_NPAGES (SZ_4M >> PAGE_SHIFT)
 
 /**

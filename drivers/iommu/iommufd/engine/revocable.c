@@ -10,9 +10,9 @@
  * depends on the owner, and is the same for all of them.
  *
  * What the owner gives again may fail to get into a page table, for lack of
- * memory; the owner cannot be told. Then it is in none of them, as if it were
- * not there, until the next map, copy or attach of it, or the owner, makes
- * another attempt.
+ * memory; the owner cannot be told. Then it is in none of them, as if it had
+ * not been given, until the next map, copy or attach of it tries again, or the
+ * owner gives it again.
  *
  * There may be any number of areas: IOAS_COPY makes as many as are asked for.
  */
@@ -179,7 +179,7 @@ void iommufd_revoke(struct iommufd_revocable *revocable)
 		return;
 	trace_iommufd_revoke(revocable);
 	revocable_tell(revocable);
-	/* Only those are waited for who look into a page table right now. */
+	/* Others hold it only while they look into a page table. */
 	mutex_lock(&revocable->mutex);
 	revocable->revoked = true;
 	revocable_unmap_until(revocable, NULL);
@@ -201,7 +201,10 @@ static int revocable_fill(const struct iommufd_revocable *revocable,
 	return rc;
 }
 
-/* Into all page tables, or none. Nobody looks at what is revoked. */
+/*
+ * Fill all page tables, or none. The mutex is not needed before the end: as
+ * long as @revoked is set nobody looks.
+ */
 static int revocable_fill_all(struct iommufd_revocable *revocable)
 {
 	struct revocable_mapping *mapping;
@@ -340,7 +343,7 @@ bool iommufd_revocable_unmap_area(struct iommu_domain *domain,
 	mapping = revocable_find_mapping(revocable, domain, area->iova);
 	if (WARN_ON_ONCE(!mapping))
 		return false;
-	/* The one that comes next is most likely wanted next. */
+	/* Unmaps mostly go in this order. */
 	revocable->next = revocable_next_mapping(mapping);
 	rb_erase(&mapping->node, &revocable->mappings);
 	kfree(mapping);

@@ -22,7 +22,8 @@ struct revocable_mapping;
  *         who need it to stay but cannot wait for its owner
  * @revoked: it has been taken back, and is in no page table; changes under both
  *           locks
- * @is_owed: though @revoked, the owner has it for us; guarded by @resv
+ * @is_owed: though @revoked, the owner has given it again, but it could not be
+ *           put into all page tables; guarded by @resv
  * @phys: where it is, unless @revoked; guarded by @resv
  * @mappings: areas that belong into page tables; guarded by @resv
  * @next: follows what left @mappings last, or NULL; guarded by @resv. Areas are

@@ -59,8 +59,8 @@ static struct iommufd_run_vec *runs_alloc_vec(unsigned int nr_max, gfp_t gfp)
 }
 
 /*
- * Every page that is still to come may need a run of its own, but none will
- * need more.
+ * Room for a run of each page that is still to come, as far as a chunk may be
+ * that large.
  */
 static unsigned int runs_needed(const struct iommufd_run_builder *runs,
 				size_t other_bytes)
@@ -86,7 +86,7 @@ static int runs_start_vec(struct iommufd_run_builder *runs)
 	return 0;
 }
 
-/* The tail is in its place. */
+/* The tail has been written to its place. */
 static struct iommufd_run_chunk *
 runs_end_chunk(struct iommufd_run_builder *runs)
 {
@@ -208,12 +208,13 @@ void iommufd_run_slice_split(struct iommufd_run_slice *left,
  * @other: a slice that has them, too
  * @skip: where they begin in it, in pages from its start
  *
- * A vector is kept as a whole: one that is more than twice as large stays
- * @other's alone, so that little is kept for him who has few pages of it.
+ * All of a vector stays as long as one slice uses it. A vector more than twice
+ * as large as that of @slice is not shared, so that a slice of few pages does
+ * not keep a large one.
  *
  * Context: any. Allocates nothing.
- * Return: what @slice was, to be put, perhaps where it may take its time; a
- * single run, for which that is nothing, if @slice has not changed.
+ * Return: what @slice was, to be put without locks held, as that may take long;
+ * a single run, which need not be put, if @slice has not changed.
  */
 struct iommufd_run_slice
 iommufd_run_slice_share(struct iommufd_run_slice *slice,

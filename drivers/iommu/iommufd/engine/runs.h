@@ -28,9 +28,9 @@
 #include <linux/types.h>
 
 /*
- * Physical addresses of memory, by a constant: where the kernel learns their
- * width when it boots, it has another one for the largest. Memory of devices
- * may lie above, see iommufd_run_fits().
+ * Bits of a physical address of memory, as a constant. Where the kernel learns
+ * the number when it boots, it has a constant for the maximum. Memory of
+ * devices may lie above, see iommufd_run_fits().
  */
 #if defined(MAX_POSSIBLE_PHYSMEM_BITS)
 #define IOMMUFD_PHYSMEM_BITS MAX_POSSIBLE_PHYSMEM_BITS

@@ -101,7 +101,7 @@ static __always_inline void source_unpin_run(struct iommufd_run run, bool dirty)
 		unpin_user_page_range_dirty_lock(page, npages, dirty);
 	else
 		iommufd_unpin_pages(page, npages, dirty);
-	/* Asking costs more than to unpin a small page does. */
+	/* For small runs the check would cost more than unpinning them. */
 	if (npages > SZ_2M / SZ_4K)
 		cond_resched();
 }

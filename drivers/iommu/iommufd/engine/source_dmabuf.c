@@ -163,7 +163,7 @@ static const struct iommufd_source_ops dma_buf_memory_ops = {
 	.no_pages = true,
 };
 
-/* It is of the machine. */
+/* For memory of the machine, by patches/0503 */
 static const struct iommufd_source_ops dma_buf_memory_of_machine_ops = {
 	.name = "dma-buf",
 	.pin = dma_buf_memory_pin_ranges,
@@ -172,7 +172,7 @@ static const struct iommufd_source_ops dma_buf_memory_of_machine_ops = {
 	.no_pages = true,
 };
 
-/* It came by an address of a process. */
+/* For memory of a device that is mapped in a process */
 static const struct iommufd_source_ops dma_buf_memory_of_process_ops = {
 	.name = "device",
 	.pin = dma_buf_memory_pin,
@@ -187,13 +187,13 @@ static int dma_buf_memory_check_range(const struct dma_buf *dmabuf,
 {
 	if (!IS_ALIGNED(range->paddr, PAGE_SIZE) || range->len < dmabuf->size)
 		return -EOPNOTSUPP;
-	/* A BAR may lie where no memory can. */
+	/* The address of a BAR may have more bits than one of memory. */
 	if (!iommufd_run_fits(PHYS_PFN(range->paddr + range->len - 1)))
 		return -ERANGE;
 	return 0;
 }
 
-/* If the exporter has the memory for us, put it where it belongs. */
+/* If the exporter gives the memory, put it into its page tables. */
 static int dma_buf_memory_restore(struct dma_buf_memory *mem,
 				  struct dma_buf_attachment *attachment)
 {
@@ -211,7 +211,8 @@ static int dma_buf_memory_restore(struct dma_buf_memory *mem,
 }
 
 /*
- * Where it was it is not ours any more; it may be gone, be back, or have moved.
+ * The exporter takes the memory back from where it was. It may give it again at
+ * once, there or elsewhere.
  */
 static void dma_buf_memory_invalidate(struct dma_buf_attachment *attachment)
 {
@@ -258,17 +259,19 @@ static int dma_buf_memory_pin_vfio(struct dma_buf_memory *mem,
 	if (!IS_ENABLED(CONFIG_VFIO_PCI_DMABUF))
 		return -EOPNOTSUPP;
 
-	/* vfio needs our symbols, so that we cannot simply need one of vfio. */
+	/*
+	 * vfio depends on symbols of iommufd, so iommufd cannot depend on vfio.
+	 */
 	get_range = symbol_get(vfio_pci_dma_buf_iommufd_map);
 	if (!get_range)
 		return -EOPNOTSUPP;
 	rc = dma_buf_memory_pin_by(mem, attachment, get_range);
-	/* If it is a dma-buf of vfio, that keeps the module. */
+	/* A dma-buf of vfio holds the module by itself. */
 	symbol_put(vfio_pci_dma_buf_iommufd_map);
 	return rc;
 }
 
-/* Is it one of those that stay where they are? */
+/* Succeeds for a dma-buf of memory that stays where it is. */
 static int dma_buf_memory_pin_of_machine(struct dma_buf_memory *mem,
 					 struct dma_buf_attachment *attachment)
 {
@@ -372,8 +375,8 @@ dma_buf_memory_make(struct dma_buf *dmabuf,
 }
 
 /*
- * The object takes over the caller's reference of the dma-buf, also when there
- * is none.
+ * The object takes over the caller's reference of the dma-buf, which is dropped
+ * if there is an error.
  */
 static struct dma_buf_memory *
 dma_buf_memory_alloc(struct dma_buf *dmabuf,
@@ -393,7 +396,7 @@ dma_buf_memory_alloc(struct dma_buf *dmabuf,
 	return mem;
 }
 
-/* @rc: of dma_buf_get(), for which other files are wrong */
+/* @rc: of dma_buf_get(), which returns -EINVAL for other files */
 static struct iommufd_pinned *dma_buf_refuse(int rc, int fd)
 {
 	if (rc == -EINVAL)
@@ -417,8 +420,7 @@ static struct iommufd_pinned *dma_buf_refuse(int rc, int fd)
  * if the range is not in the dma-buf or too large; -EOPNOTSUPP if the exporter
  * does not tell where the memory is, or it is in several places in a device;
  * -ERANGE if its physical address is too large; -ENODEV if the exporter has
- *  taken
- * the memory back; other errors of it; -ENOMEM.
+ * taken the memory back; other errors of it; -ENOMEM.
  */
 struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 					     unsigned long length,
@@ -438,8 +440,8 @@ struct iommufd_pinned *iommufd_dma_buf_alloc(int fd, unsigned long start,
 /**
  * iommufd_dma_buf_of_origin - the same for a dma-buf that was found by an
  * address
- * @dmabuf: the dma-buf, of which the object takes over a reference, also when
- *          there is none
+ * @dmabuf: the dma-buf, of which the object takes over a reference; it is
+ *          dropped if there is an error
  * @va: user address of its first page
  * @length: of the dma-buf, in bytes
  * @writable: devices may write to it

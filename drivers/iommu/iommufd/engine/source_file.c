@@ -103,7 +103,7 @@ static long file_append_folios(struct iommufd_run_builder *runs,
 		left -= nr;
 		first = 0;
 	}
-	/* Nothing of these is in the range. */
+	/* The rest of the folios is beyond the range. */
 	unpin_folios(folios + i, nr_folios - i);
 	return npages - left;
 }
@@ -357,8 +357,7 @@ static const struct iommufd_source_ops file_memory_ops = {
  *
  * Nothing is pinned until the first pin is made. Only then is a file that is
  * not in memory refused, and a range that is beyond the end of the file, both
- * with
- * -EINVAL. Holes are filled when they are pinned.
+ * with -EINVAL. Holes are filled when they are pinned.
  *
  * Context: process context, may sleep.
  * Return: the object with one reference; -ENOMEM; -EPERM when the descriptor

@@ -54,7 +54,10 @@ static unsigned long user_count_contiguous(struct page **pages,
 	struct page *first = pages[0];
 	unsigned long n = 1;
 
-	/* With huge pages nothing else in a map is done as often. */
+	/*
+	 * Four at a time: with huge pages most of the time of a map is spent
+	 * here.
+	 */
 	while (n + 4 <= npages && pages[n] == first + n &&
 	       pages[n + 1] == first + n + 1 &&
 	       pages[n + 2] == first + n + 2 &&
@@ -167,8 +170,8 @@ static unsigned long user_nr_missed(struct iommufd_pinned *pinned)
 }
 
 /*
- * Of other files, and where a user fault descriptor watches, it may be user
- * space that has the memory there.
+ * Other files, and ranges that a user fault descriptor watches, may wait for
+ * user space to provide the memory.
  */
 static bool user_vma_can_be_populated(const struct user_memory *mem,
 				      struct vm_area_struct *vma)
@@ -188,7 +191,10 @@ static unsigned long user_page_address(struct iommufd_pinned *pinned,
 	return untagged_addr(pinned->start) + (page << PAGE_SHIFT);
 }
 
-/* Up to a hole, and to where pages have another size */
+/*
+ * The end of the range that can be populated: the first hole, or where pages
+ * have another size
+ */
 static unsigned long user_populate_end(struct iommufd_pinned *pinned,
 				       unsigned long first, unsigned long end,
 				       unsigned long *chunk_npages)
@@ -216,9 +222,7 @@ static unsigned long user_populate_end(struct iommufd_pinned *pinned,
 	return first + ((next - va) >> PAGE_SHIFT);
 }
 
-/*
- * All that pinning does to memory is done to it, and then it is let go again.
- */
+/* Pin the pages, which allocates and clears them, and unpin them again. */
 static int user_populate_range(struct user_memory *mem, unsigned long va,
 			       unsigned long npages,
 			       struct iommufd_scratch *scratch)
@@ -264,7 +268,7 @@ static const struct iommufd_populate_ops user_populate_ops = {
 
 /* -- pinning -- */
 
-/* @rc: of GUP, which may have found nothing to say */
+/* @rc: of GUP; 0 if it has pinned nothing and found no error */
 static int user_refuse(long rc, unsigned long va, unsigned long npages)
 {
 	return rc && rc != -EFAULT ?
@@ -308,8 +312,8 @@ static int user_pin_range(struct user_memory *mem, unsigned long first,
 /* -- whose it is -- */
 
 /*
- * Memory of a file of which what is written is seen by all who have mapped it.
- * Such files only are looked for whose memory can be had by other ways.
+ * A shared mapping of a file in memory. Other files need not be looked for,
+ * since their pages can be pinned in no other way.
  */
 static const struct inode *user_vma_inode(const struct vm_area_struct *vma)
 {
@@ -319,7 +323,7 @@ static const struct inode *user_vma_inode(const struct vm_area_struct *vma)
 	return file_inode(vma->vm_file);
 }
 
-/* Of whom is what is at an address in it, or of nobody else? */
+/* The file that has the page at an address of the mapping, if there is one */
 static struct iommufd_owner user_vma_owner(const struct vm_area_struct *vma,
 					   unsigned long va)
 {
@@ -333,7 +337,7 @@ static struct iommufd_owner user_vma_owner(const struct vm_area_struct *vma,
 	};
 }
 
-/* Does memory that follows other memory @npages behind go on with it? */
+/* Does @next continue the memory of @owner, @npages behind its start? */
 static bool user_owner_goes_on(const struct iommufd_owner *owner,
 			       const struct iommufd_owner *next,
 			       unsigned long npages)
@@ -365,7 +369,10 @@ static unsigned long user_find_owner_locked(struct mm_struct *mm,
 	return end;
 }
 
-/* What cannot be looked at is the process's. */
+/*
+ * Where the address space is gone, or a fatal signal comes, all of it counts as
+ * the process's.
+ */
 static unsigned long user_memory_find_owner(struct iommufd_pinned *pinned,
 					    unsigned long first,
 					    unsigned long last,
@@ -386,8 +393,9 @@ static unsigned long user_memory_find_owner(struct iommufd_pinned *pinned,
 }
 
 /*
- * Is it in one mapping of no file? Nothing is locked: for who changes mappings
- * meanwhile it may be either answer, and his memory counts as what it was.
+ * Is the range in one mapping that is of no file? No lock is taken: while
+ * mappings change either answer will do, and the memory counts as what it was
+ * at that moment.
  */
 static bool user_range_has_no_file(struct mm_struct *mm, unsigned long va,
 				   unsigned long npages)
@@ -397,15 +405,15 @@ static bool user_range_has_no_file(struct mm_struct *mm, unsigned long va,
 
 	guard(rcu)();
 	vma = mas_walk(&mas);
-	/* Both answers will do, see above. */
+	/* May race with changes of the mapping, see above. */
 	return vma && data_race(!vma->vm_file &&
 				vma->vm_end - va >= npages << PAGE_SHIFT);
 }
 
 /*
- * Is it not of any file, by what has been pinned? What follows each other in
- * memory is of one kind, and of few pages, the first and the last tell: what is
- * of a file in between counts as the process's.
+ * Are the pages anonymous? If they are many the mapping tells. Of few only the
+ * first and the last run are looked at: a page of a file between two anonymous
+ * ones counts as the process's.
  */
 static bool user_pages_are_own(struct user_memory *mem, unsigned long first,
 			       unsigned long npages,
@@ -426,7 +434,7 @@ static bool user_pages_are_own(struct user_memory *mem, unsigned long first,
 	return PageAnon(pfn_to_page(iommufd_run_pfn(run)));
 }
 
-/* The usual small map: a page of the caller, for which nothing is prepared */
+/* For a single page of the caller, without preparing anything */
 static int user_pin_own_page(struct user_memory *mem, unsigned long va,
 			     struct iommufd_run_builder *runs)
 {
@@ -465,7 +473,10 @@ user_memory_pin_many(struct iommufd_pinned *pinned, unsigned long first,
 	iommufd_scratch_free(&scratch);
 	if (!rc)
 		rc = !user_pages_are_own(mem, first, npages, runs);
-	/* The last user of an address space takes it down: not under locks. */
+	/*
+	 * If this is the last user the address space is torn down, which must
+	 * not happen here: the caller may hold locks.
+	 */
 	if (borrowed)
 		mmput_async(user_memory_mm(mem));
 	return rc;
@@ -490,8 +501,8 @@ static bool user_copy(void __user *va, void *data, size_t length, bool write)
 }
 
 /*
- * User addresses mean the source only while its address space is the caller's,
- * which a kernel thread can arrange.
+ * User addresses are those of the source only if its address space is the
+ * current one. A kernel thread without one can switch to it.
  */
 static int user_memory_copy(struct iommufd_pinned *pinned, unsigned long offset,
 			    void *data, size_t length, bool write, bool kthread)

@@ -14,7 +14,7 @@
 #include "source.h"
 
 /*
- * Only with patches/05* can vfio be asked; without, there is no device at any
+ * Without patches/05* vfio cannot be asked, and no device is found at an
  * address.
  */
 #ifdef vfio_pci_dma_buf_from_vma
@@ -27,7 +27,9 @@ static struct dma_buf *vma_export_vfio(struct vm_area_struct *vma,
 	if (!IS_ENABLED(CONFIG_VFIO_PCI_DMABUF))
 		return ERR_PTR(-EOPNOTSUPP);
 
-	/* vfio needs our symbols, so that we cannot simply need one of vfio. */
+	/*
+	 * vfio depends on symbols of iommufd, so iommufd cannot depend on vfio.
+	 */
 	export = symbol_get(vfio_pci_dma_buf_from_vma);
 	if (!export)
 		return ERR_PTR(-EOPNOTSUPP);
@@ -69,7 +71,9 @@ static struct dma_buf *vma_export(struct mm_struct *mm, unsigned long va,
 	else
 		dmabuf = ERR_PTR(-EFAULT);
 	mmap_read_unlock(mm);
-	/* Whatever else a driver may map, it is none that can be asked. */
+	/*
+	 * To the caller a driver that cannot be asked is the same as no device.
+	 */
 	return dmabuf == ERR_PTR(-EOPNOTSUPP) ? ERR_PTR(-EFAULT) : dmabuf;
 }
 

@@ -73,7 +73,7 @@ static void unmap_give_areas_back(struct unmap_request *req)
 /*
  * Either all areas of the range become DYING and ours, or none. If somebody
  * needs one of them, -EAGAIN is returned, and the range stays closed from then
- * on: whoever is driven out of one area does not find another one open.
+ * on, or those who are driven out of one area could begin with another one.
  */
 static int unmap_collect_areas(struct iommufd_address_space *as,
 			       struct unmap_request *req)
@@ -148,7 +148,7 @@ static int unmap_retry(struct iommufd_address_space *as,
  * asked to unpin.
  *
  * Return: 0; -ENOENT if an area is only partly in the range; -EBUSY if another
- * thread maps or unmaps one, or one is locked; -EDEADLOCK if a driver does not
+ * thread maps or unmaps one, or one is locked; -EDEADLK if a driver does not
  * unpin; -EINTR on a fatal signal, only if there is somebody to wait for. On an
  * error nothing has changed.
  */

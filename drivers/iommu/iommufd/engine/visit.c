@@ -114,7 +114,7 @@ static int visit_revocable(struct iommufd_revocable *revocable,
 {
 	int rc;
 
-	/* Its owner may wait for us here, but we never for its owner. */
+	/* Does not take the owner's lock, which may be held for long. */
 	if (!iommufd_revocable_hold(revocable))
 		return 0;
 	rc = visit(data, iova, last);
@@ -157,8 +157,9 @@ static int visit_part(struct iommufd_area *area, unsigned long iova,
  * Visit some of [*iova, last] and set *iova to where it goes on, or to what is
  * behind @last.
  *
- * Parts are cut where entries of page tables end: how much was done so far
- * decides whether to go on, and nothing else.
+ * Within areas, parts are cut at multiples of VISIT_BYTES only, so that no
+ * entry of a page table is in two of them. Whether to go on is decided between
+ * parts.
  */
 static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
 		      unsigned long last, iommufd_visit_t visit, void *data)
@@ -185,7 +186,7 @@ static int visit_step(struct iommufd_address_space *as, unsigned long *iova,
 		*iova = part_last + 1;
 		if (rc || done >= VISIT_BYTES)
 			goto out_unlock;
-		/* What has been cut goes on behind the cut. */
+		/* A part that was cut is continued in the same area. */
 		area = part_last < min(last, end->last) ?
 			       end :
 			       iommufd_area_next(end, last);
@@ -360,8 +361,8 @@ static int visit_check_owners(struct iommufd_iova_space *space,
  * iommufd_address_space_check_owners - could another process take it over?
  * @as: the address space
  *
- * The answer may be out of date; it is the accounts that know for sure. They
- * cannot tell what is mapped from what is on its way, though.
+ * The answer may be out of date; iommufd_accounts_move() checks again. It
+ * cannot tell what is mapped from what is just being mapped, so this is first.
  *
  * Context: process context, may sleep.
  * Return: 0; -EINVAL if memory of a process is mapped; -EBUSY if somebody is

@@ -77,7 +77,7 @@ static const struct iommufd_reason reasons[] = {
 	       "first-mapped", "last-mapped"),
 	REASON(AREA_LOCKED, EBUSY, "area-locked",
 	       "first-mapped", "last-mapped"),
-	REASON(DRIVER_KEEPS, EDEADLOCK, "driver-keeps", "iova", "last"),
+	REASON(DRIVER_KEEPS, EDEADLK, "driver-keeps", "iova", "last"),
 	REASON(CUT_ALIGNMENT, EINVAL, "cut-alignment", "iova", "alignment"),
 	REASON(CUT_IN_USE, EBUSY, "cut-in-use", "first-mapped", "last-mapped"),
 	REASON(CUT_NOTHING, ENOENT, "cut-nothing", "iova"),
@@ -258,7 +258,7 @@ int iommufd_errno(int rc)
 	return why == IOMMU_WHY_ELSEWHERE ? rc : -iommufd_reason_of(why)->error;
 }
 
-/* The reason that an errno of ours has wherever it is */
+/* The reason of an errno that means the same wherever it is returned */
 static enum iommu_why why_of_errno(int rc)
 {
 	switch (rc) {

@@ -6,8 +6,8 @@
  * dma-buf guards the latter. Called by the ioctl, by the dma-buf core, and by
  * the source of memory that imports.
  *
- * The memory is ordinary, but nobody is told: importers get its physical range
- * as if it were a device's. User space may map the file, to look at it.
+ * The memory is that of the machine, but importers get its physical range as if
+ * it were a device's. User space may map the file, to look at it.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
