@@ -19,7 +19,8 @@ nothing behind it; or "kunit SUITE"; or "kmemleak", which looks for leaks after 
 tests before it. One of them has to fail. "equivalent: REASON" instead says why no
 test can; "seconds: N" how long a test may take, if not a minute. "vm:" is for tests that
 take another VM: "arm64"; "noiommu", without an IOMMU; "unsafe", with one that lets devices
-make any interrupt; "dmabuf", with devices whose memory comes and goes.
+make any interrupt; "dmabuf", with devices whose memory comes and goes; "unpatched", for a
+kernel without patches/.
 
 All mutants are in one kernel, and a parameter of iommufd switches one of them on.
 What changes must therefore be whole statements, other than declarations; or the
