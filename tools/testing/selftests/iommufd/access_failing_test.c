@@ -227,25 +227,33 @@ struct call {
 	const char *name;
 	int (*run)(FAILING *self);
 	int (*undo)(FAILING *self);
+	struct own_errors own;
 };
 
 static const struct call calls[] = {
-	{ "IOAS_COPY", run_copy, undo_copy },
-	{ "IOAS_COPY without device", run_copy_without_device, empty_again },
-	{ "IOAS_MAP_FILE", run_map_file, undo_map_file },
-	{ "IOAS_MAP_FILE of a dma-buf", run_map_dmabuf, undo_map_dmabuf },
-	{ "attach to many areas", run_attach, undo_attach },
-	{ "CREATE_ACCESS", run_access, undo_access },
-	{ "ACCESS_PAGES", run_pin, undo_pin },
-	{ "ACCESS_RW", run_read, nothing_to_undo },
-	{ "ACCESS_RW by pins", run_slow_write, nothing_to_undo },
-	{ "ACCESS_REPLACE_IOAS", run_replace, undo_replace },
+	{ "IOAS_COPY", run_copy, undo_copy, OWN_ERRORS(-ENOENT) },
+	{ "IOAS_COPY without device", run_copy_without_device, empty_again,
+	  OWN_ERRORS(-ENOENT) },
+	{ "IOAS_MAP_FILE", run_map_file, undo_map_file, OWN_ERRORS(-ENOENT) },
+	{ "IOAS_MAP_FILE of a dma-buf", run_map_dmabuf, undo_map_dmabuf,
+	  OWN_ERRORS(-ENOENT) },
+	{ "attach to many areas", run_attach, undo_attach,
+	  OWN_ERRORS(-ENOENT, -EINVAL) },
+	{ "CREATE_ACCESS", run_access, undo_access, OWN_ERRORS(-ENOENT) },
+	{ "ACCESS_PAGES", run_pin, undo_pin, OWN_ERRORS() },
+	{ "ACCESS_RW", run_read, nothing_to_undo, OWN_ERRORS() },
+	/* Here -EINVAL is of pages that cannot be copied. */
+	{ "ACCESS_RW by pins", run_slow_write, nothing_to_undo,
+	  OWN_ERRORS(-EINVAL) },
+	{ "ACCESS_REPLACE_IOAS", run_replace, undo_replace,
+	  OWN_ERRORS(-ENOENT) },
 };
 
 /* Returns how often the call failed, or an error if it did so badly. */
 static int fail_each_point(FAILING *self,
 			   const struct call *call)
 {
+	struct own_errors own = call->own;
 	int failures = 0, nth, rc;
 	bool failed = true;
 
@@ -261,7 +269,7 @@ static int fail_each_point(FAILING *self,
 		if (rc) {
 			failures++;
 			after = state_now(self);
-			if (!failed || !is_injected_failure(rc) ||
+			if (!failed || !is_injected_failure(rc, &own) ||
 			    memcmp(&before, &after, sizeof(before)) ||
 			    call->run(self)) {
 				printf("# %s: point %d, %d, pinned %ld, %ld\n",
@@ -296,6 +304,7 @@ TEST_F_TIMEOUT(failing, changes_of_process_change_nothing, 60)
 {
 	const struct call call = {
 		"IOAS_CHANGE_PROCESS", run_change_process, nothing_to_undo,
+		OWN_ERRORS(),
 	};
 	__u64 iova;
 

@@ -346,6 +346,7 @@ TEST_F(dirty_cuts, what_has_no_bitmap_is_told_once_there_is_one)
 TEST_F_TIMEOUT(dirty_cuts, a_part_whose_reading_fails_stays_dirty, 60)
 {
 	int fail_nth = fail_nth_open(), nth = 0, nr_errors = 0, rc;
+	struct own_errors own = OWN_ERRORS(-ENOENT);
 	bool failed = true;
 
 	if (fail_nth < 0)
@@ -361,7 +362,7 @@ TEST_F_TIMEOUT(dirty_cuts, a_part_whose_reading_fails_stays_dirty, 60)
 		failed = fail_nth_happened(fail_nth);
 		if (rc) {
 			nr_errors++;
-			ASSERT_TRUE(failed && is_injected_failure(rc))
+			ASSERT_TRUE(failed && is_injected_failure(rc, &own))
 				TH_LOG("%d: %d", nth, rc);
 		} else {
 			EXPECT_TRUE(bits_match(self->bits, self->dirty + 7, 9,
@@ -371,6 +372,7 @@ TEST_F_TIMEOUT(dirty_cuts, a_part_whose_reading_fails_stays_dirty, 60)
 		READ(0, 0, NR_PAGES, 1);
 	}
 	EXPECT_FALSE(failed);
+	EXPECT_EQ(0, own_error_missed(&own));
 	EXPECT_LT(0, nr_errors);
 	close(fail_nth);
 }

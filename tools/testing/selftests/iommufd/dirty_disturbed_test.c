@@ -186,6 +186,7 @@ TEST_F_TIMEOUT(dirty, a_call_that_fails_loses_nothing, 120)
 	if (fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
 	for (i = 0; i < ARRAY_SIZE(operations); i++) {
+		struct own_errors own = OWN_ERRORS(-ENOENT);
 		int nth = 0, nr_errors = 0, rc;
 		bool failed = true;
 
@@ -201,7 +202,7 @@ TEST_F_TIMEOUT(dirty, a_call_that_fails_loses_nothing, 120)
 			if (!rc)
 				continue;
 			nr_errors++;
-			ASSERT_TRUE(failed && is_injected_failure(rc))
+			ASSERT_TRUE(failed && is_injected_failure(rc, &own))
 				TH_LOG("%s, %d: %d", operations[i].name, nth,
 				       rc);
 			/* nothing was read; tracking is on as before */
@@ -210,6 +211,7 @@ TEST_F_TIMEOUT(dirty, a_call_that_fails_loses_nothing, 120)
 			EXPECT_EQ(0, WRITE_PAGE(IOVA));
 		}
 		EXPECT_FALSE(failed);
+		EXPECT_EQ(0, own_error_missed(&own));
 		EXPECT_LT(0, nr_errors) TH_LOG("%s", operations[i].name);
 		TH_LOG("%s: %d of %d failures are errors", operations[i].name,
 		       nr_errors, nth - 1);

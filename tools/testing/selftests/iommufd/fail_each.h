@@ -13,8 +13,12 @@
 /* No call gets near this many. */
 #define MAX_TRIES 2000
 
-/* The nth failure from now in @operation, for all n; @undo after success. */
-#define WITH_EACH_FAILURE(operation, unchanged, undo) do {		\
+/*
+ * The nth failure from now in @operation, for all n; @undo after success. What
+ * it returns besides -ENOMEM and -EFAULT comes last, see struct own_errors.
+ */
+#define WITH_EACH_FAILURE(operation, unchanged, undo, ...) do {	\
+	struct own_errors own_ = OWN_ERRORS(__VA_ARGS__);		\
 	int fail_nth_ = fail_nth_open();				\
 	bool failed_ = true;						\
 	int rc_, nth_;							\
@@ -30,7 +34,7 @@
 		if (rc_) {						\
 			ASSERT_TRUE(nth_ && failed_)			\
 				TH_LOG("failure %d: %d", nth_, rc_);	\
-			EXPECT_TRUE(is_injected_failure(rc_))		\
+			EXPECT_TRUE(is_injected_failure(rc_, &own_))	\
 				TH_LOG("failure %d: %d", nth_, rc_);	\
 			EXPECT_TRUE(unchanged)				\
 				TH_LOG("failure %d: %d", nth_, rc_);	\

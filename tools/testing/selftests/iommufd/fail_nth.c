@@ -103,14 +103,26 @@ void fail_all_close(int fail_all)
 	close(fail_all);
 }
 
-/*
- * ENOMEM, or EFAULT when it was a copy to or from user space that failed, or
- * what a point of iommufd's own makes of it: ENOENT if an object is not found,
- * EINVAL if a device's regions are not reserved.
- */
-bool is_injected_failure(int rc)
+bool is_injected_failure(int rc, struct own_errors *own)
 {
-	return rc == -ENOMEM || rc == -EFAULT || rc == -ENOENT || rc == -EINVAL;
+	size_t i;
+
+	if (rc == -ENOMEM || rc == -EFAULT)
+		return true;
+	for (i = 0; rc < 0 && i < OWN_ERRORS_MAX; i++)
+		if (own->errors[i] == rc)
+			return own->seen[i] = true;
+	return false;
+}
+
+int own_error_missed(const struct own_errors *own)
+{
+	size_t i;
+
+	for (i = 0; i < OWN_ERRORS_MAX; i++)
+		if (own->errors[i] && !own->seen[i])
+			return own->errors[i];
+	return 0;
 }
 
 bool is_injected_failure_without_memory(int rc)

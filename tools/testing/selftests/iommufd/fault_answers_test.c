@@ -300,7 +300,8 @@ TEST_F_TIMEOUT(fault, move_leaves_requests_alone_when_it_fails, 120)
 			  !readable(QUEUE) && !mock_move(FD, &DEV, HWPT) &&
 			  !request(FD, &DEV, 1),
 			  (readable(QUEUE) || mock_move(FD, &DEV, HWPT) ||
-			   request(FD, &DEV, 1)));
+			   request(FD, &DEV, 1)),
+			  -ENOENT);
 	ASSERT_EQ(RECORD, checked_read(QUEUE, &record, RECORD));
 }
 
@@ -308,6 +309,7 @@ TEST_F_TIMEOUT(fault, move_leaves_requests_alone_when_it_fails, 120)
 TEST_F_TIMEOUT(fault, request_is_not_lost_when_it_fails, 120)
 {
 	struct iommu_hwpt_pgfault records[3];
+	struct own_errors own = OWN_ERRORS(-ENOENT);
 	struct mock_answers before;
 	int fail_nth = fail_nth_open();
 	bool failed = true;
@@ -322,7 +324,8 @@ TEST_F_TIMEOUT(fault, request_is_not_lost_when_it_fails, 120)
 		fail_nth_set(fail_nth, nth);
 		rc = request(FD, &DEV, nth);
 		failed = fail_nth_happened(fail_nth);
-		ASSERT_TRUE(!rc || (failed && is_injected_failure(rc)));
+		ASSERT_TRUE(!rc || (failed && is_injected_failure(rc, &own)))
+			TH_LOG("failure %d: %d", nth, rc);
 		length = checked_read(QUEUE, records, sizeof(records));
 		if (length) {
 			ASSERT_EQ(0, length % RECORD);
@@ -336,6 +339,7 @@ TEST_F_TIMEOUT(fault, request_is_not_lost_when_it_fails, 120)
 			TH_LOG("failure %d: %zd", nth, length);
 	}
 	EXPECT_FALSE(failed);
+	EXPECT_EQ(0, own_error_missed(&own));
 	EXPECT_LT(3, nth);
 	close(fail_nth);
 }

@@ -416,7 +416,8 @@ TEST_F_TIMEOUT(fault, page_table_leaves_nothing_behind_when_it_fails, 120)
 
 	WITH_EACH_FAILURE(faulting_hwpt(FD, DEV.idev, IOAS, 0, QUEUE_ID,
 					&hwpt),
-			  next_id(FD) == first, iommufd_destroy(FD, hwpt));
+			  next_id(FD) == first, iommufd_destroy(FD, hwpt),
+			  -ENOENT, -EINVAL);
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 	ASSERT_EQ(0, iommufd_destroy(FD, HWPT));
 	close(QUEUE);
@@ -430,7 +431,7 @@ TEST_F_TIMEOUT(fault, attach_changes_nothing_when_it_fails, 120)
 	struct mock_device other;
 
 	WITH_EACH_FAILURE(mock_domain(FD, HWPT, &other), next_id(FD) == first,
-			  mock_destroy(FD, &other));
+			  mock_destroy(FD, &other), -ENOENT, -EINVAL);
 	EXPECT_EQ(first, next_id(FD));
 }
 

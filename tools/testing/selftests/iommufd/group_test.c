@@ -240,18 +240,36 @@ static struct state state_of(int iommufd, __u32 ioas, __u32 other)
 	return state;
 }
 
-/* Where they were, whatever has become of them */
-static int attach_both_again(struct vfio_dev *a, struct vfio_dev *b, __u32 pt)
+static bool states_are_same(const struct state *a, const struct state *b)
 {
-	int rc = vfio_detach(a);
+	return !memcmp(a, b, sizeof(*a));
+}
 
-	if (!rc)
-		rc = vfio_detach(b);
-	if (!rc)
-		rc = vfio_attach(a, pt);
-	if (!rc)
-		rc = vfio_attach(b, pt);
-	return rc;
+#define GROUP FIXTURE_DATA(group)
+
+/*
+ * VFIO detaches a device of which it cannot tell the table: then b alone is
+ * left, where the two have moved to. When it could not read the request both
+ * are where they were. Afterwards they are on @pt again.
+ */
+static void check_lost_answer(struct __test_metadata *_metadata, GROUP *self,
+			      __u32 other, const struct state *before, __u32 pt)
+{
+	struct state stay = state_of(self->iommufd, self->ioas, other);
+	struct state move = state_of(self->iommufd, other, self->ioas);
+	const bool moved = states_are_same(before, &move);
+
+	EXPECT_NE(before->nr_ranges[0], before->nr_ranges[1]);
+	EXPECT_TRUE(moved || states_are_same(before, &stay));
+	ASSERT_EQ(0, vfio_detach(&self->b));
+	/* Is a attached? */
+	EXPECT_EQ(moved ? 1 : before->nr_ranges[0],
+		  nr_ranges(self->iommufd, moved ? other : self->ioas));
+	ASSERT_EQ(0, vfio_detach(&self->a));
+	ASSERT_EQ(0, vfio_attach(&self->a, pt));
+	ASSERT_EQ(0, vfio_attach(&self->b, pt));
+	stay = state_of(self->iommufd, self->ioas, other);
+	EXPECT_TRUE(states_are_same(before, &stay));
 }
 
 /*
@@ -261,6 +279,7 @@ static int attach_both_again(struct vfio_dev *a, struct vfio_dev *b, __u32 pt)
 TEST_F_TIMEOUT(group, moves_as_a_whole_or_not_at_all, TIMEOUT)
 {
 	int fail_nth = fail_nth_open(), nth = 0, nr_errors = 0;
+	struct own_errors own = OWN_ERRORS(-ENOENT, -EINVAL);
 	__u32 tables[2], other;
 	bool failed = true;
 
@@ -282,18 +301,17 @@ TEST_F_TIMEOUT(group, moves_as_a_whole_or_not_at_all, TIMEOUT)
 		fail_nth_set(fail_nth, nth);
 		rc = vfio_attach(&self->a, tables[1]);
 		failed = fail_nth_happened(fail_nth);
-		/* VFIO detaches a device of which it cannot tell the table. */
 		if (rc == -EFAULT) {
-			ASSERT_EQ(0, attach_both_again(&self->a, &self->b,
-						       tables[0]));
+			check_lost_answer(_metadata, self, other, &before,
+					  tables[0]);
 			continue;
 		}
 		if (rc) {
-			ASSERT_TRUE(failed && is_injected_failure(rc))
+			ASSERT_TRUE(failed && is_injected_failure(rc, &own))
 				TH_LOG("%d: %d", nth, rc);
 			nr_errors++;
 			after = state_of(self->iommufd, self->ioas, other);
-			EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)))
+			EXPECT_TRUE(states_are_same(&before, &after))
 				TH_LOG("%d: %d", nth, rc);
 			EXPECT_EQ(-EBUSY, iommufd_destroy(self->iommufd,
 							  tables[0]));
@@ -301,7 +319,7 @@ TEST_F_TIMEOUT(group, moves_as_a_whole_or_not_at_all, TIMEOUT)
 				TH_LOG("%d", nth);
 		}
 		after = state_of(self->iommufd, other, self->ioas);
-		EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)))
+		EXPECT_TRUE(states_are_same(&before, &after))
 			TH_LOG("%d", nth);
 		ASSERT_EQ(0, vfio_attach(&self->b, tables[0]));
 	}
@@ -315,91 +333,167 @@ TEST_F_TIMEOUT(group, moves_as_a_whole_or_not_at_all, TIMEOUT)
  * Races
  */
 
-#define NR_ROUNDS 150
+enum {
+	MOVED_TO_IOAS,
+	MOVED_TO_TABLE,
+	DETACHED,
+	MADE_TABLE,
+	MAPPED,
+	NR_GOALS,
+};
 
 struct arena {
+	struct crowd crowd;
 	int iommufd;
 	struct vfio_dev *devices[2];
 	__u32 ioases[2];
+	char *page;
 	atomic_uint table;	/* comes and goes */
-	atomic_uint nr_moves;	/* that worked */
-	atomic_uint nr_tables;
-	atomic_int unexpected;
+	struct goal goals[NR_GOALS];
 };
 
 struct worker {
-	struct thread_call call;
 	struct arena *arena;
 	__u32 random;
 };
 
-static int may_fail(struct arena *arena, int rc)
+/* A device that was detached cannot join another page table than the other's. */
+static int move_to_ioas(struct arena *arena, struct vfio_dev *dev, __u32 ioas)
 {
-	if (rc && rc != -EINVAL && rc != -EBUSY && rc != -ENOENT)
-		atomic_store(&arena->unexpected, rc);
+	int rc = vfio_attach(dev, ioas);
+
+	if (!rc)
+		goal_count(&arena->goals[MOVED_TO_IOAS]);
+	return rc == -EINVAL ? 0 : rc;
+}
+
+static int move_to_table(struct arena *arena, struct vfio_dev *dev)
+{
+	int rc = vfio_attach(dev, arena->table);
+
+	if (!rc)
+		goal_count(&arena->goals[MOVED_TO_TABLE]);
+	return rc == -EINVAL || rc == -ENOENT ? 0 : rc;
+}
+
+static int detach(struct arena *arena, struct vfio_dev *dev)
+{
+	int rc = vfio_detach(dev);
+
+	if (!rc)
+		goal_count(&arena->goals[DETACHED]);
 	return rc;
+}
+
+static int move_to_nothing(struct vfio_dev *dev)
+{
+	int rc = vfio_attach(dev, 0);
+
+	return rc == -ENOENT ? 0 : rc ?: -EEXIST;
 }
 
 static int move_about(void *argument)
 {
 	struct worker *worker = argument;
 	struct arena *arena = worker->arena;
-	int i;
+	int rc = 0;
 
-	for (i = 0; i != NR_ROUNDS; i++) {
+	while (!rc && !crowd_is_over(&arena->crowd)) {
 		const __u32 random = random_next(&worker->random);
 		struct vfio_dev *dev = arena->devices[random % 2];
-		__u32 pts[4] = {
-			arena->ioases[0], arena->ioases[1], arena->table, 0,
-		};
 
-		if (random / 2 % 4 == 3)
-			may_fail(arena, vfio_detach(dev));
-		else if (!may_fail(arena, vfio_attach(dev,
-						      pts[random / 2 % 4])))
-			arena->nr_moves++;
+		switch (random / 2 % 8) {
+		case 0:
+			rc = move_to_nothing(dev);
+			break;
+		case 1:
+		case 2:
+			rc = detach(arena, dev);
+			break;
+		case 3:
+		case 4:
+			rc = move_to_ioas(arena, dev,
+					  arena->ioases[random / 16 % 2]);
+			break;
+		default:
+			rc = move_to_table(arena, dev);
+			break;
+		}
 	}
-	return 0;
+	return rc;
+}
+
+/* Also if just one of them is attached to it */
+static int move_both_off(struct arena *arena)
+{
+	int rc = detach(arena, arena->devices[0]);
+
+	return rc ?: move_to_ioas(arena, arena->devices[1], arena->ioases[0]);
 }
 
 static int come_and_go(void *argument)
 {
 	struct worker *worker = argument;
 	struct arena *arena = worker->arena;
-	int i;
+	int rc = 0;
 
-	for (i = 0; i != NR_ROUNDS; i++) {
+	while (!rc && !crowd_is_over(&arena->crowd)) {
 		const __u32 random = random_next(&worker->random);
 		__u32 table;
 
-		if (!hwpt_alloc(arena->iommufd, arena->devices[random % 2]->id,
-				arena->ioases[random / 2 % 2], 0, &table)) {
-			arena->table = table;
-			arena->nr_tables++;
-			sched_yield();
-			while (iommufd_destroy(arena->iommufd, table) ==
-			       -EBUSY) {
-				/* also if just one of them is attached */
-				may_fail(arena, vfio_detach(arena->devices[0]));
-				may_fail(arena, vfio_attach(arena->devices[1],
-							    arena->ioases[0]));
-			}
-		}
+		rc = hwpt_alloc(arena->iommufd, arena->devices[random % 2]->id,
+				arena->ioases[random / 2 % 2], 0, &table);
+		if (rc)
+			break;
+		arena->table = table;
+		sched_yield();
+		do {
+			rc = iommufd_destroy(arena->iommufd, table);
+		} while (rc == -EBUSY && !move_both_off(arena));
+		goal_count(&arena->goals[MADE_TABLE]);
 	}
-	return 0;
+	return rc;
+}
+
+static int map_and_unmap(void *argument)
+{
+	struct worker *worker = argument;
+	struct arena *arena = worker->arena;
+	int rc = 0;
+
+	while (!rc && !crowd_is_over(&arena->crowd)) {
+		__u32 ioas = arena->ioases[random_next(&worker->random) % 2];
+
+		rc = ioas_map_at(arena->iommufd, ioas, arena->page, SMALL_PAGE,
+				 IOVA);
+		if (!rc)
+			rc = ioas_unmap(arena->iommufd, ioas, IOVA, SMALL_PAGE,
+					NULL);
+		goal_count(&arena->goals[MAPPED]);
+	}
+	return rc;
 }
 
 /* Whatever happens, both are on one page table, or on none. */
 TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
 {
-	int (*const runs[])(void *) = { move_about, move_about, come_and_go };
+	int (*const runs[])(void *) = {
+		move_about, move_about, come_and_go, map_and_unmap,
+	};
 	struct worker workers[ARRAY_SIZE(runs)];
 	struct arena arena = {
 		.iommufd = self->iommufd,
 		.devices = { &self->a, &self->b },
 		.ioases = { self->ioas },
+		.page = self->page,
+		.goals = {
+			{ "moved to an IOAS", 100 },
+			{ "moved to a page table", 30 }, { "detached", 100 },
+			{ "page tables", 50 }, { "mapped", 500 },
+		},
 	};
 	const __u32 seed = chosen_seed(1);
+	const struct goal *missed;
 	size_t i;
 
 	TH_LOG("SEED=%u", seed);
@@ -409,23 +503,13 @@ TEST_F_TIMEOUT(group, survives_what_threads_do_to_its_devices, TIMEOUT)
 			.arena = &arena,
 			.random = seed_of_part(seed, i),
 		};
-		ASSERT_EQ(0, thread_call_start(&workers[i].call, runs[i],
-					       &workers[i]));
+		ASSERT_EQ(0, crowd_add(&arena.crowd, runs[i], &workers[i]));
 	}
-	for (i = 0; i != 8 * NR_ROUNDS; i++) {
-		__u32 ioas = arena.ioases[i % 2];
-
-		ASSERT_EQ(0, ioas_map_at(self->iommufd, ioas, self->page,
-					 SMALL_PAGE, IOVA));
-		ASSERT_EQ(0, ioas_unmap(self->iommufd, ioas, IOVA, SMALL_PAGE,
-					NULL));
-	}
-	for (i = 0; i != ARRAY_SIZE(runs); i++)
-		ASSERT_EQ(0, thread_call_end(&workers[i].call));
-	EXPECT_EQ(0, arena.unexpected);
-	EXPECT_LT(NR_ROUNDS / 10, arena.nr_moves);
-	EXPECT_LT(NR_ROUNDS / 10, arena.nr_tables);
-	TH_LOG("%u moves, %u page tables", arena.nr_moves, arena.nr_tables);
+	missed = crowd_reach(&arena.crowd, arena.goals, NR_GOALS);
+	EXPECT_EQ(0, crowd_end(&arena.crowd));
+	for (i = 0; i != NR_GOALS; i++)
+		TH_LOG("%s: %lu", arena.goals[i].what, arena.goals[i].times);
+	EXPECT_EQ(NULL, missed) TH_LOG("too few: %s", missed->what);
 	ASSERT_EQ(0, vfio_detach(&self->a));
 	ASSERT_EQ(0, vfio_detach(&self->b));
 	EXPECT_EQ(1, nr_ranges(self->iommufd, arena.ioases[0]));

@@ -334,7 +334,7 @@ TEST_F(hw_queue, failures_leave_nothing_behind)
 			  next_id(FD) == first &&
 			  !ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL) &&
 			  !ioas_map_at(FD, IOAS, VA, LENGTH, IOVA),
-			  iommufd_destroy(FD, queue));
+			  iommufd_destroy(FD, queue), -ENOENT);
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
 }
 
@@ -346,7 +346,8 @@ TEST_F(hw_queue, failures_of_the_second_leave_nothing_behind)
 	ASSERT_EQ(0, mock_hw_queue(FD, VIOMMU, 0, IOVA, SMALL_PAGE, &first));
 	id = next_id(FD);
 	WITH_EACH_FAILURE(mock_hw_queue(FD, VIOMMU, 1, IOVA, LENGTH, &second),
-			  next_id(FD) == id, iommufd_destroy(FD, second));
+			  next_id(FD) == id, iommufd_destroy(FD, second),
+			  -ENOENT);
 	ASSERT_EQ(0, iommufd_destroy(FD, first));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
 }

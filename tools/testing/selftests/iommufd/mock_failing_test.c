@@ -61,6 +61,7 @@ FIXTURE_SETUP(failing)
 
 FIXTURE_TEARDOWN(failing)
 {
+	EXPECT_EQ(0, mock_join_group(false));
 	EXPECT_EQ(0, mock_rig_break(&self->rig));
 	EXPECT_EQ(0, mock_devices());
 }
@@ -135,6 +136,7 @@ struct call {
 	int (*run)(FAILING *self);
 	int (*undo)(FAILING *self);
 	int error;		/* must be among its failures, if not 0 */
+	struct own_errors own;
 };
 
 static __u32 filled_ioas;	/* at IOVA, without page tables */
@@ -272,6 +274,16 @@ static int run_hwpt_alloc(FAILING *self)
 	return hwpt_alloc(FD, DEV.idev, filled_ioas, 0, &new_id);
 }
 
+/* The two devices of a group are where the first one was. */
+static int undo_joined(FAILING *self)
+{
+	if (new_dev.hwpt != DEV.hwpt ||
+	    mock_pasid_check(FD, DEV.stdev, 0, DEV.hwpt) ||
+	    mock_pasid_check(FD, new_dev.stdev, 0, DEV.hwpt))
+		return -EINVAL;
+	return mock_destroy(FD, &new_dev);
+}
+
 static int run_check_map(FAILING *self)
 {
 	return mock_check_map(FD, DEV.hwpt, IOVA, 0, VA);
@@ -310,30 +322,84 @@ static int undo_fd(FAILING *self)
 }
 
 static const struct call calls[] = {
-	{ "IOAS_ALLOC", run_ioas_alloc, undo_id, -ENOMEM },
-	{ "IOAS_MAP", run_map, undo_map, -ENOENT },
+	{ "IOAS_ALLOC", run_ioas_alloc, undo_id, -ENOMEM, OWN_ERRORS() },
+	{ "IOAS_MAP", run_map, undo_map, -ENOENT, OWN_ERRORS(-ENOENT) },
 	{ "IOAS_MAP, little memory", run_map_with_little_memory,
-	  undo_map_with_little_memory, -ENOENT },
-	{ "IOAS_COPY", run_copy, undo_map, -ENOMEM },
-	{ "IOAS_IOVA_RANGES", run_iova_ranges, nothing_to_undo, -ENOENT },
-	{ "IOAS_ALLOW_IOVAS", run_allow, undo_allow, -ENOENT },
-	{ "OPTION get", run_option_get, nothing_to_undo, -ENOENT },
-	{ "OPTION set", run_option_set, nothing_to_undo, -ENOENT },
-	{ "VFIO_IOAS", run_vfio_ioas, undo_vfio_ioas, -ENOENT },
-	{ "MOCK_DOMAIN", run_mock_domain, undo_device, -ENOMEM },
+	  undo_map_with_little_memory, -ENOENT, OWN_ERRORS(-ENOENT) },
+	{ "IOAS_COPY", run_copy, undo_map, -ENOMEM, OWN_ERRORS(-ENOENT) },
+	{ "IOAS_IOVA_RANGES", run_iova_ranges, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "IOAS_ALLOW_IOVAS", run_allow, undo_allow, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "OPTION get", run_option_get, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "OPTION set", run_option_set, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "VFIO_IOAS", run_vfio_ioas, undo_vfio_ioas, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "MOCK_DOMAIN", run_mock_domain, undo_device, -ENOMEM,
+	  OWN_ERRORS(-ENOENT, -EINVAL) },
 	{ "MOCK_DOMAIN of a page table", run_mock_domain_of_pt, undo_device,
-	  -ENOMEM },
+	  -ENOMEM, OWN_ERRORS(-ENOENT, -EINVAL) },
 	{ "MOCK_DOMAIN, a new page table", run_mock_domain_of_new_pt,
-	  undo_device, -ENOMEM },
-	{ "MOCK_DOMAIN_REPLACE", run_replace, nothing_to_undo, -ENOENT },
-	{ "HWPT_ALLOC", run_hwpt_alloc, undo_id, -ENOMEM },
-	{ "MD_CHECK_MAP", run_check_map, nothing_to_undo, -ENOENT },
-	{ "MD_CHECK_REFS", run_check_refs, nothing_to_undo, 0 },
-	{ "DEV_CHECK_CACHE", run_check_cache, nothing_to_undo, -ENOENT },
-	{ "TRIGGER_IOPF", run_iopf, nothing_to_undo, -ENOENT },
-	{ "PASID_CHECK_HWPT", run_pasid_check, nothing_to_undo, -ENOENT },
-	{ "DMABUF_GET", run_dmabuf, undo_fd, -ENOMEM },
+	  undo_device, -ENOMEM, OWN_ERRORS(-ENOENT, -EINVAL) },
+	{ "MOCK_DOMAIN_REPLACE", run_replace, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	/* Here -EINVAL is of an IOAS that is not found. */
+	{ "HWPT_ALLOC", run_hwpt_alloc, undo_id, -ENOMEM,
+	  OWN_ERRORS(-ENOENT, -EINVAL) },
+	{ "MD_CHECK_MAP", run_check_map, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "MD_CHECK_REFS", run_check_refs, nothing_to_undo, 0, OWN_ERRORS() },
+	{ "DEV_CHECK_CACHE", run_check_cache, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "TRIGGER_IOPF", run_iopf, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "PASID_CHECK_HWPT", run_pasid_check, nothing_to_undo, -ENOENT,
+	  OWN_ERRORS(-ENOENT) },
+	{ "DMABUF_GET", run_dmabuf, undo_fd, -ENOMEM, OWN_ERRORS() },
 };
+
+static bool states_are_same(const struct state *a, const struct state *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+static void fail_everywhere(struct __test_metadata *_metadata, FAILING *self,
+			    const struct call *call)
+{
+	struct own_errors own = call->own;
+	int nth = 0, nr_failures = 0, rc;
+	bool failed = true, seen = !call->error;
+	struct state before, after;
+
+	/* once without, so that what is made only once is there */
+	ASSERT_EQ(0, call->run(self)) TH_LOG("%s", call->name);
+	ASSERT_EQ(0, call->undo(self)) TH_LOG("%s", call->name);
+	while (failed && ++nth < MAX_TRIES) {
+		before = current_state(self);
+		fail_nth_set(self->fail_nth, nth);
+		rc = call->run(self);
+		failed = fail_nth_happened(self->fail_nth);
+		if (rc) {
+			ASSERT_TRUE(failed && is_injected_failure(rc, &own))
+				TH_LOG("%s, %d: %d", call->name, nth, rc);
+			nr_failures++;
+			seen |= rc == call->error;
+			after = current_state(self);
+			EXPECT_TRUE(states_are_same(&before, &after))
+				TH_LOG("%s, %d: %d", call->name, nth, rc);
+			ASSERT_EQ(0, call->run(self))
+				TH_LOG("%s, %d", call->name, nth);
+		}
+		ASSERT_EQ(0, call->undo(self))
+			TH_LOG("%s, %d", call->name, nth);
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_TRUE(seen) TH_LOG("%s", call->name);
+	TH_LOG("%s: %d of %d failures are errors", call->name, nr_failures,
+	       nth - 1);
+}
 
 TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 {
@@ -342,42 +408,23 @@ TEST_F_TIMEOUT(failing, calls_unwind_and_work_the_next_time, TIMEOUT)
 	ASSERT_EQ(0, ioas_alloc(FD, &filled_ioas));
 	ASSERT_EQ(0, ioas_map_at(FD, filled_ioas, VA, LENGTH,
 				 IOVA));
-	for (call = calls; call != calls + ARRAY_SIZE(calls); call++) {
-		int nth = 0, nr_failures = 0;
-		bool failed = true, seen = !call->error;
+	for (call = calls; call != calls + ARRAY_SIZE(calls); call++)
+		fail_everywhere(_metadata, self, call);
+}
 
-		/* once without, so that what is made only once is there */
-		ASSERT_EQ(0, call->run(self)) TH_LOG("%s", call->name);
-		ASSERT_EQ(0, call->undo(self)) TH_LOG("%s", call->name);
-		while (failed && ++nth < MAX_TRIES) {
-			struct state before = current_state(self), after;
-			int rc;
+TEST_F_TIMEOUT(failing, device_joins_a_group_that_is_attached_or_does_not,
+	       TIMEOUT)
+{
+	const struct call call = {
+		"MOCK_DOMAIN that joins another", run_mock_domain, undo_joined,
+		-ENOMEM, OWN_ERRORS(-ENOENT, -EINVAL),
+	};
 
-			fail_nth_set(self->fail_nth, nth);
-			rc = call->run(self);
-			failed = fail_nth_happened(self->fail_nth);
-			if (rc) {
-				ASSERT_TRUE(failed && is_injected_failure(rc))
-					TH_LOG("%s, %d: %d", call->name, nth,
-					       rc);
-				nr_failures++;
-				seen |= rc == call->error;
-				after = current_state(self);
-				EXPECT_EQ(0, memcmp(&before, &after,
-						    sizeof(before)))
-					TH_LOG("%s, %d: %d", call->name, nth,
-					       rc);
-				ASSERT_EQ(0, call->run(self))
-					TH_LOG("%s, %d", call->name, nth);
-			}
-			ASSERT_EQ(0, call->undo(self))
-				TH_LOG("%s, %d", call->name, nth);
-		}
-		EXPECT_FALSE(failed);
-		EXPECT_TRUE(seen) TH_LOG("%s", call->name);
-		TH_LOG("%s: %d of %d failures are errors", call->name,
-		       nr_failures, nth - 1);
-	}
+	ASSERT_EQ(0, run_map(self));
+	ASSERT_EQ(0, mock_join_group(true));
+	fail_everywhere(_metadata, self, &call);
+	ASSERT_EQ(0, mock_join_group(false));
+	EXPECT_EQ(0, undo_map(self));
 }
 
 /*
@@ -395,6 +442,7 @@ struct whole {
 	__u64 iova;		/* where no page table has these tables yet */
 	int nr_failures;
 	int nr_late;		/* with something in a page table already */
+	struct own_errors own;
 };
 
 static int map_at(FAILING *self, __u64 iova)
@@ -426,7 +474,7 @@ static bool fails_as_a_whole(struct __test_metadata *_metadata, FAILING *self,
 	rc = whole->map(self, whole->iova);
 	failed = fail_nth_happened(self->fail_nth);
 	if (rc) {
-		ASSERT_TRUE(failed && is_injected_failure(rc))
+		ASSERT_TRUE(failed && is_injected_failure(rc, &whole->own))
 			TH_LOG("%d: %d", nth, rc);
 		whole->nr_failures++;
 		whole->nr_late += is_late(self, iommu_table_bytes() - tables);
@@ -449,10 +497,12 @@ static void fail_as_a_whole(struct __test_metadata *_metadata, FAILING *self,
 
 	whole->nr_failures = 0;
 	whole->nr_late = 0;
+	whole->own = OWN_ERRORS(-ENOENT);
 	for (nth = 1; failed && nth < MAX_TRIES; nth++)
 		for (failed = false, i = 0; i != TRIES_EACH; i++)
 			failed |= fails_as_a_whole(_metadata, self, whole, nth);
 	EXPECT_FALSE(failed);
+	EXPECT_EQ(0, own_error_missed(&whole->own));
 	EXPECT_LT(0, whole->nr_failures);
 	EXPECT_LT(0, whole->nr_late);
 	TH_LOG("%d failures of %d points are errors, %d late",
@@ -535,8 +585,8 @@ TEST_F_TIMEOUT(failing, devices_go_without_memory, TIMEOUT)
 	EXPECT_FALSE(failed);
 }
 
-/* Our own points, after so many of them, as often as that. */
-static int fail_points(const char *after, const char *times)
+/* Our own points, from this one on (the first is 1), as often as that. */
+static int fail_points(const char *first, const char *times)
 {
 	int rc;
 
@@ -544,7 +594,7 @@ static int fail_points(const char *after, const char *times)
 	if (!rc)
 		rc = file_write(DEBUGFS "fail_iommufd/task-filter", "Y");
 	if (!rc)
-		rc = file_write(DEBUGFS "fail_iommufd/space", after);
+		rc = file_write(DEBUGFS "fail_iommufd/space", first);
 	if (!rc)
 		rc = file_write(DEBUGFS "fail_iommufd/times", times);
 	return rc ? rc : file_write(DEBUGFS "fail_iommufd/probability", "100");
@@ -566,21 +616,43 @@ TEST_F(failing, objects_are_not_found_when_told_so)
 	EXPECT_EQ(0, fail_no_points());
 }
 
-/* The page table is found first, and the device listed. */
+/*
+ * First come the ID of the device as a test object, its group, and its ID as a
+ * device; then the page table is found, and the device listed.
+ */
+TEST_F(failing, devices_have_neither_ids_nor_a_group_when_told_so)
+{
+	const char *const points[] = { "1", "2", "3" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(points); i++) {
+		ASSERT_EQ(0, fail_points(points[i], "1"));
+		EXPECT_EQ(-ENOMEM, run_mock_domain_of_pt(self));
+		EXPECT_EQ(0, fail_no_points());
+		EXPECT_EQ(1, mock_devices());
+	}
+	EXPECT_EQ(0, run_mock_domain_of_pt(self));
+	EXPECT_EQ(0, undo_device(self));
+}
+
+/* The same */
 TEST_F(failing, regions_are_not_reserved_when_told_so)
 {
-	ASSERT_EQ(0, fail_points("3", "1"));
+	ASSERT_EQ(0, fail_points("6", "1"));
 	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(self));
 	EXPECT_EQ(1, mock_devices());
 	EXPECT_EQ(0, run_mock_domain_of_pt(self));
 	EXPECT_EQ(0, fail_no_points());
 }
 
-/* The same; the next device has the ID of the one that was refused. */
+/*
+ * The same, but the group is there; the next device has the ID of the one that
+ * was refused.
+ */
 TEST_F(failing, devices_do_not_join_their_group_when_told_so)
 {
 	ASSERT_EQ(0, mock_join_group(true));
-	EXPECT_EQ(0, fail_points("3", "1"));
+	EXPECT_EQ(0, fail_points("5", "1"));
 	EXPECT_EQ(-EINVAL, run_mock_domain_of_pt(self));
 	EXPECT_EQ(0, fail_no_points());
 	EXPECT_EQ(1, mock_devices());

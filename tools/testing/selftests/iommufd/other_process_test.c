@@ -317,7 +317,7 @@ TEST_F_TIMEOUT(failing, device_has_nothing_of_the_owners_pinned, 120)
 {
 	WITH_EACH_FAILURE(mock_domain(FD, IOAS, &DEV),
 			  PINNED == 0 && !mock_devices(),
-			  mock_destroy(FD, &DEV));
+			  mock_destroy(FD, &DEV), -ENOENT, -EINVAL);
 }
 
 TEST_F_TIMEOUT(failing, driver_has_nothing_of_the_owners_pinned, 120)

@@ -387,14 +387,30 @@ TEST_F(recorder, lets_nothing_fail)
 	close(fail_nth);
 }
 
+/* Returns the length, or a negative errno. */
+static int recorder_length(int iommufd)
+{
+	struct iommu_record record;
+	struct iommu_get_records cmd = {
+		.size = sizeof(cmd),
+		.entry_size = sizeof(record),
+		.nr = 1,
+		.entries = (uintptr_t)&record,
+	};
+
+	return checked_ioctl(iommufd, IOMMU_GET_RECORDS, &cmd) ?: cmd.length;
+}
+
 /* Setting it does fail, and changes nothing. */
 TEST_F(recorder, is_set_or_is_as_before)
 {
-	int fail_nth = fail_nth_open(), nth, rc;
+	int fail_nth = fail_nth_open(), nth, rc, before = recorder_length(FD);
+	struct own_errors none = OWN_ERRORS();
 	bool failed = true;
 
 	if (fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_LT(16, before);
 	for (nth = 1; failed && nth < 100; nth++) {
 		int fd = iommufd_open();
 
@@ -402,7 +418,10 @@ TEST_F(recorder, is_set_or_is_as_before)
 		fail_nth_set(fail_nth, nth);
 		rc = recorder_set_length(fd, 16);
 		failed = fail_nth_happened(fail_nth);
-		EXPECT_TRUE(!rc || (failed && is_injected_failure(rc)));
+		EXPECT_TRUE(!rc || (failed && is_injected_failure(rc, &none)))
+			TH_LOG("failure %d: %d", nth, rc);
+		EXPECT_EQ(rc ? before : 16, recorder_length(fd))
+			TH_LOG("failure %d: %d", nth, rc);
 		close(fd);
 	}
 	EXPECT_FALSE(failed);
@@ -414,6 +433,12 @@ TEST_F(recorder, is_set_or_is_as_before)
  * Many at the same time
  */
 
+enum {
+	MAPPED,
+	RESIZED,
+	NR_GOALS,
+};
+
 #define NR_READS 60
 /* Of the only record that is kept, which is seldom met half-way. */
 #define NR_READS_OF_ONE 20000
@@ -424,6 +449,7 @@ struct busy_recorder {
 	char *va;
 	__u32 ioas;
 	unsigned int nr_threads;
+	struct goal goals[NR_GOALS];
 };
 
 /* All that a thread does is about an IOVA of its own. */
@@ -444,6 +470,7 @@ static int busy_map(void *data)
 		if (!rc)
 			rc = ioas_unmap(busy->iommufd, busy->ioas, iova,
 					SMALL_PAGE, NULL);
+		goal_count(&busy->goals[MAPPED]);
 	}
 	return rc;
 }
@@ -458,6 +485,7 @@ static int busy_resize(void *data)
 		rc = recorder_set_length(busy->iommufd, length);
 		/* 0 as well: then nothing is kept until the next length. */
 		length = length < MAX ? length * 2 ?: 1 : 0;
+		goal_count(&busy->goals[RESIZED]);
 	}
 	return rc;
 }
@@ -486,8 +514,12 @@ static void read_while_busy(struct __test_metadata *_metadata, RECORDER *self,
 		.iommufd = FD,
 		.va = self->mem.va,
 		.ioas = IOAS,
+		.goals = {
+			{ "mapped", NR_READS }, { "resized", resize ? 20 : 0 },
+		},
 	};
 	unsigned int reads, i, seen = 0;
+	const struct goal *missed;
 	__u64 last;
 
 	ASSERT_EQ(0, crowd_add(&busy.crowd, busy_map, &busy));
@@ -505,7 +537,9 @@ static void read_while_busy(struct __test_metadata *_metadata, RECORDER *self,
 			seen++;
 		}
 	}
+	missed = crowd_reach(&busy.crowd, busy.goals, NR_GOALS);
 	EXPECT_EQ(0, crowd_end(&busy.crowd));
+	EXPECT_EQ(NULL, missed) TH_LOG("too few: %s", missed->what);
 }
 
 TEST_F_TIMEOUT(recorder, tears_no_record, 120)

@@ -331,7 +331,8 @@ TEST_F(vdevice, failures_leave_nothing_behind)
 	first = next_id(FD);
 	WITH_EACH_FAILURE(vdevice_alloc(FD, VIOMMU, DEV.idev, VIRT_ID,
 					&VDEVICE),
-			  next_id(FD) == first, iommufd_destroy(FD, VDEVICE));
+			  next_id(FD) == first, iommufd_destroy(FD, VDEVICE),
+			  -ENOENT);
 	EXPECT_EQ(0, iommufd_destroy(FD, VIOMMU));
 }
 
@@ -345,8 +346,9 @@ TEST_F(vdevice, failures_of_attach_leave_nothing_behind)
 	ASSERT_EQ(0, mock_domain_replace(FD, stdev, &pt));
 	WITH_EACH_FAILURE((pt = hwpt, mock_domain_replace(FD, stdev, &pt)),
 			  !mock_pasid_check(FD, stdev, 0, PARENT) ||
-			  !mock_move(FD, &DEV, PARENT),
-			  mock_move(FD, &DEV, PARENT));
+			  (!mock_pasid_check(FD, stdev, 0, hwpt) &&
+			   !mock_move(FD, &DEV, PARENT)),
+			  mock_move(FD, &DEV, PARENT), -ENOENT);
 	ASSERT_EQ(0, iommufd_destroy(FD, hwpt));
 	ASSERT_EQ(0, iommufd_destroy(FD, VDEVICE));
 	EXPECT_EQ(0, iommufd_destroy(FD, VIOMMU));
@@ -354,14 +356,41 @@ TEST_F(vdevice, failures_of_attach_leave_nothing_behind)
 
 TEST_F(vdevice, failures_of_invalidation_are_counted)
 {
-	const struct iommu_test_viommu_invalidate entry = {
-		.vdev_id = VIRT_ID,
+	const struct iommu_test_viommu_invalidate entries[] = {
+		{ .vdev_id = VIRT_ID, .cache_id = 1 },
+		{ .vdev_id = VIRT_ID, .cache_id = 2 },
 	};
+	struct own_errors own = OWN_ERRORS(-ENOENT);
+	int fail_nth = fail_nth_open(), rc, nth;
+	bool failed = true;
 	__u32 count;
 
-	WITH_EACH_FAILURE((count = 1,
-			   invalidate(FD, VIOMMU, &entry, &count)),
-			  count <= 1, 0);
+	if (fail_nth < 0)
+		SKIP(return, "the kernel cannot inject failures");
+	for (nth = 1; failed && nth < MAX_TRIES; nth++) {
+		count = 2;
+		fail_nth_set(fail_nth, nth);
+		rc = invalidate(FD, VIOMMU, entries, &count);
+		failed = fail_nth_happened(fail_nth);
+		ASSERT_TRUE(!rc || (failed && is_injected_failure(rc, &own)))
+			TH_LOG("failure %d: %d", nth, rc);
+		/* Before it begins it says that all is done, if it can. */
+		if (rc == -EFAULT && count == 2)
+			count = 0;
+		EXPECT_TRUE(rc ? count < 2 : count == 2)
+			TH_LOG("failure %d: %d", nth, rc);
+		EXPECT_CACHE(DEV.idev, CACHE, count > 0 ? 0 : CACHE,
+			     count > 1 ? 0 : CACHE, CACHE);
+		/* the next device has everything in its cache */
+		ASSERT_EQ(0, mock_destroy(FD, &DEV));
+		ASSERT_EQ(0, mock_domain(FD, IOAS, &DEV));
+		ASSERT_EQ(0, vdevice_alloc(FD, VIOMMU, DEV.idev, VIRT_ID,
+					   &VDEVICE));
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(2, nth);
+	EXPECT_EQ(0, own_error_missed(&own));
+	close(fail_nth);
 }
 
 /*

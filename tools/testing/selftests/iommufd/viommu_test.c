@@ -155,7 +155,8 @@ TEST_F(viommu, failures_leave_nothing_behind)
 	__u32 viommu;
 
 	WITH_EACH_FAILURE(mock_viommu(FD, DEV.idev, PARENT, &data, &viommu),
-			  next_id(FD) == first, iommufd_destroy(FD, viommu));
+			  next_id(FD) == first, iommufd_destroy(FD, viommu),
+			  -ENOENT);
 }
 
 /*
@@ -225,7 +226,8 @@ TEST_F(viommu, failures_of_nested_page_tables_leave_nothing_behind)
 	__u32 hwpt;
 
 	WITH_EACH_FAILURE(mock_nested(FD, DEV.idev, VIOMMU, 0, IOTLB, &hwpt),
-			  next_id(FD) == first, iommufd_destroy(FD, hwpt));
+			  next_id(FD) == first, iommufd_destroy(FD, hwpt),
+			  -ENOENT, -EINVAL);
 	EXPECT_EQ(0, iommufd_destroy(FD, VIOMMU));
 }
 
