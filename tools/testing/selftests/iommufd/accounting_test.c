@@ -531,10 +531,8 @@ static void settle_and_refuse(struct __test_metadata *_metadata, ACCOUNT *self,
 	ASSERT_TRUE(late_page_wait(&page));
 	ASSERT_EQ(0, thread_call_start(&second.call, map_it, &second));
 	ASSERT_EQ(0, thread_call_start(&little.call, map_it, &little));
-	/* until they wait, most of the time */
-	usleep(100000);
-	EXPECT_FALSE(thread_call_is_over(&second.call));
-	EXPECT_FALSE(thread_call_is_over(&little.call));
+	ASSERT_TRUE(thread_call_wait_asleep(&second.call));
+	ASSERT_TRUE(thread_call_wait_asleep(&little.call));
 
 	/* those who map something else have their answer */
 	EXPECT_EQ(-ENOMEM, MAP(LIMIT, SMALL_PAGE, IOVA + 3 * MIB));

@@ -157,6 +157,38 @@ TEST_F(dirty, a_new_map_is_clean)
 	EXPECT_DIRTY(0, IOVA, LENGTH, SMALL_PAGE, 0);
 }
 
+#define KEPT_STEP (16 * SMALL_PAGE)
+
+/*
+ * The process will not miss what is there, unless somebody writes to it. That
+ * the device did, its page table does not tell any more when the memory goes.
+ * The access reaches what is pinned by its pages, as the device would.
+ */
+TEST_F(dirty, what_was_written_is_kept_after_it_was_read)
+{
+	int access = mock_access(FD, IOAS, 0);
+	char bytes[64];
+	size_t at;
+
+	ASSERT_LE(0, access);
+	ASSERT_EQ(0, madvise(VA, LENGTH, MADV_FREE));
+	pattern_fill(bytes, sizeof(bytes), 7);
+	for (at = 0; at < LENGTH; at += KEPT_STEP) {
+		ASSERT_EQ(0, mock_access_rw(FD, access, MOCK_ACCESS_RW_WRITE,
+					    IOVA + at, sizeof(bytes), bytes));
+		ASSERT_EQ(0, WRITE_PAGE(IOVA + at));
+		self->model.written[at / SMALL_PAGE] = true;
+	}
+	EXPECT_DIRTY(0, IOVA, LENGTH, SMALL_PAGE, 0);
+	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
+	ASSERT_EQ(0, memory_page_out(VA, LENGTH));
+	for (at = 0; at < LENGTH; at += KEPT_STEP) {
+		EXPECT_EQ(0, memcmp(bytes, VA + at, sizeof(bytes)))
+			TH_LOG("at %zu", at);
+	}
+	close(access);
+}
+
 /*
  * Errors, in the order in which a caller sees them
  */
@@ -495,10 +527,11 @@ TEST_F_TIMEOUT(dirty, a_whole_ioas_costs_what_is_mapped, 20)
 	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, &range, &count, NULL));
 	places[3] = range.last + 1 - LENGTH;
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
-	for (j = 0; j < ARRAY_SIZE(places); j++)
+	for (j = 0; j < ARRAY_SIZE(places); j++) {
 		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH,
 					 places[j]))
 			TH_LOG("place %u", j);
+	}
 	for (i = 0; i < ARRAY_SIZE(wholes); i++) {
 		size_t size = wholes[i].length / wholes[i].page_size / 8 + 1;
 		unsigned char *bitmap = anonymous(size);

@@ -22,6 +22,8 @@
 #define IOVA ((__u64)MOCK_APERTURE_START + MIB)
 #define LENGTH (16 * SMALL_PAGE)
 #define LARGE (24 * MIB)
+/* More than what is pinned before it is charged */
+#define CHARGED (2 * LENGTH)
 #define NEIGHBOUR_IOVA (IOVA - SMALL_PAGE)
 #define PINS MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
 
@@ -40,6 +42,7 @@ struct scene {
 	/* of the process that is killed: */
 	char *va;
 	size_t length;
+	int file;		/* that va is of, if it is of one */
 	struct late_page late;	/* in the middle of it */
 };
 
@@ -94,6 +97,14 @@ static int call_map(void *data)
 
 	return ioas_map_at(scene->iommufd, scene->ioas, scene->va,
 			   scene->length, IOVA);
+}
+
+static int call_map_file(void *data)
+{
+	struct scene *scene = data;
+
+	return ioas_map_file_at(scene->iommufd, scene->ioas, MAP_RW,
+				scene->file, 0, scene->length, IOVA);
 }
 
 static int call_copy(void *data)
@@ -305,6 +316,26 @@ static int late_memory(struct scene *scene)
 	return late_page_open_at(&scene->late, late);
 }
 
+/*
+ * The same of a file, which can be had only once within the limit: whoever pins
+ * it while somebody waits for the page in the middle has to wait, too.
+ */
+static int late_file_memory(struct scene *scene)
+{
+	struct memory mem;
+	size_t late = CHARGED / 2;
+	int rc;
+
+	rc = memory_alloc_file(&mem, PAGES_SMALL, CHARGED, &scene->file);
+	if (rc)
+		return rc;
+	scene->va = mem.va;
+	scene->length = CHARGED;
+	if (madvise(mem.va + late, SMALL_PAGE, MADV_REMOVE))
+		return -errno;
+	return late_page_open_at(&scene->late, mem.va + late);
+}
+
 /* Nothing is there, and much is missing, so that helpers are at work, too. */
 static int late_empty_memory(struct scene *scene)
 {
@@ -326,10 +357,17 @@ FIXTURE_VARIANT(killed)
 {
 	int (*prepare)(struct scene *scene);
 	int (*call)(void *scene);
-	/* a call that begins while the other waits, and how far it has to come */
+	/*
+	 * a call that begins while the other waits, and how far it has to come;
+	 * without that, until it waits
+	 */
 	int (*also)(void *scene);
 	int (*also_has_come)(struct scene *scene);
-	bool is_empty;			/* the memory, which is large */
+	enum {
+		SCATTERED,
+		EMPTY,			/* which is large */
+		FROM_FILE,
+	} memory;
 };
 
 FIXTURE_VARIANT_ADD(killed, in_map) { .call = call_map };
@@ -344,7 +382,22 @@ FIXTURE_VARIANT_ADD(killed, in_read_by_pins) { map_idle, call_read_by_pins };
 FIXTURE_VARIANT_ADD(killed, in_map_with_helpers)
 {
 	.call = call_map,
-	.is_empty = true,
+	.memory = EMPTY,
+};
+
+FIXTURE_VARIANT_ADD(killed, in_attach_that_waits_for_another)
+{
+	.prepare = map_idle,
+	.call = call_attach,
+	.also = call_attach,
+};
+
+FIXTURE_VARIANT_ADD(killed, in_map_of_a_file_that_waits_for_a_pin_of_it)
+{
+	.prepare = map_idle,
+	.call = call_pin,
+	.also = call_map_file,
+	.memory = FROM_FILE,
 };
 
 FIXTURE_VARIANT_ADD(killed, in_unmap_that_waits_for_a_pin)
@@ -411,7 +464,34 @@ FIXTURE_TEARDOWN(killed)
 
 static size_t length_of(const VARIANT *variant)
 {
-	return variant->is_empty ? LARGE : LENGTH;
+	switch (variant->memory) {
+	case EMPTY:
+		return LARGE;
+	case FROM_FILE:
+		return CHARGED;
+	default:
+		return LENGTH;
+	}
+}
+
+static int make_memory(struct scene *scene, const VARIANT *variant)
+{
+	switch (variant->memory) {
+	case EMPTY:
+		return late_empty_memory(scene);
+	case FROM_FILE:
+		return late_file_memory(scene);
+	default:
+		return late_memory(scene);
+	}
+}
+
+static bool also_has_come(struct scene *scene, const VARIANT *variant,
+			  const struct thread_call *also)
+{
+	if (!variant->also_has_come)
+		return thread_call_wait_asleep(also);
+	return !variant->also_has_come(scene);
 }
 
 /* Why it did not get where it has to be killed is its exit status. */
@@ -420,7 +500,7 @@ static void run_until_killed(struct scene *scene, const VARIANT *variant,
 {
 	struct thread_call call, also;
 
-	if (variant->is_empty ? late_empty_memory(scene) : late_memory(scene))
+	if (make_memory(scene, variant))
 		_exit(1);
 	if (limit_memlock(scene->length) || become_user(user))
 		_exit(2);
@@ -431,7 +511,7 @@ static void run_until_killed(struct scene *scene, const VARIANT *variant,
 		_exit(4);
 	if (variant->also && thread_call_start(&also, variant->also, scene))
 		_exit(5);
-	if (variant->also_has_come && variant->also_has_come(scene))
+	if (variant->also && !also_has_come(scene, variant, &also))
 		_exit(6);
 	if (write(waits, "", 1) != 1)
 		_exit(7);
@@ -522,7 +602,7 @@ TEST_F_TIMEOUT(killed, takes_its_own_file_along, PATIENCE)
  * pinned already, so that there is next to nothing else to do.
  */
 
-#define SCATTERED (64 * MIB)
+#define FILLED (64 * MIB)
 #define MAX_KILLS 8
 
 FIXTURE(filling)
@@ -542,9 +622,9 @@ FIXTURE_SETUP(filling)
 	if (iommu_table_bytes() < 0)
 		SKIP(return, "the kernel does not count page tables");
 	MAKE(mock_rig_plug(&self->rig, 0));
-	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, SCATTERED));
+	MAKE(memory_rig_make(&self->mem, PAGES_SMALL_RANDOM, FILLED));
 	/* Of what is pinned a child would get copies. */
-	ASSERT_EQ(0, madvise(self->mem.va, SCATTERED, MADV_DONTFORK));
+	ASSERT_EQ(0, madvise(self->mem.va, FILLED, MADV_DONTFORK));
 	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &self->source));
 	ASSERT_EQ(0, mock_domain(self->rig.iommufd, self->source, &dev));
 	ASSERT_EQ(0, memory_rig_map(&self->mem, self->rig.iommufd, self->source,
@@ -568,7 +648,7 @@ static int kill_while_filling(FILLING *self)
 		return -errno;
 	if (!pid)
 		_exit(-ioas_copy_at(self->rig.iommufd, self->rig.ioas,
-				    self->source, IOVA, SCATTERED, IOVA));
+				    self->source, IOVA, FILLED, IOVA));
 	do {
 		ended = waitpid(pid, &status, WNOHANG);
 	} while (!ended && iommu_table_bytes() <= before);
@@ -591,7 +671,7 @@ TEST_F_TIMEOUT(filling, ends_half_way_when_killed, PATIENCE)
 	for (i = 0; !rc && i != MAX_KILLS; i++) {
 		ASSERT_EQ(0, kill_while_filling(self));
 		rc = ioas_unmap(self->rig.iommufd, self->rig.ioas, IOVA,
-				SCATTERED, NULL);
+				FILLED, NULL);
 	}
 	EXPECT_EQ(-ENOENT, rc);
 }

@@ -252,18 +252,50 @@ static int run_allow(void *data)
 	return ioas_allow_iovas(allow->iommufd, allow->ioas, allow->ranges, 1);
 }
 
-/* A process that is killed while DESTROY waits for a call of another */
-static void kill_destroy(int iommufd, __u32 ioas)
-{
-	pid_t pid = fork();
+struct slow_destroy {
+	struct thread_call call;
+	int iommufd;
+	__u32 ioas;
+};
 
-	if (!pid) {
-		iommufd_destroy(iommufd, ioas);
-		_exit(0);
-	}
-	usleep(200000);
-	kill(pid, SIGKILL);
-	child_status(pid);
+static int run_destroy(void *data)
+{
+	struct slow_destroy *destroy = data;
+
+	return iommufd_destroy(destroy->iommufd, destroy->ioas);
+}
+
+/* Says when it waits, and is there until it is killed. */
+static void destroy_for_ever(int iommufd, __u32 ioas, int waits)
+{
+	struct slow_destroy destroy = { .iommufd = iommufd, .ioas = ioas };
+
+	if (thread_call_start(&destroy.call, run_destroy, &destroy) ||
+	    !thread_call_wait_asleep(&destroy.call) ||
+	    write(waits, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* A process that is killed while DESTROY waits for a call of another */
+static int kill_destroy(int iommufd, __u32 ioas)
+{
+	ssize_t nr;
+	int waits;
+	pid_t pid;
+	char byte;
+
+	pid = fork_with_pipe(&waits);
+	if (pid < 0)
+		return pid;
+	if (!pid)
+		destroy_for_ever(iommufd, ioas, waits);
+	nr = read(waits, &byte, 1);
+	close(waits);
+	if (nr == 1)
+		kill(pid, SIGKILL);
+	return child_status(pid) == -EINTR ? 0 : -EIO;
 }
 
 TEST_F(reasons, of_waits_that_a_signal_ends)
@@ -281,7 +313,7 @@ TEST_F(reasons, of_waits_that_a_signal_ends)
 	ASSERT_EQ(0, thread_call_start(&allow.call, run_allow, &allow));
 	ASSERT_TRUE(late_page_wait(&late));
 	before = nr_refusals(FD);
-	kill_destroy(FD, allow.ioas);
+	ASSERT_EQ(0, kill_destroy(FD, allow.ioas));
 	EXPECT_EQ(IOMMU_WHY_SIGNAL, why_since(FD, before));
 	EXPECT_EQ(IOMMU_DESTROY, told.command);
 	ASSERT_EQ(0, late_page_give(&late));

@@ -442,7 +442,8 @@ static int kill_during(struct task *task, struct late_page *slow,
 		if (task_start(task, run) || !late_page_wait(slow))
 			_exit(3);
 		other = *task;
-		if (also && task_start(&other, also))
+		if (also && (task_start(&other, also) ||
+			     !thread_call_wait_asleep(&other.call)))
 			_exit(4);
 		if (write(ready, "", 1) != 1)
 			_exit(5);
@@ -452,8 +453,6 @@ static int kill_during(struct task *task, struct late_page *slow,
 	if (read(ready, &byte, 1) != 1)
 		return -EIO;
 	close(ready);
-	/* the second one waits, too, most of the time */
-	usleep(20000);
 	kill(pid, SIGKILL);
 	return child_status(pid) == -EINTR ? 0 : -EIO;
 }
@@ -497,8 +496,7 @@ TEST_F_TIMEOUT(neighbour, of_a_stuck_driver_lives_on, PATIENCE)
 	ASSERT_TRUE(late_page_wait(&self->slow));
 	unmap = *task;
 	ASSERT_EQ(0, task_start(&unmap, run_unmap));
-	/* until the driver is being asked, or not even that */
-	usleep(100000);
+	ASSERT_TRUE(thread_call_wait_asleep(&unmap.call));
 
 	other_file = iommufd_open();
 	ASSERT_LE(0, other_file);

@@ -188,8 +188,8 @@ static int check_page_size(const struct memory *mem)
 #define THP_SETTING(size) \
 	"/sys/kernel/mm/transparent_hugepage/hugepages-" size "kB/enabled"
 
-/* @before receives what was chosen; it is the word in brackets. */
-static int choose(const char *path, const char *word, char before[16])
+/* What was chosen is the word in brackets. */
+int setting_choose(const char *path, const char *word, char before[16])
 {
 	char text[64], *start, *end;
 	int rc;
@@ -212,10 +212,10 @@ static int touch_folios_64k(char *va, size_t length)
 	char small[16], huge[16];
 	int rc;
 
-	rc = choose(THP_SETTING("64"), "always", small);
+	rc = setting_choose(THP_SETTING("64"), "always", small);
 	if (rc)
 		return rc;
-	rc = choose(THP_SETTING("2048"), "never", huge);
+	rc = setting_choose(THP_SETTING("2048"), "never", huge);
 	if (!rc) {
 		rc = touch_in_random_order(va, length, FOLIO_64K);
 		file_write(THP_SETTING("2048"), huge);
@@ -340,6 +340,60 @@ long memory_huge_bytes(const void *va, size_t length)
 	}
 	close(fd);
 	return bytes;
+}
+
+static bool is_swap_on(void)
+{
+	char line[256];
+	int nr = 0;
+	FILE *file;
+
+	file = fopen("/proc/swaps", "re");
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file))
+		nr++;
+	fclose(file);
+	/* behind a line that tells what the columns are */
+	return nr > 1;
+}
+
+static bool is_any_in_memory(void *va, size_t length)
+{
+	unsigned char in_memory[64];
+	size_t at, i, nr;
+
+	for (at = 0; at < length; at += nr * SMALL_PAGE) {
+		nr = (length - at) / SMALL_PAGE;
+		if (nr > sizeof(in_memory))
+			nr = sizeof(in_memory);
+		if (mincore(va + at, nr * SMALL_PAGE, in_memory))
+			return true;
+		for (i = 0; i < nr; i++)
+			if (in_memory[i] & 1)
+				return true;
+	}
+	return false;
+}
+
+/* It may take a turn to find out that a page needs swap, and one to use it. */
+#define PAGE_OUT_TURNS 4
+
+int memory_page_out(void *va, size_t length)
+{
+	int i, rc;
+
+	for (i = 0; i < PAGE_OUT_TURNS; i++) {
+		if (madvise(va, length, MADV_PAGEOUT))
+			return -errno;
+		if (!is_any_in_memory(va, length))
+			return 0;
+		/* some may wait in the lists of another CPU, which this ends */
+		rc = file_write("/proc/sys/vm/drop_caches", "1");
+		if (rc)
+			return rc;
+	}
+	return is_swap_on() ? -EBUSY : 0;
 }
 
 long memory_pieces(const void *va, size_t length)

@@ -44,8 +44,18 @@ bool memory_is_zero_page(const void *va, size_t length);
 int page_frames(const void *va, __u64 *frames, size_t count);
 /* Where it is in the machine, if it is present. Needs root. */
 int memory_phys(const void *va, unsigned long long *phys);
+/*
+ * Has the kernel take all of it, which is there, out of memory: -EBUSY if some
+ * stays, which without swap is no error. Needs root.
+ */
+int memory_page_out(void *va, size_t length);
 /* Into how many pieces of physically contiguous memory it falls. Needs root. */
 long memory_pieces(const void *va, size_t length);
+/*
+ * For a file of sysfs that has words to choose from: @before receives the one
+ * that was chosen.
+ */
+int setting_choose(const char *path, const char *word, char before[16]);
 /*
  * Sees to it that so much of the pool of 2 MiB pages is free; what this added
  * to the pool, release takes out of it again.

@@ -298,6 +298,17 @@ static int noise_begin(struct noise *noise, const struct guest *guest)
 	return rc;
 }
 
+/* Until there was so much of each */
+static int noise_go_on(struct noise *noise, unsigned int least)
+{
+	int i;
+
+	for (i = 0; i != NR_GOALS; i++)
+		noise->goals[i].least = least;
+	return crowd_reach(&noise->crowd, noise->goals, NR_GOALS) ? -ENODATA :
+								    0;
+}
+
 /*
  * Tests
  */
@@ -456,8 +467,8 @@ TEST_F_TIMEOUT(life, ends_with_all_files_closed_at_once, 120)
 	}
 }
 
-/* Says when it has everything. */
-static pid_t start_guest(int *ready, bool noisy)
+/* Says when it has everything, and has made some noise. */
+static pid_t start_guest(int *ready, bool noisy, unsigned int least)
 {
 	struct guest guest;
 	struct noise noise;
@@ -466,7 +477,9 @@ static pid_t start_guest(int *ready, bool noisy)
 	pid = fork_with_pipe(ready);
 	if (pid)
 		return pid;
-	if (guest_make(&guest) || (noisy && noise_begin(&noise, &guest)) ||
+	if (guest_make(&guest) ||
+	    (noisy && (noise_begin(&noise, &guest) ||
+		       noise_go_on(&noise, least))) ||
 	    write(*ready, "", 1) != 1)
 		_exit(1);
 	for (;;)
@@ -481,10 +494,10 @@ TEST_F_TIMEOUT(life, ends_with_the_process, 120)
 	pid_t pid;
 
 	for (round = 0; round != variant->rounds; round++) {
-		pid = start_guest(&ready, variant->noisy);
+		pid = start_guest(&ready, variant->noisy,
+				  random_next(&self->random) % 64);
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(1, read(ready, &byte, 1));
-		usleep(random_next(&self->random) % 4096);
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		close(ready);
