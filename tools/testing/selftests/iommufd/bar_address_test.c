@@ -31,7 +31,7 @@ FIXTURE(address)
 #define ATTACH() vfio_attach(&self->rig.edu, IOAS)
 #define DETACH() vfio_detach(&self->rig.edu)
 #define UNMAP(iova, length) ioas_unmap(FD, IOAS, iova, length, NULL)
-#define READS_AT(iova) bar_table_read(&self->rig, iova, self->bytes)
+#define READ_AT(iova) bar_table_read(&self->rig, iova, self->bytes)
 #define SET_ENABLED(enabled) bar_set_enabled(&self->igb, enabled)
 
 FIXTURE_SETUP(address)
@@ -82,9 +82,8 @@ TEST_F(address, that_is_not_all_of_a_device_is_refused)
 	EXPECT_EQ(-EFAULT, MAP_VA(room, 8 * page));
 	EXPECT_EQ(0, vm_pinned() - SMALL_PAGE);
 	ASSERT_EQ(0, MAP_VA(va, 4 * page));
-	EXPECT_TRUE(device_reads(&self->rig,
-				 IOVA + BAR_TABLE - 4 * page, self->bytes,
-				 BAR_TABLE_SIZE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + BAR_TABLE - 4 * page,
+				       self->bytes, BAR_TABLE_SIZE));
 	ASSERT_EQ(0, UNMAP(IOVA, 4 * page));
 
 	/* a hole, and two pieces of the BAR side by side */
@@ -131,14 +130,14 @@ TEST_F(address, may_be_anything_afterwards)
 			      PROT_READ | PROT_WRITE));
 	ASSERT_EQ(0, MAP_VA(va, BAR_LENGTH));
 	ASSERT_EQ(0, munmap(va, BAR_LENGTH));
-	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(REACHED, READ_AT(IOVA));
 	ASSERT_EQ(0, DETACH());
 	ASSERT_EQ(0, ATTACH());
-	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(REACHED, READ_AT(IOVA));
 	ASSERT_EQ(0, SET_ENABLED(false));
-	EXPECT_FALSE(READS_AT(IOVA));
+	EXPECT_EQ(BLOCKED, READ_AT(IOVA));
 	ASSERT_EQ(0, SET_ENABLED(true));
-	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(REACHED, READ_AT(IOVA));
 }
 
 TEST_F(address, needs_no_iova_of_ones_own)
@@ -147,7 +146,7 @@ TEST_F(address, needs_no_iova_of_ones_own)
 
 	ASSERT_EQ(0, ioas_map(FD, IOAS, self->igb.bar0, BAR_LENGTH, &iova));
 	if (iova + BAR_LENGTH <= EDU_IOVA_LIMIT)
-		EXPECT_TRUE(READS_AT(iova));
+		EXPECT_EQ(REACHED, READ_AT(iova));
 	EXPECT_EQ(0, UNMAP(iova, BAR_LENGTH));
 }
 
@@ -159,7 +158,7 @@ TEST_F(address, of_a_device_that_is_away_is_no_reason_to_forget_it)
 	EXPECT_EQ(-ENODEV, ATTACH());
 	ASSERT_EQ(0, SET_ENABLED(true));
 	ASSERT_EQ(0, ATTACH());
-	EXPECT_TRUE(READS_AT(IOVA));
+	EXPECT_EQ(REACHED, READ_AT(IOVA));
 }
 
 TEST_F(address, belongs_to_its_process)

@@ -87,11 +87,12 @@ static bool large_is_seen(LARGE *self, unsigned int seed)
 	pattern_fill(self->va, SMALL_PAGE, seed);
 	pattern_fill(self->va + middle, SMALL_PAGE, seed + 1);
 	pattern_fill(self->va + last, SMALL_PAGE, seed + 2);
-	return device_reads(&self->rig, LARGE_IOVA, self->va, SMALL_PAGE) &&
-	       device_reads(&self->rig, LARGE_IOVA + middle, self->va + middle,
-			    SMALL_PAGE) &&
-	       device_reads(&self->rig, LARGE_IOVA + last, self->va + last,
-			    SMALL_PAGE);
+	return device_read(&self->rig, LARGE_IOVA, self->va,
+			   SMALL_PAGE) == REACHED &&
+	       device_read(&self->rig, LARGE_IOVA + middle, self->va + middle,
+			   SMALL_PAGE) == REACHED &&
+	       device_read(&self->rig, LARGE_IOVA + last, self->va + last,
+			   SMALL_PAGE) == REACHED;
 }
 
 TEST_F(large, memory_costs_what_its_large_entries_cost)
@@ -112,7 +113,8 @@ TEST_F(large, memory_costs_what_its_large_entries_cost)
 	/* So does its coming back. */
 	ASSERT_EQ(0, bar_set_enabled(&self->dev, false));
 	pattern_fill(page, SMALL_PAGE, 1);
-	EXPECT_FALSE(device_reads(&self->rig, LARGE_IOVA, page, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, LARGE_IOVA, page,
+				       SMALL_PAGE));
 	ASSERT_EQ(0, bar_set_enabled(&self->dev, true));
 	EXPECT_GE(limit, iommu_table_bytes() - before);
 	EXPECT_TRUE(large_is_seen(self, 4));
@@ -148,8 +150,10 @@ TEST_F(large, memory_may_be_had_without_large_entries)
 	ASSERT_EQ(0, map_beginning(self, length, variant->by_address));
 	EXPECT_LE(tables, iommu_table_bytes() - before);
 	pattern_fill(self->va + length - SMALL_PAGE, SMALL_PAGE, 8);
-	EXPECT_TRUE(device_reads(&self->rig, LARGE_IOVA + length - SMALL_PAGE,
-				 self->va + length - SMALL_PAGE, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig,
+				       LARGE_IOVA + length - SMALL_PAGE,
+				       self->va + length - SMALL_PAGE,
+				       SMALL_PAGE));
 }
 
 /* Nor is so much refused because of a limit before it is known what is there. */

@@ -94,10 +94,10 @@ bool bar_table_is(struct vfio_dev *dev, const unsigned char *bytes)
 	return true;
 }
 
-bool bar_table_read(struct edu_rig *rig, __u64 iova,
-		    const unsigned char *bytes)
+enum device_read bar_table_read(struct edu_rig *rig, __u64 iova,
+				const unsigned char *bytes)
 {
-	return device_reads(rig, iova + BAR_TABLE, bytes, BAR_TABLE_SIZE);
+	return device_read(rig, iova + BAR_TABLE, bytes, BAR_TABLE_SIZE);
 }
 
 int bar_set_enabled(struct vfio_dev *dev, bool enabled)

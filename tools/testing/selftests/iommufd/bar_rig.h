@@ -38,8 +38,8 @@ void bar_fill_table(struct vfio_dev *dev, unsigned char *bytes,
 		    unsigned int seed);
 bool bar_table_is(struct vfio_dev *dev, const unsigned char *bytes);
 /* With the BAR at @iova, can the rig's device read what is in the table? */
-bool bar_table_read(struct edu_rig *rig, __u64 iova,
-		    const unsigned char *bytes);
+enum device_read bar_table_read(struct edu_rig *rig, __u64 iova,
+				const unsigned char *bytes);
 
 /* Lets the device answer to its memory, or not. 0 or a negative errno. */
 int bar_set_enabled(struct vfio_dev *dev, bool enabled);

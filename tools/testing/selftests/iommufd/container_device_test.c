@@ -170,7 +170,7 @@ TEST_F_TIMEOUT(group, whose_calls_fail_is_as_it_was, 120)
 	ASSERT_EQ(0, container_set_iommu(C, VFIO_TYPE1_IOMMU));
 	ASSERT_EQ(0, container_map(C, VA, HUGE_PAGE, IOVA));
 	WITH_EACH_FAILURE(container_open_device(C, BDF), !vm_pinned(),
-			  close_device(C));
+			  close_device(C), -ENOENT, -EINVAL);
 	EXPECT_EQ(0, vm_pinned());
 	ASSERT_EQ(0, container_open_device(C, BDF));
 	ASSERT_EQ(0, container_rig_use_device(&self->rig));
@@ -188,8 +188,8 @@ TEST_F(group, has_dma_to_what_a_cut_leaves)
 					   &length));
 	EXPECT_EQ(SMALL_PAGE, length);
 	EXPECT_TRUE(device_sees(EDU, IOVA + SMALL_PAGE, VA, 10 * SMALL_PAGE));
-	EXPECT_FALSE(device_reads(EDU, IOVA + 11 * SMALL_PAGE,
-				  VA + 10 * SMALL_PAGE, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(EDU, IOVA + 11 * SMALL_PAGE,
+				       VA + 10 * SMALL_PAGE, SMALL_PAGE));
 	EXPECT_TRUE(device_sees(EDU, IOVA + 12 * SMALL_PAGE,
 				VA + 11 * SMALL_PAGE, LENGTH - 11 * SMALL_PAGE));
 	EXPECT_EQ(LENGTH, vm_pinned());
@@ -208,7 +208,7 @@ TEST_F(group, has_dma_to_what_a_cut_leaves_of_a_large_entry)
 	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA + cut, &length));
 	EXPECT_EQ(SMALL_PAGE, length);
 	EXPECT_TRUE(device_sees(EDU, IOVA, VA, cut));
-	EXPECT_FALSE(device_reads(EDU, IOVA + cut, VA + cut, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(EDU, IOVA + cut, VA + cut, SMALL_PAGE));
 	EXPECT_TRUE(device_sees(EDU, IOVA + behind, VA + behind,
 				HUGE_PAGE - behind));
 	EXPECT_EQ(HUGE_PAGE, vm_pinned());
@@ -216,7 +216,7 @@ TEST_F(group, has_dma_to_what_a_cut_leaves_of_a_large_entry)
 	length = HUGE_PAGE;
 	ASSERT_EQ(0, container_unmap_flags(C, 0, IOVA, &length));
 	EXPECT_EQ(HUGE_PAGE - SMALL_PAGE, length);
-	EXPECT_FALSE(device_reads(EDU, IOVA, VA, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(EDU, IOVA, VA, SMALL_PAGE));
 }
 
 TEST_F(group, charges_the_process)

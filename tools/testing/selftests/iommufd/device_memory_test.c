@@ -160,11 +160,11 @@ TEST_F(dma, stops_when_the_map_goes)
 	pattern_fill(last, SMALL_PAGE, 2);
 	ASSERT_EQ(0, map_and_attach(&self->rig, &self->mem, 0, IOVA,
 				    variant->late));
-	ASSERT_TRUE(device_reads(&self->rig, iova, last, SMALL_PAGE));
+	ASSERT_EQ(REACHED, device_read(&self->rig, iova, last, SMALL_PAGE));
 	ASSERT_EQ(0, ioas_unmap(self->rig.iommufd, self->rig.ioas, IOVA,
 				self->mem.length, &unmapped));
 	EXPECT_EQ(self->mem.length, unmapped);
-	EXPECT_FALSE(device_reads(&self->rig, iova, last, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, iova, last, SMALL_PAGE));
 	EXPECT_EQ(0, device_writes(&self->rig, iova, pattern, SMALL_PAGE));
 	EXPECT_TRUE(pattern_matches(last, SMALL_PAGE, 2));
 }
@@ -198,8 +198,9 @@ TEST_F(dma, works_without_large_entries)
 	ASSERT_EQ(0, map_and_attach(&self->rig, &self->mem, 0, IOVA,
 				    variant->late));
 	pattern_fill(middle, 200, 3);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + self->mem.length / 2 - 100,
-				 middle, 200));
+	EXPECT_EQ(REACHED, device_read(&self->rig,
+				       IOVA + self->mem.length / 2 - 100,
+				       middle, 200));
 	before = iommu_table_bytes();
 	ASSERT_EQ(0, ioas_map_at(self->rig.iommufd, self->rig.ioas,
 				 self->mem.va, self->mem.length, 2 * IOVA));
@@ -240,7 +241,7 @@ TEST_F(device, gets_no_write_access_that_the_process_lacks)
 					  SMALL_PAGE, &iova));
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, page,
 				    SMALL_PAGE, &iova));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, never_writes_where_it_may_only_read)
@@ -253,7 +254,7 @@ TEST_F(device, never_writes_where_it_may_only_read)
 				    SMALL_PAGE, &iova));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, zeroes, SMALL_PAGE));
 	EXPECT_TRUE(pattern_matches(PAGE, SMALL_PAGE, 1));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, writes_where_it_may_only_write)
@@ -279,7 +280,7 @@ TEST_F(device, reads_what_the_process_writes_later)
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, page,
 				    SMALL_PAGE, &iova));
 	memcpy(page, pattern, SMALL_PAGE);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 /* The memory was shared with a child: reading is not to see its copy. */
@@ -300,7 +301,7 @@ TEST_F(device, reads_what_the_process_writes_after_sharing_with_a_child)
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, PAGE,
 				    SMALL_PAGE, &iova));
 	pattern_fill(PAGE, SMALL_PAGE, 9);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, PAGE, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, PAGE, SMALL_PAGE));
 	close(hold[1]);
 	ASSERT_EQ(0, child_status(pid));
 }
@@ -318,7 +319,7 @@ TEST_F(device, and_process_share_pages_that_a_fork_came_across)
 	}
 	pattern_fill(PAGE, SMALL_PAGE, 7);
 	ASSERT_EQ(0, child_status(pid));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, PAGE, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, PAGE, SMALL_PAGE));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_TRUE(pattern_matches(PAGE, SMALL_PAGE, 1));
 }
@@ -328,9 +329,9 @@ TEST_F(device, keeps_memory_that_the_process_has_given_up)
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, munmap(PAGE, SMALL_PAGE));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
-	EXPECT_FALSE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, cannot_come_when_mapped_memory_has_vanished)
@@ -346,7 +347,7 @@ TEST_F(device, cannot_come_when_mapped_memory_has_vanished)
 	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, UNMAP(IOVA + MIB, SMALL_PAGE));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, gets_nothing_of_memory_with_a_hole)
@@ -365,9 +366,9 @@ TEST_F(device, gets_nothing_of_memory_with_a_hole)
 			TH_LOG("hole at %#zx", hole);
 		EXPECT_EQ(SMALL_PAGE, vm_pinned());
 	}
-	EXPECT_FALSE(device_reads(&self->rig, IOVA, va, SMALL_PAGE / 2));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA, va, SMALL_PAGE / 2));
 	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 /* Small pages, a huge page, small pages, a read-only VMA: one map. */
@@ -390,8 +391,9 @@ TEST_F(device, reads_across_pages_of_different_sizes)
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, va, length,
 				    &iova));
 	for (i = 0; i < ARRAY_SIZE(borders); i++)
-		EXPECT_TRUE(device_reads(&self->rig, IOVA + borders[i] - 500,
-					 va + borders[i] - 500, 1000));
+		EXPECT_EQ(REACHED, device_read(&self->rig,
+					       IOVA + borders[i] - 500,
+					       va + borders[i] - 500, 1000));
 }
 
 TEST_F(device, shares_the_pages_of_a_file_in_memory)
@@ -425,7 +427,7 @@ TEST_F(device, reads_memory_of_a_process_that_has_ended)
 	ASSERT_EQ(0, child_status(pid));
 	EXPECT_TRUE(pattern_matches(PAGE, SMALL_PAGE, 1));
 	pattern_fill(pattern, SMALL_PAGE, 8);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
 }
 

@@ -40,7 +40,23 @@ TEST_F(device, can_be_bound_again)
 	ASSERT_EQ(0, edu_setup(&self->rig.edu, FD));
 	EXPECT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
+}
+
+/* Each test that has BLOCKED relies on this. */
+TEST_F(device, that_does_not_reach_the_rigs_page_tells_nothing)
+{
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(BROKEN, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
+	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
+	EXPECT_EQ(BROKEN, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(-EIO, device_writes(&self->rig, IOVA, pattern, SMALL_PAGE));
+	ASSERT_EQ(0, edu_rig_map(&self->rig, IOAS));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
+	pattern_fill(PAGE, SMALL_PAGE, 2);
+	EXPECT_EQ(MISREAD, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
+	ASSERT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, is_no_ioas)
@@ -128,7 +144,7 @@ TEST_F(device, can_come_and_go)
 	EXPECT_EQ(0, rc);
 	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 	EXPECT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, detaches_when_it_is_closed)
@@ -147,7 +163,7 @@ TEST_F(device, keeps_the_file_while_it_is_open)
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	close(FD);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	vfio_close(&self->rig.edu);
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(0, pins_left(self->rig.pins));
@@ -159,7 +175,7 @@ TEST_F(device, attached_twice_to_one_ioas_stays_there)
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_EQ(0, ATTACH());
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, DETACH());
 	EXPECT_TRUE(ioas_is_unrestricted(FD, IOAS));
 }
@@ -170,7 +186,7 @@ TEST_F(device, stays_where_it_is_when_it_cannot_move)
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	EXPECT_NE(0, vfio_attach(&self->rig.edu, NO_SUCH_ID));
 	EXPECT_NE(0, vfio_attach(&self->rig.edu, self->rig.edu.id));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, stays_where_it_is_if_it_cannot_make_page_requests)
@@ -189,11 +205,11 @@ TEST_F(device, stays_where_it_is_if_it_cannot_make_page_requests)
 		SKIP(return, "the IOMMU has no page requests");
 	if (!vfio_attach(&self->rig.edu, cmd.out_hwpt_id))
 		SKIP(return, "the device needs no page requests");
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, iommufd_destroy(FD, cmd.out_hwpt_id));
 	EXPECT_EQ(0, DETACH());
 	EXPECT_EQ(0, ATTACH());
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 TEST_F(device, may_be_detached_when_it_is_not_attached)
@@ -219,7 +235,7 @@ TEST_F(device, without_pasids_is_attached_to_none)
 	EXPECT_EQ(-ENOENT, vfio_attach_pasid(&self->rig.edu, 1, NO_SUCH_ID));
 	/* nor does it keep the device from other page tables */
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, iommufd_destroy(FD, pt));
 }
 
@@ -233,12 +249,12 @@ TEST_F(device, loses_only_the_map_that_goes)
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP(va, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, MAP(va + SMALL_PAGE, SMALL_PAGE, IOVA + SMALL_PAGE));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + 1000, va + 1000,
-				 SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + 1000, va + 1000,
+				       SMALL_PAGE));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + SMALL_PAGE,
-				 va + SMALL_PAGE, SMALL_PAGE));
-	EXPECT_FALSE(device_reads(&self->rig, IOVA, va, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + SMALL_PAGE,
+				       va + SMALL_PAGE, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA, va, SMALL_PAGE));
 }
 
 TEST_F(device, may_see_one_page_at_two_places)
@@ -247,8 +263,9 @@ TEST_F(device, may_see_one_page_at_two_places)
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA + MIB));
 	EXPECT_EQ(0, UNMAP(IOVA, SMALL_PAGE));
-	EXPECT_FALSE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, pattern, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + MIB, pattern,
+				       SMALL_PAGE));
 }
 
 TEST_F(device, sees_one_ioas_at_a_time)
@@ -263,10 +280,10 @@ TEST_F(device, sees_one_ioas_at_a_time)
 	ASSERT_EQ(0, ioas_map_at(FD, other, self->rig.scratch, SMALL_PAGE,
 				 SCRATCH_IOVA));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	ASSERT_EQ(0, DETACH());
 	ASSERT_EQ(0, vfio_attach(&self->rig.edu, other));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, page, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, page, SMALL_PAGE));
 	EXPECT_EQ(2 * SMALL_PAGE, vm_pinned());
 }
 
@@ -274,7 +291,7 @@ TEST_F(device, moves_nothing_while_detached)
 {
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	ASSERT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	ASSERT_EQ(0, DETACH());
 	memset(PAGE, 0, SMALL_PAGE);
 	EXPECT_EQ(0, edu_dma_from_device(&self->rig.edu, 0, IOVA, SMALL_PAGE));
@@ -338,14 +355,15 @@ TEST_F(devices, both_see_what_is_mapped_and_not_what_is_unmapped)
 	ASSERT_EQ(0, igb_start(&igb, &self->other, rings, IOVA));
 	EXPECT_EQ(0, igb_copy(&igb, IOVA + 2 * MIB, IOVA + MIB, 500));
 	EXPECT_EQ(0, memcmp(buffer, pattern, 500));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + 2 * MIB, pattern, 500));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + 2 * MIB, pattern,
+				       500));
 
 	memset(buffer, 0, SMALL_PAGE);
 	ASSERT_EQ(0, UNMAP(IOVA + MIB, SMALL_PAGE));
 	/* a frame may still arrive, but not with these bytes */
 	igb_copy(&igb, IOVA + 2 * MIB, IOVA + MIB, 500);
 	EXPECT_NE(0, memcmp(buffer, pattern, 500));
-	EXPECT_FALSE(device_reads(&self->rig, IOVA + MIB, pattern, 500));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA + MIB, pattern, 500));
 	igb_stop(&igb);
 }
 
@@ -361,11 +379,11 @@ TEST_F(devices, on_two_ioases_see_only_their_own)
 	EXPECT_NE(first, second);
 	ASSERT_EQ(0, edu_rig_map(&self->rig, IOAS));
 	ASSERT_EQ(0, ioas_map_at(FD, other, PAGE, SMALL_PAGE, IOVA));
-	EXPECT_FALSE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, ioas_unmap_all(FD, other, NULL));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 	EXPECT_EQ(0, vfio_detach(&self->other));
 	EXPECT_EQ(0, iommufd_destroy(FD, other));
 }
@@ -389,7 +407,7 @@ TEST_F(devices, one_that_is_refused_leaves_the_other_working)
 	ASSERT_EQ(0, ioas_iova_ranges(FD, IOAS, now, &count_now, NULL));
 	EXPECT_EQ(count, count_now);
 	EXPECT_EQ(0, memcmp(ranges, now, count * sizeof(*now)));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, pattern, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
 /* -- the end -- */

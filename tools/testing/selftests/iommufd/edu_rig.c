@@ -77,19 +77,90 @@ int igb_rig_make(struct vfio_dev *igb, int iommufd)
 	return rig_part("the igb device", igb_setup(igb, iommufd));
 }
 
-/*
- * The device's buffer is filled with something else first: a DMA that the
- * IOMMU refuses may leave it as it was.
- */
-bool device_reads(struct edu_rig *rig, __u64 iova, const void *bytes,
-		  size_t length)
+/* Not 0 either */
+static char byte_unlike(char one, char other)
 {
-	memset(rig->scratch, ((const char *)bytes)[0] ^ 0xff, length);
+	char byte = 1;
+
+	while (byte == one || byte == other)
+		byte++;
+	return byte;
+}
+
+static bool is_filled(const char *bytes, size_t length, char byte)
+{
+	return bytes[0] == byte && !memcmp(bytes, bytes + 1, length - 1);
+}
+
+/* What the device's buffer has before it reads @bytes */
+static char byte_before(const char *bytes)
+{
+	return byte_unlike(bytes[0], bytes[0]);
+}
+
+/* -EIO if they are not in the device's buffer then */
+static int give_bytes(struct edu_rig *rig, const void *bytes, size_t length)
+{
+	int rc;
+
+	memcpy(rig->scratch, bytes, length);
+	rc = edu_dma_to_device(&rig->edu, SCRATCH_IOVA, 0, length);
+	if (rc)
+		return rc;
+	memset(rig->scratch, byte_before(bytes), length);
+	rc = edu_dma_from_device(&rig->edu, 0, SCRATCH_IOVA, length);
+	if (rc)
+		return rc;
+	return memcmp(rig->scratch, bytes, length) ? -EIO : 0;
+}
+
+int device_read_prepare(struct edu_rig *rig, const void *bytes, size_t length)
+{
+	char before[EDU_BUFFER_SIZE];
+
+	if (length > sizeof(before))
+		return -EINVAL;
+	memset(before, byte_before(bytes), length);
+	return give_bytes(rig, before, length);
+}
+
+int device_read_try(struct edu_rig *rig, __u64 iova, size_t length)
+{
+	return edu_dma_to_device(&rig->edu, iova, 0, length);
+}
+
+/*
+ * A DMA that the IOMMU refuses leaves the device's buffer as it was, or QEMU
+ * fills it with zeroes, which is why zeroes show nothing. What the rig's page is
+ * filled with is never in the device's buffer: if it is still there, the device
+ * does not reach this page.
+ */
+enum device_read device_read_result(struct edu_rig *rig, const void *bytes,
+				    size_t length)
+{
+	const char before = byte_before(bytes);
+	const char unwritten = byte_unlike(((const char *)bytes)[0], before);
+	char *got = rig->scratch;
+
+	memset(got, unwritten, length);
+	if (is_filled(bytes, length, 0) ||
+	    edu_dma_from_device(&rig->edu, 0, SCRATCH_IOVA, length) ||
+	    is_filled(got, length, unwritten))
+		return BROKEN;
+	if (!memcmp(got, bytes, length))
+		return REACHED;
+	return is_filled(got, length, before) || is_filled(got, length, 0) ?
+		       BLOCKED : MISREAD;
+}
+
+enum device_read device_read(struct edu_rig *rig, __u64 iova,
+			     const void *bytes, size_t length)
+{
+	memset(rig->scratch, byte_before(bytes), length);
 	if (edu_dma_to_device(&rig->edu, SCRATCH_IOVA, 0, length) ||
-	    edu_dma_to_device(&rig->edu, iova, 0, length) ||
-	    edu_dma_from_device(&rig->edu, 0, SCRATCH_IOVA, length))
-		return false;
-	return !memcmp(rig->scratch, bytes, length);
+	    device_read_try(rig, iova, length))
+		return BROKEN;
+	return device_read_result(rig, bytes, length);
 }
 
 bool device_sees(struct edu_rig *rig, __u64 iova, const char *bytes,
@@ -97,17 +168,15 @@ bool device_sees(struct edu_rig *rig, __u64 iova, const char *bytes,
 {
 	const size_t size = 1000;
 
-	return device_reads(rig, iova, bytes, size) &&
-	       device_reads(rig, iova + length - size, bytes + length - size,
-			    size);
+	return device_read(rig, iova, bytes, size) == REACHED &&
+	       device_read(rig, iova + length - size, bytes + length - size,
+			   size) == REACHED;
 }
 
 int device_writes(struct edu_rig *rig, __u64 iova, const void *bytes,
 		  size_t length)
 {
-	int rc;
+	int rc = give_bytes(rig, bytes, length);
 
-	memcpy(rig->scratch, bytes, length);
-	rc = edu_dma_to_device(&rig->edu, SCRATCH_IOVA, 0, length);
 	return rc ? rc : edu_dma_from_device(&rig->edu, 0, iova, length);
 }

@@ -42,13 +42,33 @@ void edu_rig_break(struct edu_rig *rig);
 /* The other device of QEMU's, bound. */
 int igb_rig_make(struct vfio_dev *igb, int iommufd);
 
-/* Can the device read these very bytes? At most 4 KiB. */
-bool device_reads(struct edu_rig *rig, __u64 iova, const void *bytes,
-		  size_t length);
-/* The first and the last of them, when there are more? */
+/* What became of the device's attempt to read memory */
+enum device_read {
+	BROKEN,		/* the rig's own page cannot be reached: unknown */
+	BLOCKED,	/* it can be, and nothing was read */
+	MISREAD,	/* something else was read */
+	REACHED,	/* the very bytes were read */
+};
+
+/* Does the device read these bytes? At most 4 KiB, and not all zero. */
+enum device_read device_read(struct edu_rig *rig, __u64 iova,
+			     const void *bytes, size_t length);
+/*
+ * The same in steps, for a device that reaches nothing, and so not the rig's
+ * page either, while it reads: that must be mapped in the first step, where the
+ * device's buffer is filled with other bytes, and in the last.
+ */
+int device_read_prepare(struct edu_rig *rig, const void *bytes, size_t length);
+int device_read_try(struct edu_rig *rig, __u64 iova, size_t length);
+enum device_read device_read_result(struct edu_rig *rig, const void *bytes,
+				    size_t length);
+/* Are the first and the last of so many bytes REACHED? */
 bool device_sees(struct edu_rig *rig, __u64 iova, const char *bytes,
 		 size_t length);
-/* Has the device write these bytes, wherever they go. */
+/*
+ * Has the device write these bytes, wherever they go. It gets them from the
+ * rig's page: -EIO if it does not.
+ */
 int device_writes(struct edu_rig *rig, __u64 iova, const void *bytes,
 		  size_t length);
 

@@ -63,7 +63,8 @@ TEST_F_TIMEOUT(failing, map_without_device_takes_no_iova, TIMEOUT)
 {
 	WITH_EACH_FAILURE(ioas_map_at(FD, IOAS, VA, MAP_LENGTH, IOVA),
 			  iova_is_free(&self->rig, IOVA, MAP_LENGTH),
-			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
+			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL),
+			  -ENOENT);
 }
 
 TEST_F_TIMEOUT(failing, map_pins_nothing, TIMEOUT)
@@ -75,7 +76,8 @@ TEST_F_TIMEOUT(failing, map_pins_nothing, TIMEOUT)
 	WITH_EACH_FAILURE(ioas_map_at(FD, IOAS, VA, MAP_LENGTH, IOVA),
 			  iova_is_free(&self->rig, IOVA, MAP_LENGTH) &&
 			  vm_pinned() == pinned,
-			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
+			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL),
+			  -ENOENT);
 	EXPECT_EQ(pinned, vm_pinned());
 }
 
@@ -94,7 +96,7 @@ TEST_F_TIMEOUT(failing, map_of_scattered_pages_pins_nothing, TIMEOUT)
 			   ioas_map_at(FD, IOAS, mem.va, length, iova)),
 			  iova_is_free(&self->rig, iova, length) &&
 			  vm_pinned() == pinned,
-			  ioas_unmap(FD, IOAS, iova, length, NULL));
+			  ioas_unmap(FD, IOAS, iova, length, NULL), -ENOENT);
 	EXPECT_EQ(pinned, vm_pinned());
 }
 
@@ -112,7 +114,8 @@ TEST_F_TIMEOUT(failing, map_of_a_scattered_file_pins_nothing, TIMEOUT)
 	WITH_EACH_FAILURE(ioas_map_file(FD, IOAS, MAP_RW | MAP_AT, fd, 0,
 					mem.length, &iova),
 			  pins_held() == pins,
-			  ioas_unmap(FD, IOAS, IOVA, mem.length, NULL));
+			  ioas_unmap(FD, IOAS, IOVA, mem.length, NULL),
+			  -ENOENT);
 	EXPECT_EQ(pins, pins_held());
 	memory_free(&mem);
 	close(fd);
@@ -130,7 +133,8 @@ TEST_F_TIMEOUT(failing, map_of_a_chosen_iova_pins_nothing, TIMEOUT)
 	WITH_EACH_FAILURE(ioas_map(FD, IOAS, VA, SMALL_PAGE, &iova),
 			  iova_is_free(&self->rig, first, SMALL_PAGE) &&
 			  vm_pinned() == pinned,
-			  ioas_unmap(FD, IOAS, first, SMALL_PAGE, NULL));
+			  ioas_unmap(FD, IOAS, first, SMALL_PAGE, NULL),
+			  -ENOENT);
 	EXPECT_EQ(first, iova);
 }
 
@@ -182,7 +186,7 @@ TEST_F_TIMEOUT(failing, destroy_needs_no_memory, TIMEOUT)
 	EXPECT_FALSE(failed);
 }
 
-static bool allowed_is(struct edu_rig *rig, const void *va, __u64 start)
+static bool chooses(struct edu_rig *rig, const void *va, __u64 start)
 {
 	__u64 iova;
 
@@ -203,9 +207,9 @@ TEST_F_TIMEOUT(failing, allow_leaves_the_old_list, TIMEOUT)
 
 	ASSERT_EQ(0, ioas_allow_iovas(FD, IOAS, &old, 1));
 	WITH_EACH_FAILURE(ioas_allow_iovas(FD, IOAS, new, 3),
-			  allowed_is(&self->rig, VA, old.start),
-			  !allowed_is(&self->rig, VA, new[0].start) ||
-			  ioas_allow_iovas(FD, IOAS, &old, 1));
+			  chooses(&self->rig, VA, old.start),
+			  !chooses(&self->rig, VA, new[0].start) ||
+			  ioas_allow_iovas(FD, IOAS, &old, 1), -ENOENT);
 }
 
 static bool huge_pages_are(struct edu_rig *rig, __u64 wanted)
@@ -226,17 +230,17 @@ TEST_F_TIMEOUT(failing, ranges_and_options_fail_cleanly, TIMEOUT)
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, first, SMALL_PAGE, NULL));
 	WITH_EACH_FAILURE((count = 1,
 			   ioas_iova_ranges(FD, IOAS, &range, &count, NULL)),
-			  allowed_is(&self->rig, VA, first),
-			  !allowed_is(&self->rig, VA, first));
+			  chooses(&self->rig, VA, first),
+			  !chooses(&self->rig, VA, first), -ENOENT);
 	WITH_EACH_FAILURE(iommufd_option_get(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
 					     &value),
-			  huge_pages_are(&self->rig, 1), value != 1);
+			  huge_pages_are(&self->rig, 1), value != 1, -ENOENT);
 	WITH_EACH_FAILURE(iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
 					     0),
 			  huge_pages_are(&self->rig, 1),
 			  !huge_pages_are(&self->rig, 0) ||
 			  iommufd_option_set(FD, IOMMU_OPTION_HUGE_PAGES, IOAS,
-					     1));
+					     1), -ENOENT);
 }
 
 /* As if the device had never tried? */
@@ -259,11 +263,11 @@ TEST_F_TIMEOUT(failing, attach_changes_nothing, TIMEOUT)
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, 8 * GIB));
 	WITH_EACH_FAILURE(vfio_attach(&self->rig.edu, IOAS),
 			  is_detached(&self->rig, first),
-			  vfio_detach(&self->rig.edu));
+			  vfio_detach(&self->rig.edu), -ENOENT, -EINVAL);
 	EXPECT_TRUE(is_detached(&self->rig, first));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	pattern_fill(VA, SMALL_PAGE, 1);
-	EXPECT_TRUE(device_reads(&self->rig, 8 * GIB, VA, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, 8 * GIB, VA, SMALL_PAGE));
 }
 
 TEST_F_TIMEOUT(failing, detach_needs_no_memory, TIMEOUT)
@@ -333,7 +337,8 @@ TEST_F_TIMEOUT(failing, charges_are_undone, TIMEOUT)
 	ASSERT_EQ(0, limit_memlock(limit));
 	WITH_EACH_FAILURE(ioas_map_at(FD, IOAS, VA, MAP_LENGTH, IOVA),
 			  vm_pinned() == 0,
-			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
+			  ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL),
+			  -ENOENT);
 	/* all of the limit is left */
 	EXPECT_EQ(0, ioas_map_at(FD, IOAS, VA, MAP_LENGTH, IOVA));
 	EXPECT_EQ(-ENOMEM, ioas_map_at(FD, IOAS, VA + MAP_LENGTH, SMALL_PAGE,
@@ -351,7 +356,7 @@ TEST_F_TIMEOUT(failing, second_map_at_the_limit_pins_nothing, TIMEOUT)
 				      IOVA + 16 * MIB),
 			  vm_pinned() == MAP_LENGTH,
 			  ioas_unmap(FD, IOAS, IOVA + 16 * MIB, MAP_LENGTH,
-				     NULL));
+				     NULL), -ENOENT);
 	EXPECT_EQ(MAP_LENGTH, vm_pinned());
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, IOVA, MAP_LENGTH, NULL));
 	EXPECT_EQ(0, vm_pinned());

@@ -119,8 +119,8 @@ TEST_F(file, may_be_mapped_in_part)
 	ASSERT_EQ(0, map_and_attach(&self->rig, FILE_FD, start, length,
 				    variant->late));
 	EXPECT_TRUE(device_sees(&self->rig, IOVA, VA + start, length));
-	EXPECT_FALSE(device_reads(&self->rig, IOVA + length,
-				  VA + start + length, 8));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA + length,
+				       VA + start + length, 8));
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
 }
 
@@ -135,11 +135,11 @@ TEST_F(file, stays_when_the_process_has_let_it_go)
 	ASSERT_EQ(0, munmap(VA, length));
 	ASSERT_EQ(0, close(FILE_FD));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + length - SMALL_PAGE, bytes,
-				 SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + length - SMALL_PAGE,
+				       bytes, SMALL_PAGE));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, length, NULL));
-	EXPECT_FALSE(device_reads(&self->rig, IOVA + length - SMALL_PAGE,
-				  bytes, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, IOVA + length - SMALL_PAGE,
+				       bytes, SMALL_PAGE));
 }
 
 TEST_F(file, is_pinned_once)
@@ -183,11 +183,11 @@ TEST_F(file, may_have_holes)
 			       hole, self->mem.length - hole));
 	ASSERT_EQ(0, map_and_attach(&self->rig, FILE_FD, 0, self->mem.length,
 				    variant->late));
-	EXPECT_TRUE(device_sees(&self->rig, IOVA, VA, self->mem.length));
-	EXPECT_TRUE(memory_is(VA + hole, 0, SMALL_PAGE));
-	pattern_fill(VA + hole, SMALL_PAGE, 3);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + hole, VA + hole,
-				 SMALL_PAGE));
+	EXPECT_TRUE(device_sees(&self->rig, IOVA, VA, hole));
+	EXPECT_TRUE(memory_is(VA + hole, 0, self->mem.length - hole));
+	pattern_fill(VA + hole, self->mem.length - hole, 3);
+	EXPECT_TRUE(device_sees(&self->rig, IOVA + hole, VA + hole,
+				self->mem.length - hole));
 }
 
 /* -- arguments; no device is needed -- */

@@ -58,7 +58,7 @@ FIXTURE_TEARDOWN_PARENT(hwpt)
 	EXPECT_EQ(0, pins_left(self->rig.pins));
 }
 
-#define READS(i) device_reads(&self->rig, IOVA, self->pages[i], SMALL_PAGE)
+#define READ(i) device_read(&self->rig, IOVA, self->pages[i], SMALL_PAGE)
 
 /* sysfs shows the same registers. */
 static __u64 register_of(const char *bdf, const char *name)
@@ -111,17 +111,21 @@ TEST_F(hwpt, allocated_works_like_an_automatic_one)
 	pt = hwpt;
 	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
 	EXPECT_EQ(hwpt, pt);
-	EXPECT_TRUE(READS(0));
+	EXPECT_EQ(REACHED, READ(0));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, SMALL_PAGE, NULL));
-	EXPECT_FALSE(READS(0));
+	EXPECT_EQ(BLOCKED, READ(0));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, self->pages[1], SMALL_PAGE, IOVA));
-	EXPECT_TRUE(READS(1));
+	EXPECT_EQ(REACHED, READ(1));
 
 	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, hwpt));
+	ASSERT_EQ(0, device_read_prepare(&self->rig, self->pages[1],
+					 SMALL_PAGE));
 	ASSERT_EQ(0, vfio_detach(&EDU));
-	EXPECT_FALSE(READS(1));
+	EXPECT_EQ(0, device_read_try(&self->rig, IOVA, SMALL_PAGE));
 	ASSERT_EQ(0, vfio_attach(&EDU, hwpt));
-	EXPECT_TRUE(READS(1));
+	EXPECT_EQ(BLOCKED, device_read_result(&self->rig, self->pages[1],
+					      SMALL_PAGE));
+	EXPECT_EQ(REACHED, READ(1));
 	ASSERT_EQ(0, vfio_detach(&EDU));
 	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
 	EXPECT_EQ(0, vm_pinned());
@@ -137,7 +141,7 @@ TEST_F(hwpt, outlives_the_device_that_it_was_made_for)
 	EXPECT_EQ(2 * SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, edu_setup(&EDU, FD));
 	ASSERT_EQ(0, vfio_attach(&EDU, hwpt));
-	EXPECT_TRUE(READS(0));
+	EXPECT_EQ(REACHED, READ(0));
 }
 
 /*
@@ -150,13 +154,13 @@ TEST_F(hwpt, replaced_shows_the_device_other_memory)
 	int i;
 
 	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
-	EXPECT_TRUE(READS(0));
+	EXPECT_EQ(REACHED, READ(0));
 	for (i = 1; i != 8; i++) {
 		__u32 old = pt;
 
 		pt = i % 2 ? OTHER : IOAS;
 		ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
-		EXPECT_TRUE(READS(i % 2));
+		EXPECT_EQ(REACHED, READ(i % 2));
 		EXPECT_NE(i % 2 ? OTHER : IOAS, pt);
 		EXPECT_EQ(-ENOENT, iommufd_destroy(FD, old));
 		EXPECT_EQ(2 * SMALL_PAGE, vm_pinned());
@@ -176,10 +180,10 @@ TEST_F(hwpt, replaced_by_an_allocated_one_and_back)
 	pt = hwpt;
 	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
 	EXPECT_EQ(hwpt, pt);
-	EXPECT_TRUE(READS(0));
+	EXPECT_EQ(REACHED, READ(0));
 	EXPECT_EQ(-ENOENT, iommufd_destroy(FD, automatic));
 	ASSERT_EQ(0, vfio_attach(&EDU, OTHER));
-	EXPECT_TRUE(READS(1));
+	EXPECT_EQ(REACHED, READ(1));
 	EXPECT_EQ(0, iommufd_destroy(FD, hwpt));
 }
 
@@ -195,7 +199,7 @@ TEST_F(hwpt, stays_when_the_other_ioas_does_not_suit)
 				 MSI_IOVA));
 	ASSERT_EQ(0, vfio_attach_pt(&EDU, &pt));
 	EXPECT_EQ(-EADDRINUSE, vfio_attach(&EDU, OTHER));
-	EXPECT_TRUE(READS(0));
+	EXPECT_EQ(REACHED, READ(0));
 	EXPECT_TRUE(ioas_is_unrestricted(FD, OTHER));
 	EXPECT_EQ(-EINVAL, ioas_map_at(FD, IOAS, self->pages[0], SMALL_PAGE,
 				       MSI_IOVA));
@@ -206,7 +210,7 @@ TEST_F(hwpt, stays_when_the_other_ioas_does_not_suit)
 	/* and the other way round once it does */
 	ASSERT_EQ(0, ioas_unmap(FD, OTHER, MSI_IOVA, SMALL_PAGE, NULL));
 	EXPECT_EQ(0, vfio_attach(&EDU, OTHER));
-	EXPECT_TRUE(READS(1));
+	EXPECT_EQ(REACHED, READ(1));
 	EXPECT_EQ(-EINVAL, ioas_map_at(FD, OTHER, self->pages[1], SMALL_PAGE,
 				       MSI_IOVA));
 	EXPECT_EQ(0, ioas_map_at(FD, IOAS, self->pages[0], SMALL_PAGE,

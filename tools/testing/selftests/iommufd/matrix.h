@@ -92,6 +92,7 @@ struct copier {
 #define SOURCE SMALL_PAGE
 #define DESTINATION (2 * SMALL_PAGE)
 #define COPIER_BYTES (3 * SMALL_PAGE)
+#define FRAME 500
 
 /* Zeroes, which children share, or NULL */
 char *zeroed(size_t length);
@@ -108,6 +109,11 @@ int try_edu(void);
 int try_igb(void);
 int try_interrupts(void);
 int try_allocated(void);
+
+/*
+ * A device that moves under DMA (matrix_replace.c)
+ */
+
 int try_replace(void);
 
 /*

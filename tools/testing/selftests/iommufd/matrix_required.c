@@ -5,20 +5,15 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <sys/mman.h>
 
-#include "kselftest.h"
-#include "device_mover.h"
 #include "edu_rig.h"
 #include "matrix.h"
 #include "test_support.h"
 #include "vfio_irq.h"
 
 #define IRQ_TIMEOUT_MS 10000
-
-#define FRAME 500
 
 char *zeroed(size_t length)
 {
@@ -101,7 +96,7 @@ int try_attach(void)
 static int edu_transfer(struct edu_rig *rig, char *page)
 {
 	pattern_fill(page, SMALL_PAGE, 1);
-	if (!device_reads(rig, IOVA, page, SMALL_PAGE))
+	if (device_read(rig, IOVA, page, SMALL_PAGE) != REACHED)
 		return -EIO;
 	memset(page, 0, SMALL_PAGE);
 	if (edu_dma_from_device(&rig->edu, 0, IOVA, SMALL_PAGE))
@@ -129,9 +124,14 @@ int try_edu(void)
 	if (rc)
 		return rc;
 	pattern_fill(page, SMALL_PAGE, 2);
-	if (device_reads(&rig, IOVA, page, SMALL_PAGE))
+	switch (device_read(&rig, IOVA, page, SMALL_PAGE)) {
+	case BLOCKED:
+		return 0;
+	case BROKEN:
+		return -EIO;
+	default:
 		return -EXDEV;
-	return 0;
+	}
 }
 
 int try_igb(void)
@@ -158,63 +158,6 @@ int try_allocated(void)
 	if (!rc)
 		rc = copier_start(&copier, hwpt);
 	return rc ? rc : copier_copy(&copier, 1);
-}
-
-/* So many, unless a frame is lost before. Frames are much faster than moves. */
-#define MOVES 2000
-#define MOVES_TIMEOUT_S 60
-
-/*
- * The same memory is at the same IOVA in both IOASes: the device sees no
- * difference, and each frame that is lost is one that met a gap.
- */
-static int copy_while_moved(struct copier *copier, struct mover *mover)
-{
-	unsigned int frames = 0;
-	bool lost = false;
-	time_t end = time(NULL) + patience(MOVES_TIMEOUT_S);
-	int rc = mover_start(mover);
-
-	if (rc)
-		return rc;
-	while (!lost && mover_moves(mover) < MOVES && time(NULL) < end)
-		lost = copier_copy(copier, ++frames);
-	rc = mover_stop(mover);
-	if (rc)
-		return rc;
-	detail("%s", lost ? "the driver does not switch in one step" :
-			    "no frame was lost");
-	ksft_print_msg("replaced %u times during %u frames\n", mover->moves,
-		       frames);
-	if (lost)
-		shared->verdict = WORKS_WITH_GAPS;
-	else if (mover->moves < MOVES)
-		return -ETIMEDOUT;
-	return igb_start(&copier->igb, &copier->dev, copier->memory, IOVA);
-}
-
-int try_replace(void)
-{
-	struct copier copier;
-	__u32 other;
-	int rc = copier_open(&copier);
-	struct mover mover = { .dev = &copier.dev };
-
-	if (!rc)
-		rc = ioas_alloc(copier.iommufd, &other);
-	if (!rc)
-		rc = ioas_map_at(copier.iommufd, other, copier.memory,
-				 COPIER_BYTES, IOVA);
-	if (!rc)
-		rc = copier_start(&copier, copier.ioas);
-	if (!rc)
-		rc = copier_copy(&copier, 1);
-	if (rc)
-		return rc;
-	mover.pts[0] = other;
-	mover.pts[1] = copier.ioas;
-	rc = copy_while_moved(&copier, &mover);
-	return rc ? rc : copier_copy(&copier, 2);
 }
 
 int try_interrupts(void)

@@ -4,10 +4,12 @@
  * is pinned, who may do what with it, and who pays.
  */
 #include <fcntl.h>
+#include <signal.h>
 
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <linux/memfd.h>
 
@@ -16,6 +18,7 @@
 #include "test_support.h"
 
 #define IOVA (16 * MIB)
+#define LARGE_IOVA (4 * GIB)	/* where the device does not get to */
 #define FILE_LENGTH (8 * SMALL_PAGE)
 
 #define FD (self->rig.iommufd)
@@ -92,10 +95,10 @@ TEST_F(memfd, may_be_mapped_more_than_once)
 	ASSERT_EQ(0, MAP(MAP_RW, 0, 2 * page, IOVA + MIB));
 	EXPECT_EQ(FILE_LENGTH + page, vm_pinned());
 	pattern_fill(bytes, page, 5);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, bytes, page));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, bytes, page));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, bytes, page));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + MIB, bytes, page));
 	ASSERT_EQ(0, UNMAP(IOVA, FILE_LENGTH));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, bytes, page));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + MIB, bytes, page));
 	EXPECT_EQ(3 * page, vm_pinned());
 }
 
@@ -108,7 +111,7 @@ TEST_F(memfd, is_not_written_through_a_map_for_reading)
 	ASSERT_EQ(0, MAP(MAP_RO, 0, SMALL_PAGE, IOVA));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, zeroes, 100));
 	EXPECT_TRUE(pattern_matches(self->va, SMALL_PAGE, 6));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->va, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, self->va, SMALL_PAGE));
 }
 
 TEST_F(memfd, ends_at_its_last_byte)
@@ -148,7 +151,7 @@ TEST_F(memfd, that_shrinks_leaves_the_device_its_pages)
 	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
 	ASSERT_EQ(0, ftruncate(self->fd, 0));
 	pattern_fill(bytes, SMALL_PAGE, 7);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, bytes, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, bytes, SMALL_PAGE));
 	ASSERT_EQ(0, ftruncate(self->fd, FILE_LENGTH));
 	EXPECT_EQ(0, device_writes(&self->rig, IOVA, bytes, SMALL_PAGE));
 	EXPECT_TRUE(memory_is(self->va, 0, SMALL_PAGE));
@@ -156,12 +159,68 @@ TEST_F(memfd, that_shrinks_leaves_the_device_its_pages)
 	EXPECT_EQ(0, UNMAP(IOVA, FILE_LENGTH));
 }
 
+/*
+ * Nobody but the device has written to the pages, which were holes: that they
+ * have to be kept, only the one who unpins them can tell.
+ */
+static void fill_and_page_out(struct __test_metadata *_metadata,
+			      struct edu_rig *rig, char *va, size_t length)
+{
+	const size_t places[] = { 0, length / 2, length - 100 };
+	unsigned char bytes[100];
+	size_t at;
+
+	pattern_fill(bytes, 100, 10);
+	for (at = 0; at < ARRAY_SIZE(places); at++)
+		ASSERT_EQ(0, device_writes(rig, IOVA + places[at], bytes, 100));
+	ASSERT_EQ(0, ioas_unmap(rig->iommufd, rig->ioas, IOVA, length, NULL));
+	/* the process has to have a page to give it away */
+	for (at = 0; at < length; at += SMALL_PAGE)
+		*(volatile char *)(va + at);
+	ASSERT_EQ(0, memory_page_out(va, length));
+	for (at = 0; at < ARRAY_SIZE(places); at++) {
+		EXPECT_TRUE(pattern_matches(va + places[at], 100, 10))
+			TH_LOG("place %zu", at);
+	}
+}
+
+TEST_F(memfd, keeps_what_a_device_has_written_into_holes)
+{
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
+	self->va = mmap(NULL, FILE_LENGTH, PROT_READ, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->va);
+	fill_and_page_out(_metadata, &self->rig, self->va, FILE_LENGTH);
+}
+
+#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+TEST_F(memfd, keeps_what_a_device_has_written_into_a_hole_of_a_huge_page)
+{
+	char *va = address_room(HUGE_PAGE, HUGE_PAGE), before[16], forced[16];
+	int rc;
+
+	ASSERT_NE(NULL, va);
+	ASSERT_EQ(0, ftruncate(self->fd, HUGE_PAGE));
+	va = mmap(va, HUGE_PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, self->fd,
+		  0);
+	ASSERT_NE(MAP_FAILED, va);
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	ASSERT_EQ(0, setting_choose(SHMEM_ENABLED, "force", before));
+	rc = MAP(MAP_RW, 0, HUGE_PAGE, IOVA);
+	ASSERT_EQ(0, setting_choose(SHMEM_ENABLED, before, forced));
+	ASSERT_EQ(0, rc);
+	EXPECT_EQ(0, *(volatile char *)va);
+	ASSERT_EQ(HUGE_PAGE, memory_huge_bytes(va, HUGE_PAGE));
+	fill_and_page_out(_metadata, &self->rig, va, HUGE_PAGE);
+}
+
 TEST_F(memfd, of_a_process_that_has_ended_can_still_be_pinned)
 {
 	ASSERT_EQ(0, write_pattern(self->fd, SMALL_PAGE, 8));
 	ASSERT_EQ(0, IN_CHILD(-MAP(MAP_RW, 0, FILE_LENGTH, IOVA)));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->va, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, self->va, SMALL_PAGE));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
 }
 
@@ -176,7 +235,7 @@ TEST_F(memfd, is_not_copied_when_a_process_maps_it_privately)
 	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
 	memset(va, 0, SMALL_PAGE);
 	EXPECT_TRUE(pattern_matches(self->va, SMALL_PAGE, 9));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->va, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, self->va, SMALL_PAGE));
 }
 
 /* -- who may do what -- */
@@ -203,7 +262,7 @@ TEST_F(memfd, opened_for_reading_is_for_reading)
 				      IOVA));
 	EXPECT_EQ(-EPERM, ioas_copy(FD, MAP_RW, IOAS, IOAS, IOVA, SMALL_PAGE,
 				    &(__u64){ 0 }));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->va, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, self->va, SMALL_PAGE));
 }
 
 TEST_F(memfd, opened_for_writing_only_is_not_mapped)
@@ -231,7 +290,7 @@ TEST_F(memfd, sealed_against_writing_is_for_reading)
 	}
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
 	ASSERT_EQ(0, MAP(MAP_RO, 0, SMALL_PAGE, IOVA));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA, self->va, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, self->va, SMALL_PAGE));
 }
 
 TEST_F(memfd, with_other_seals_is_writable)
@@ -308,6 +367,60 @@ TEST_F(memfd, is_the_only_kind_of_file_that_can_be_pinned)
 			TH_LOG("file %zu", i);
 	}
 	EXPECT_EQ(0, vm_pinned());
+}
+
+/* -- a process that ends while it maps a large file, which waits for nobody -- */
+
+#define LARGE (256 * MIB)
+
+/* What the file has, in bytes */
+static long file_bytes(int fd)
+{
+	long nr = blocks(fd);
+
+	return nr < 0 ? nr : nr * 512;
+}
+
+/* Of a process that maps it, as soon as there is so much of the file */
+static int kill_while_mapping(struct edu_rig *rig, int fd, long bytes)
+{
+	pid_t pid = fork(), ended;
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		_exit(-ioas_map_file_at(rig->iommufd, rig->ioas, MAP_RW, fd, 0,
+					LARGE, LARGE_IOVA));
+	do {
+		ended = waitpid(pid, &status, WNOHANG);
+	} while (!ended && file_bytes(fd) < bytes);
+	if (!ended) {
+		kill(pid, SIGKILL);
+		ended = waitpid(pid, &status, 0);
+	}
+	if (ended != pid)
+		return -ECHILD;
+	return WIFSIGNALED(status) ? 0 : -EIO;
+}
+
+TEST_F(memfd, is_left_half_mapped_by_nobody_who_is_killed)
+{
+	const long places[] = { SMALL_PAGE, LARGE / 4, LARGE / 2 };
+	long pins;
+	size_t i;
+
+	ASSERT_EQ(0, edu_rig_attach(&self->rig));
+	pins = pins_held();
+	for (i = 0; i != ARRAY_SIZE(places); i++) {
+		ASSERT_EQ(0, ftruncate(self->fd, LARGE));
+		ASSERT_EQ(0, kill_while_mapping(&self->rig, self->fd,
+						places[i]));
+		EXPECT_EQ(0, pins_left(pins));
+		EXPECT_GT(LARGE, file_bytes(self->fd));
+		EXPECT_EQ(-ENOENT, UNMAP(LARGE_IOVA, LARGE));
+		ASSERT_EQ(0, ftruncate(self->fd, 0));
+	}
 }
 
 /* -- charges -- */

@@ -81,7 +81,7 @@ static bool same_page(struct edu_rig *rig, __u64 iova, char *va,
 		      unsigned int seed)
 {
 	pattern_fill(va, 64, seed);
-	return device_reads(rig, iova, va, 64);
+	return device_read(rig, iova, va, 64) == REACHED;
 }
 
 /* At the ends of the range, and on both sides of @middle. */
@@ -106,6 +106,7 @@ TEST_F(pin, a_huge_page_of_which_a_piece_was_protected)
 	struct memory mem;
 
 	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, 2 * HUGE_PAGE));
+	pattern_fill(mem.va + piece, SMALL_PAGE, 1);
 	ASSERT_EQ(0, mprotect(mem.va + piece, SMALL_PAGE, PROT_READ));
 
 	/* the piece may be read, not written */
@@ -113,7 +114,8 @@ TEST_F(pin, a_huge_page_of_which_a_piece_was_protected)
 	EXPECT_EQ(self->base, pins_held());
 	ASSERT_EQ(0, map_flags(&self->rig, MAP_RO, mem.va, mem.length));
 	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + piece, mem.va + piece, 64));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + piece, mem.va + piece,
+				       64));
 	ASSERT_EQ(0, unmap(&self->rig, mem.length));
 	EXPECT_EQ(self->base, pins_held());
 
@@ -391,9 +393,11 @@ TEST_F(pin, pages_outlive_what_the_process_does_to_them)
 
 	ASSERT_EQ(0, madvise(mem.va, mem.length, MADV_DONTNEED));
 	EXPECT_EQ(0, mem.va[MIB]);
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, old, sizeof(old)));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + MIB, old,
+				       sizeof(old)));
 	ASSERT_EQ(0, munmap(mem.va, mem.length));
-	EXPECT_TRUE(device_reads(&self->rig, IOVA + MIB, old, sizeof(old)));
+	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA + MIB, old,
+				       sizeof(old)));
 	EXPECT_EQ(self->base + pages_of(mem.length), pins_held());
 	ASSERT_EQ(0, unmap(&self->rig, mem.length));
 	EXPECT_EQ(self->base, pins_held());
@@ -490,26 +494,44 @@ static void watch_stop(struct write_watch *watch)
  * The process will not miss what is there, unless somebody writes to it. What
  * the device wrote while it was pinned, only the one who unpins it can tell.
  */
-TEST_F(pin, what_a_device_has_written_is_not_forgotten)
+static void write_and_page_out(struct __test_metadata *_metadata,
+			       struct edu_rig *rig, const struct memory *mem)
 {
-	const size_t length = LAZY_PAGES * SMALL_PAGE;
-	struct memory mem;
+	const size_t length = mem->length;
 	char bytes[256];
 	size_t at;
 
-	/* each page for itself, as they do not lie one behind the other */
-	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM, length));
-	ASSERT_EQ(0, map_flags(&self->rig, MAP_RW, mem.va, length));
-	ASSERT_EQ(0, madvise(mem.va, length, MADV_FREE));
+	ASSERT_EQ(0, map_flags(rig, MAP_RW, mem->va, length));
+	ASSERT_EQ(0, madvise(mem->va, length, MADV_FREE));
 	pattern_fill(bytes, sizeof(bytes), 7);
 	for (at = 0; at < length; at += LAZY_STEP * SMALL_PAGE)
-		ASSERT_EQ(0, device_writes(&self->rig, IOVA + at, bytes,
+		ASSERT_EQ(0, device_writes(rig, IOVA + at, bytes,
 					   sizeof(bytes)));
-	ASSERT_EQ(0, unmap(&self->rig, length));
-	ASSERT_EQ(0, madvise(mem.va, length, MADV_PAGEOUT));
-	for (at = 0; at < length; at += LAZY_STEP * SMALL_PAGE)
-		EXPECT_EQ(0, memcmp(bytes, mem.va + at, sizeof(bytes)))
+	ASSERT_EQ(0, unmap(rig, length));
+	ASSERT_EQ(0, memory_page_out(mem->va, length));
+	for (at = 0; at < length; at += LAZY_STEP * SMALL_PAGE) {
+		EXPECT_EQ(0, memcmp(bytes, mem->va + at, sizeof(bytes)))
 			TH_LOG("at %zu", at);
+	}
+}
+
+TEST_F(pin, what_a_device_has_written_is_not_forgotten)
+{
+	struct memory mem;
+
+	/* each page for itself, as they do not lie one behind the other */
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_SMALL_RANDOM,
+				  LAZY_PAGES * SMALL_PAGE));
+	write_and_page_out(_metadata, &self->rig, &mem);
+	memory_free(&mem);
+}
+
+TEST_F(pin, what_a_device_has_written_to_huge_pages_is_not_forgotten)
+{
+	struct memory mem;
+
+	ASSERT_EQ(0, memory_alloc(&mem, PAGES_THP, 2 * HUGE_PAGE));
+	write_and_page_out(_metadata, &self->rig, &mem);
 	memory_free(&mem);
 }
 

@@ -120,8 +120,8 @@ static bool device_sees_only(struct edu_rig *rig, __u64 iova, const char *bytes,
 			     size_t length)
 {
 	return device_sees(rig, iova, bytes, length) &&
-	       !device_reads(rig, iova - 8, bytes - 8, 8) &&
-	       !device_reads(rig, iova + length, bytes + length, 8);
+	       device_read(rig, iova - 8, bytes - 8, 8) == BLOCKED &&
+	       device_read(rig, iova + length, bytes + length, 8) == BLOCKED;
 }
 
 TEST_F(copy, of_a_whole_map_shows_the_same_bytes)
@@ -161,7 +161,7 @@ TEST_F(copy, stays_when_the_source_goes)
 	EXPECT_EQ(length + SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, TO, length, NULL));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
-	EXPECT_FALSE(device_reads(&self->rig, TO, VA + offset, 8));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, TO, VA + offset, 8));
 }
 
 TEST_F(copy, in_the_same_ioas_pins_nothing_more)
@@ -248,11 +248,9 @@ TEST_F(share, several_maps_by_one_copy)
 	ASSERT_EQ(0, COPY(FROM, 4 * SMALL_PAGE, TO));
 	EXPECT_EQ(5 * SMALL_PAGE, vm_pinned());
 	for (i = 0; i < 4; i++) {
-		bool seen = device_reads(&self->rig, TO + i * SMALL_PAGE,
-					 VA + pages[i] * SMALL_PAGE,
-					 SMALL_PAGE);
-
-		EXPECT_TRUE(seen);
+		EXPECT_EQ(REACHED, device_read(&self->rig, TO + i * SMALL_PAGE,
+					       VA + pages[i] * SMALL_PAGE,
+					       SMALL_PAGE));
 	}
 	EXPECT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, 4 * SMALL_PAGE, &unmapped));
@@ -273,16 +271,14 @@ TEST_F(share, from_inside_one_map_to_inside_another)
 				 FROM + 4 * page));
 	ASSERT_EQ(0, COPY(FROM + 2 * page, 3 * page, TO));
 	EXPECT_EQ(3 * page + SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(device_reads(&self->rig, TO, VA + 6 * page,
-				 page));
-	EXPECT_TRUE(device_reads(&self->rig, TO + page,
-				 VA + 7 * page, page));
-	EXPECT_TRUE(device_reads(&self->rig, TO + 2 * page, VA,
-				 page));
-	EXPECT_FALSE(device_reads(&self->rig, TO - 8, VA + 6 * page -
-				  8, 8));
-	EXPECT_FALSE(device_reads(&self->rig, TO + 3 * page,
-				  VA + page, 8));
+	EXPECT_EQ(REACHED, device_read(&self->rig, TO, VA + 6 * page, page));
+	EXPECT_EQ(REACHED, device_read(&self->rig, TO + page, VA + 7 * page,
+				       page));
+	EXPECT_EQ(REACHED, device_read(&self->rig, TO + 2 * page, VA, page));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, TO - 8, VA + 6 * page - 8,
+				       8));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, TO + 3 * page, VA + page,
+				       8));
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, 3 * page, &unmapped));
 	EXPECT_EQ(3 * page, unmapped);
 }
@@ -302,10 +298,11 @@ TEST_F(share, a_thousand_maps_by_one_copy)
 	}
 	ASSERT_EQ(0, COPY(FROM, count * SMALL_PAGE, TO));
 	EXPECT_EQ((8 + 1) * SMALL_PAGE, vm_pinned());
-	EXPECT_TRUE(device_reads(&self->rig, TO + 8 * SMALL_PAGE - 500,
-				 VA + 8 * SMALL_PAGE - 500, 500));
-	EXPECT_TRUE(device_reads(&self->rig, TO + (count - 1) * SMALL_PAGE,
-				 VA + 7 * SMALL_PAGE, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, TO + 8 * SMALL_PAGE - 500,
+				       VA + 8 * SMALL_PAGE - 500, 500));
+	EXPECT_EQ(REACHED, device_read(&self->rig,
+				       TO + (count - 1) * SMALL_PAGE,
+				       VA + 7 * SMALL_PAGE, SMALL_PAGE));
 	EXPECT_EQ(0, ioas_unmap_all(FD, SOURCE, NULL));
 	EXPECT_EQ((8 + 1) * SMALL_PAGE, vm_pinned());
 	EXPECT_EQ(0, ioas_unmap(FD, IOAS, TO, count * SMALL_PAGE, &unmapped));
@@ -350,7 +347,7 @@ TEST_F(share, less_access_than_the_source_has)
 	ASSERT_EQ(0, ioas_map_at(FD, SOURCE, VA, SMALL_PAGE, FROM));
 	ASSERT_EQ(0, ioas_copy(FD, MAP_RO | MAP_AT, IOAS, SOURCE, FROM,
 			       SMALL_PAGE, &to));
-	EXPECT_TRUE(device_reads(&self->rig, TO, VA, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, TO, VA, SMALL_PAGE));
 	EXPECT_EQ(0, device_writes(&self->rig, TO, zeroes, sizeof(zeroes)));
 	EXPECT_TRUE(pattern_matches(VA, SMALL_PAGE, 1));
 	ASSERT_EQ(0, COPY(FROM, SMALL_PAGE, TO + MIB));
@@ -377,7 +374,7 @@ TEST_F(share, never_more_access_than_the_source_has)
 			       SMALL_PAGE, &to));
 	EXPECT_EQ(-EPERM,
 		  ioas_copy_at(FD, IOAS, IOAS, TO, SMALL_PAGE, TO + MIB));
-	EXPECT_TRUE(device_reads(&self->rig, TO, VA, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(&self->rig, TO, VA, SMALL_PAGE));
 }
 
 /* What comes before the map that refuses is not copied either. */
@@ -482,7 +479,7 @@ TEST_F(share, all_pins_or_none)
 	ASSERT_EQ(0, munmap(gone, SMALL_PAGE));
 	EXPECT_EQ(-EFAULT, COPY(FROM, 3 * SMALL_PAGE, TO));
 	EXPECT_EQ(SMALL_PAGE, vm_pinned());
-	EXPECT_FALSE(device_reads(&self->rig, TO, VA, SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read(&self->rig, TO, VA, SMALL_PAGE));
 	EXPECT_EQ(0, COPY(FROM, 2 * SMALL_PAGE, TO));
 	EXPECT_TRUE(device_sees(&self->rig, TO, VA, 2 * SMALL_PAGE));
 }

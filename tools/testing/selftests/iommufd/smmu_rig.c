@@ -178,16 +178,11 @@ int smmu_rig_send_one(struct smmu_rig *rig,
 	return smmu_rig_send(rig, &command, &count);
 }
 
-static bool has_event(struct smmu_rig *rig, unsigned int timeout_ms)
+static bool has_event(struct smmu_rig *rig)
 {
 	struct pollfd file = { .fd = rig->events, .events = POLLIN };
 
-	return poll(&file, 1, timeout_ms) == 1;
-}
-
-bool smmu_rig_is_quiet(struct smmu_rig *rig)
-{
-	return !has_event(rig, 0);
+	return poll(&file, 1, patience(EVENT_TIMEOUT_MS)) == 1;
 }
 
 int smmu_rig_event(struct smmu_rig *rig, struct smmu_event *event)
@@ -198,7 +193,7 @@ int smmu_rig_event(struct smmu_rig *rig, struct smmu_event *event)
 	} data;
 	ssize_t got;
 
-	if (!has_event(rig, patience(EVENT_TIMEOUT_MS)))
+	if (!has_event(rig))
 		return -ETIMEDOUT;
 	got = read(rig->events, &data, sizeof(data));
 	if (got < 0)
@@ -211,4 +206,25 @@ int smmu_rig_event(struct smmu_rig *rig, struct smmu_event *event)
 	rig->next_event++;
 	*event = smmu_event(&data.record);
 	return 0;
+}
+
+int smmu_rig_drop_events(struct smmu_rig *rig)
+{
+	int rc = edu_dma_to_device(&rig->edu.edu, SMMU_MARKER_IOVA, 0,
+				   sizeof(__u32));
+	struct smmu_event event;
+	int count;
+
+	for (count = 0; !rc; count++) {
+		rc = smmu_rig_event(rig, &event);
+		if (!rc && event.type == SMMU_F_TRANSLATION &&
+		    event.iova == SMMU_MARKER_IOVA)
+			return count;
+	}
+	return rc;
+}
+
+bool smmu_rig_is_quiet(struct smmu_rig *rig)
+{
+	return !smmu_rig_drop_events(rig);
 }

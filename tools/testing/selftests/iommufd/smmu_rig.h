@@ -14,6 +14,8 @@
 /* Where the guest's memory is; within reach of edu when stage 1 is bypassed. */
 #define SMMU_IPA (16 * MIB)
 #define SMMU_MEMORY MIB
+/* Nothing is to be mapped here: an access by edu is the event that is last. */
+#define SMMU_MARKER_IOVA (8 * MIB)
 /* How many events wait until they are read. */
 #define SMMU_EVENTS_KEPT 64
 
@@ -65,7 +67,13 @@ int smmu_rig_listen(struct smmu_rig *rig);
  * some were lost before it.
  */
 int smmu_rig_event(struct smmu_rig *rig, struct smmu_event *event);
-/* Are there none? */
+/*
+ * Events come in order: the device raises one more, and those are over that are
+ * in front of it. Takes a device that stage 1 translates for. Returns how many
+ * there were, or a negative errno.
+ */
+int smmu_rig_drop_events(struct smmu_rig *rig);
+/* The same: were there none? */
 bool smmu_rig_is_quiet(struct smmu_rig *rig);
 
 #endif

@@ -31,6 +31,7 @@ FIXTURE(smmu)
 #define FD (self->rig.edu.iommufd)
 #define IOAS (self->rig.edu.ioas)
 #define EDU (self->rig.edu.edu)
+#define EDU_RIG (&self->rig.edu)
 #define GUEST (&self->rig.guest)
 
 FIXTURE_SETUP(smmu)
@@ -57,8 +58,8 @@ FIXTURE_TEARDOWN_PARENT(smmu)
 #define TRANSLATE() \
 	ASSERT_EQ(0, smmu_rig_attach(&self->rig, smmu_ste_translate(GUEST)))
 #define SEND(command) ASSERT_EQ(0, smmu_rig_send_one(&self->rig, command))
-#define READS(iova, i) \
-	device_reads(&self->rig.edu, iova, self->pages[i], SMALL_PAGE)
+#define READ(iova, i) \
+	device_read(EDU_RIG, iova, self->pages[i], SMALL_PAGE)
 
 /* One event at most comes of it. */
 static int read_word(struct smmu_rig *rig, __u64 iova)
@@ -108,11 +109,11 @@ TEST_F(smmu, hardware_tells_its_registers)
 TEST_F(smmu, bypass_leaves_stage_2)
 {
 	ASSERT_EQ(0, smmu_rig_attach(&self->rig, smmu_ste_bypass()));
-	EXPECT_TRUE(READS(IPA(0), 0));
-	EXPECT_TRUE(READS(IPA(1), 1));
+	EXPECT_EQ(REACHED, READ(IPA(0), 0));
+	EXPECT_EQ(REACHED, READ(IPA(1), 1));
 	/* the guest's stage 1 would have it */
 	MAP(IOVA, 0);
-	EXPECT_FALSE(device_reads(&self->rig.edu, IOVA, self->pages[0], WORD));
+	EXPECT_EQ(BLOCKED, device_read(EDU_RIG, IOVA, self->pages[0], WORD));
 }
 
 TEST_F(smmu, abort_lets_nothing_through)
@@ -120,18 +121,18 @@ TEST_F(smmu, abort_lets_nothing_through)
 	MAP(IOVA, 0);
 	MAP(OTHER_IOVA, 1);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
-	/* the device has page 0, and may neither write it nor read page 1 */
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
+	/* the device has other bytes, and may neither write nor read page 1 */
+	ASSERT_EQ(0, device_read_prepare(EDU_RIG, self->pages[1], SMALL_PAGE));
 	ASSERT_EQ(0, smmu_rig_attach(&self->rig, smmu_ste_abort()));
 	ASSERT_EQ(0, edu_dma_from_device(&EDU, 0, OTHER_IOVA, SMALL_PAGE));
 	EXPECT_TRUE(pattern_matches(self->pages[1], SMALL_PAGE, 1));
 	ASSERT_EQ(0, edu_dma_from_device(&EDU, 0, IPA(1), SMALL_PAGE));
 	EXPECT_TRUE(pattern_matches(self->pages[1], SMALL_PAGE, 1));
-	ASSERT_EQ(0, edu_dma_to_device(&EDU, IPA(1), 0, SMALL_PAGE));
+	ASSERT_EQ(0, device_read_try(EDU_RIG, IPA(1), SMALL_PAGE));
 	TRANSLATE();
-	ASSERT_EQ(0, edu_dma_from_device(&EDU, 0, SCRATCH_IOVA, SMALL_PAGE));
-	EXPECT_NE(0, memcmp(self->rig.edu.scratch, self->pages[1],
-			    SMALL_PAGE));
+	EXPECT_EQ(BLOCKED, device_read_result(EDU_RIG, self->pages[1],
+					      SMALL_PAGE));
 	/* no event either */
 	EXPECT_TRUE(smmu_rig_is_quiet(&self->rig));
 }
@@ -143,8 +144,8 @@ TEST_F(smmu, translation_goes_through_both_stages)
 	MAP(IOVA, 0);
 	MAP(OTHER_IOVA, 1);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
-	EXPECT_TRUE(READS(OTHER_IOVA, 1));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(OTHER_IOVA, 1));
 	EXPECT_EQ(0, device_writes(&self->rig.edu, OTHER_IOVA + 100, words,
 				   sizeof(words)));
 	EXPECT_STREQ(words, self->pages[1] + 100);
@@ -158,28 +159,47 @@ TEST_F(smmu, entries_replace_each_other)
 	MAP(IOVA, 0);
 	for (i = 0; i < 3; i++) {
 		TRANSLATE();
-		EXPECT_TRUE(READS(IOVA, 0));
+		EXPECT_EQ(REACHED, READ(IOVA, 0));
 		ASSERT_EQ(0, smmu_rig_attach(&self->rig, smmu_ste_bypass()));
-		EXPECT_TRUE(READS(IPA(1), 1));
+		EXPECT_EQ(REACHED, READ(IPA(1), 1));
+		ASSERT_EQ(0, device_read_prepare(EDU_RIG, self->pages[1],
+						 WORD));
 		ASSERT_EQ(0, smmu_rig_attach(&self->rig, smmu_ste_abort()));
-		EXPECT_FALSE(device_reads(&self->rig.edu, IPA(1),
-					  self->pages[1], WORD));
+		EXPECT_EQ(0, device_read_try(EDU_RIG, IPA(1), WORD));
+		TRANSLATE();
+		EXPECT_EQ(BLOCKED, device_read_result(EDU_RIG, self->pages[1],
+						      WORD));
+		ASSERT_EQ(0, smmu_rig_attach(&self->rig, smmu_ste_abort()));
 	}
 	/* and what the host has for the device when there is no guest */
 	ASSERT_EQ(0, vfio_attach(&EDU, IOAS));
-	EXPECT_TRUE(READS(IPA(0), 0));
+	EXPECT_EQ(REACHED, READ(IPA(0), 0));
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
+}
+
+/* While the device has an entry which may not even show it the rig's page */
+static enum device_read read_word_with(SMMU *self,
+				       struct iommu_hwpt_arm_smmuv3 ste,
+				       __u64 iova)
+{
+	if (smmu_rig_attach(&self->rig, smmu_ste_bypass()) ||
+	    device_read_prepare(EDU_RIG, self->pages[0], WORD) ||
+	    smmu_rig_attach(&self->rig, ste) ||
+	    device_read_try(EDU_RIG, iova, WORD) ||
+	    smmu_rig_attach(&self->rig, smmu_ste_bypass()))
+		return BROKEN;
+	return device_read_result(EDU_RIG, self->pages[0], WORD);
 }
 
 TEST_F(smmu, an_entry_that_is_not_valid_is_abort)
 {
+	const struct iommu_hwpt_arm_smmuv3 not_valid = { };
+
 	MAP(IOVA, 0);
-	ASSERT_EQ(0, smmu_rig_attach(&self->rig,
-				     (struct iommu_hwpt_arm_smmuv3){ }));
-	EXPECT_FALSE(device_reads(&self->rig.edu, IOVA, self->pages[0], WORD));
-	EXPECT_FALSE(device_reads(&self->rig.edu, IPA(0), self->pages[0],
-				  WORD));
+	EXPECT_EQ(REACHED, read_word_with(self, smmu_ste_bypass(), IPA(0)));
+	EXPECT_EQ(BLOCKED, read_word_with(self, not_valid, IOVA));
+	EXPECT_EQ(BLOCKED, read_word_with(self, not_valid, IPA(0)));
 }
 
 TEST_F(smmu, entries_have_only_what_a_guest_may_choose)
@@ -215,7 +235,7 @@ TEST_F(smmu, translation_takes_a_virtual_device)
 					   smmu_ste_translate(GUEST)));
 	MAKE(smmu_rig_make_vdevice(&self->rig));
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 }
 
 /*
@@ -233,14 +253,14 @@ TEST_F(smmu, a_change_is_seen_after_the_command)
 
 	MAP(IOVA, now);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, now));
+	EXPECT_EQ(REACHED, READ(IOVA, now));
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		MAP(IOVA, !now);
 		/* without this the rest would prove nothing */
-		EXPECT_TRUE(READS(IOVA, now));
+		EXPECT_EQ(REACHED, READ(IOVA, now));
 		SEND(commands[i]);
 		now = !now;
-		EXPECT_TRUE(READS(IOVA, now));
+		EXPECT_EQ(REACHED, READ(IOVA, now));
 	}
 }
 
@@ -248,10 +268,10 @@ TEST_F(smmu, a_page_is_gone_after_the_command)
 {
 	MAP(IOVA, 0);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	ASSERT_EQ(0, smmu_guest_unmap(GUEST, IOVA));
 	SEND(smmu_forget_page(IOVA));
-	EXPECT_FALSE(device_reads(&self->rig.edu, IOVA, self->pages[0], WORD));
+	EXPECT_EQ(BLOCKED, device_read(EDU_RIG, IOVA, self->pages[0], WORD));
 	EXPECT_TRUE(is_fault(&self->rig, SMMU_F_TRANSLATION, IOVA, false));
 }
 
@@ -263,19 +283,19 @@ TEST_F(smmu, many_commands_are_done_at_once)
 
 	MAP(IOVA, 0);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	MAP(IOVA, 1);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		commands[i] = smmu_forget_page(IOVA + i * SMALL_PAGE);
 	EXPECT_EQ(0, smmu_rig_send(&self->rig, commands, &count));
 	EXPECT_EQ(ARRAY_SIZE(commands), count);
-	EXPECT_TRUE(READS(IOVA, 1));
+	EXPECT_EQ(REACHED, READ(IOVA, 1));
 	/* the only one that matters comes last */
 	MAP(IOVA, 0);
 	commands[0] = commands[ARRAY_SIZE(commands) - 1];
 	commands[ARRAY_SIZE(commands) - 1] = smmu_forget_page(IOVA);
 	EXPECT_EQ(0, smmu_rig_send(&self->rig, commands, &count));
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 }
 
 /* Wherever it is among good ones, and they are done that are in front of it. */
@@ -336,11 +356,11 @@ TEST_F(smmu, commands_that_are_counted_are_done)
 
 	MAP(IOVA, 0);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	MAP(IOVA, 1);
 	EXPECT_EQ(-EIO, smmu_rig_send(&self->rig, commands, &count));
 	EXPECT_EQ(1, count);
-	EXPECT_TRUE(READS(IOVA, 1));
+	EXPECT_EQ(REACHED, READ(IOVA, 1));
 }
 
 /*
@@ -362,7 +382,7 @@ TEST_F(smmu, tells_the_guest_what_may_only_be_read)
 {
 	ASSERT_EQ(0, smmu_guest_map(GUEST, IOVA, IPA(0), SMMU_READ));
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	memset(self->rig.edu.scratch, 0xff, WORD);
 	ASSERT_EQ(0, edu_dma_to_device(&EDU, SCRATCH_IOVA, 0, WORD));
 	ASSERT_EQ(0, write_word(&self->rig, IOVA));
@@ -375,7 +395,7 @@ TEST_F(smmu, tells_the_guest_that_its_descriptor_is_bad)
 {
 	MAP(IOVA, 0);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	smmu_guest_set_cd_valid(GUEST, false);
 	SEND(smmu_forget_cd(SMMU_SID));
 	SEND(smmu_forget_all());
@@ -383,7 +403,7 @@ TEST_F(smmu, tells_the_guest_that_its_descriptor_is_bad)
 	EXPECT_TRUE(is_event(&self->rig, SMMU_C_BAD_CD));
 	smmu_guest_set_cd_valid(GUEST, true);
 	SEND(smmu_forget_cd(SMMU_SID));
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	EXPECT_TRUE(smmu_rig_is_quiet(&self->rig));
 }
 
@@ -411,9 +431,9 @@ TEST_F(smmu, memory_that_is_taken_from_the_guest_is_gone)
 	ASSERT_EQ(0, smmu_guest_map(GUEST, IOVA, ipa, SMMU_READ_WRITE));
 	/* it can come later than everything else */
 	ASSERT_EQ(0, memory_rig_map(&mem, FD, IOAS, ipa));
-	EXPECT_TRUE(device_reads(&self->rig.edu, IOVA, mem.va, SMALL_PAGE));
+	EXPECT_EQ(REACHED, device_read(EDU_RIG, IOVA, mem.va, SMALL_PAGE));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, ipa, SMALL_PAGE, NULL));
-	EXPECT_FALSE(device_reads(&self->rig.edu, IOVA, mem.va, WORD));
+	EXPECT_EQ(BLOCKED, device_read(EDU_RIG, IOVA, mem.va, WORD));
 	EXPECT_TRUE(smmu_rig_is_quiet(&self->rig));
 }
 
@@ -445,19 +465,36 @@ TEST_F(smmu, faults_when_nobody_listens_any_more)
 	ASSERT_EQ(0, iommufd_destroy(FD, self->rig.veventq));
 	ASSERT_EQ(0, read_word(&self->rig, IOVA));
 	MAP(IOVA, 0);
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 }
 
 /*
  * Failures, in the real driver too
  */
 
+/* @info was filled with ones: all of it was written, or nothing. */
+static bool is_all_or_nothing(const struct iommu_hw_info_arm_smmuv3 *info,
+			      const struct iommu_hw_info_arm_smmuv3 *all)
+{
+	struct iommu_hw_info_arm_smmuv3 nothing;
+
+	memset(&nothing, 0xff, sizeof(nothing));
+	return !memcmp(info, &nothing, sizeof(nothing)) ||
+	       !memcmp(info, all, sizeof(*all));
+}
+
 TEST_F(smmu, failures_of_hw_info_tell_nothing)
 {
-	struct iommu_hw_info_arm_smmuv3 info;
+	const __u32 first = next_id(FD);
+	struct iommu_hw_info_arm_smmuv3 all, info;
 
-	WITH_EACH_FAILURE(smmu_rig_info(&self->rig, &info), true, 0);
-	EXPECT_TRUE(smmu_has_both_stages(&info));
+	ASSERT_EQ(0, smmu_rig_info(&self->rig, &all));
+	EXPECT_TRUE(smmu_has_both_stages(&all));
+	WITH_EACH_FAILURE((memset(&info, 0xff, sizeof(info)),
+			   smmu_rig_info(&self->rig, &info)),
+			  is_all_or_nothing(&info, &all) &&
+			  next_id(FD) == first,
+			  memcmp(&info, &all, sizeof(all)), -ENOENT);
 }
 
 TEST_F(smmu, failures_of_stage_2_leave_nothing_behind)
@@ -467,7 +504,8 @@ TEST_F(smmu, failures_of_stage_2_leave_nothing_behind)
 
 	WITH_EACH_FAILURE(hwpt_alloc(FD, EDU.id, IOAS,
 				     IOMMU_HWPT_ALLOC_NEST_PARENT, &parent),
-			  next_id(FD) == first, iommufd_destroy(FD, parent));
+			  next_id(FD) == first, iommufd_destroy(FD, parent),
+			  -ENOENT, -EINVAL);
 }
 
 TEST_F(smmu, failures_of_a_viommu_leave_nothing_behind)
@@ -476,7 +514,8 @@ TEST_F(smmu, failures_of_a_viommu_leave_nothing_behind)
 	__u32 viommu;
 
 	WITH_EACH_FAILURE(smmu_rig_viommu(&self->rig, &viommu),
-			  next_id(FD) == first, iommufd_destroy(FD, viommu));
+			  next_id(FD) == first, iommufd_destroy(FD, viommu),
+			  -ENOENT);
 }
 
 TEST_F(smmu, failures_of_a_virtual_device_leave_nothing_behind)
@@ -489,10 +528,11 @@ TEST_F(smmu, failures_of_a_virtual_device_leave_nothing_behind)
 	first = next_id(FD);
 	WITH_EACH_FAILURE(vdevice_alloc(FD, self->rig.viommu, EDU.id, SMMU_SID,
 					vdevice),
-			  next_id(FD) == first, iommufd_destroy(FD, *vdevice));
+			  next_id(FD) == first, iommufd_destroy(FD, *vdevice),
+			  -ENOENT);
 	MAKE(smmu_rig_make_vdevice(&self->rig));
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 }
 
 TEST_F(smmu, failures_of_an_entry_leave_nothing_behind)
@@ -502,7 +542,8 @@ TEST_F(smmu, failures_of_an_entry_leave_nothing_behind)
 
 	WITH_EACH_FAILURE(smmu_rig_nested(&self->rig, smmu_ste_translate(GUEST),
 					  &nested),
-			  next_id(FD) == first, iommufd_destroy(FD, nested));
+			  next_id(FD) == first, iommufd_destroy(FD, nested),
+			  -ENOENT, -EINVAL);
 }
 
 /* The device stays where it is. */
@@ -515,15 +556,15 @@ TEST_F(smmu, failures_of_attach_change_nothing)
 				     &nested));
 	ASSERT_EQ(0, vfio_attach(&EDU, self->rig.parent));
 	WITH_EACH_FAILURE(vfio_attach(&EDU, nested),
-			  device_reads(&self->rig.edu, IPA(0), self->pages[0],
-				       WORD),
-			  vfio_attach(&EDU, self->rig.parent));
+			  device_read(EDU_RIG, IPA(0), self->pages[0],
+				      WORD) == REACHED,
+			  vfio_attach(&EDU, self->rig.parent), -ENOENT);
 	ASSERT_EQ(0, vfio_attach(&EDU, nested));
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	WITH_EACH_FAILURE(vfio_attach(&EDU, self->rig.parent),
-			  device_reads(&self->rig.edu, IOVA, self->pages[0],
-				       WORD),
-			  vfio_attach(&EDU, nested));
+			  device_read(EDU_RIG, IOVA, self->pages[0],
+				      WORD) == REACHED,
+			  vfio_attach(&EDU, nested), -ENOENT);
 	EXPECT_TRUE(smmu_rig_is_quiet(&self->rig));
 }
 
@@ -533,7 +574,7 @@ static int make_stale(SMMU *self)
 	int rc = smmu_guest_map(GUEST, IOVA, IPA(0), SMMU_READ_WRITE) ?:
 		 smmu_rig_send_one(&self->rig, smmu_forget_page(IOVA));
 
-	if (!rc && !device_reads(&self->rig.edu, IOVA, self->pages[0], WORD))
+	if (!rc && device_read(EDU_RIG, IOVA, self->pages[0], WORD) != REACHED)
 		rc = -EIO;
 	return rc ?: smmu_guest_map(GUEST, IOVA, IPA(1), SMMU_READ_WRITE);
 }
@@ -541,8 +582,8 @@ static int make_stale(SMMU *self)
 /* Was it, if @count is 1, or was it not? Stale again in either case. */
 static bool was_forgotten(SMMU *self, __u32 count)
 {
-	bool reads = device_reads(&self->rig.edu, IOVA, self->pages[count],
-				  WORD);
+	bool reads = device_read(EDU_RIG, IOVA, self->pages[count],
+				 WORD) == REACHED;
 
 	return !make_stale(self) && reads;
 }
@@ -558,7 +599,7 @@ TEST_F(smmu, failures_of_commands_are_counted)
 	WITH_EACH_FAILURE((count = 1,
 			   smmu_rig_send(&self->rig, &command, &count)),
 			  was_forgotten(self, count),
-			  !was_forgotten(self, 1));
+			  !was_forgotten(self, 1), -ENOENT);
 	EXPECT_TRUE(smmu_rig_is_quiet(&self->rig));
 }
 
@@ -572,7 +613,7 @@ TEST_F(smmu, failures_of_an_event_queue_leave_nothing_behind)
 	/* + 1: the macro has a file of its own */
 	WITH_EACH_FAILURE(smmu_rig_listen(&self->rig),
 			  next_id(FD) == first && next_fd() == fd + 1,
-			  smmu_rig_stop_listening(&self->rig));
+			  smmu_rig_stop_listening(&self->rig), -ENOENT);
 	ASSERT_EQ(0, smmu_rig_listen(&self->rig));
 	TRANSLATE();
 	ASSERT_EQ(0, read_word(&self->rig, IOVA));
@@ -587,7 +628,7 @@ TEST_F(smmu, guest_can_be_taken_apart_in_order)
 {
 	MAP(IOVA, 0);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->rig.viommu));
 	EXPECT_EQ(-EBUSY, iommufd_destroy(FD, self->rig.nested));
 	ASSERT_EQ(0, vfio_detach(&EDU));
@@ -607,7 +648,7 @@ TEST_F(smmu, device_can_go_first)
 {
 	MAP(IOVA, 0);
 	TRANSLATE();
-	EXPECT_TRUE(READS(IOVA, 0));
+	EXPECT_EQ(REACHED, READ(IOVA, 0));
 	vfio_close(&EDU);
 	EXPECT_EQ(0, smmu_rig_send_one(&self->rig, smmu_forget_all()));
 	EXPECT_EQ(-EIO, smmu_rig_send_one(&self->rig,

@@ -5,6 +5,8 @@
  *
  * The device is QEMU's edu behind an IOMMU that does not remap interrupts.
  */
+#include <stdlib.h>
+
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "edu_rig.h"
@@ -15,6 +17,9 @@
 
 #define PARAMETER "/sys/module/iommufd/parameters/allow_unsafe_interrupts"
 
+#define EXTENDED_CAPABILITIES "/sys/class/iommu/dmar0/intel-iommu/ecap"
+#define REMAPS_INTERRUPTS (1U << 3)
+
 FIXTURE(unsafe)
 {
 	int iommufd;
@@ -23,6 +28,15 @@ FIXTURE(unsafe)
 
 #define FD (self->iommufd)
 #define EDU (&self->edu)
+
+/* By what VT-d says that it can do, rather than by what iommufd makes of it */
+static bool platform_isolates_interrupts(void)
+{
+	char text[32];
+
+	return file_read(EXTENDED_CAPABILITIES, text, sizeof(text)) ||
+	       strtoull(text, NULL, 16) & REMAPS_INTERRUPTS;
+}
 
 FIXTURE_SETUP(unsafe)
 {
@@ -33,10 +47,8 @@ FIXTURE_SETUP(unsafe)
 	FD = iommufd_open();
 	ASSERT_LE(0, FD);
 	ASSERT_EQ(0, file_write(PARAMETER, "0"));
-	if (!edu_setup(EDU, FD)) {
-		vfio_close(EDU);
+	if (platform_isolates_interrupts())
 		SKIP(return, "the platform isolates interrupts");
-	}
 }
 
 FIXTURE_TEARDOWN(unsafe)
@@ -77,7 +89,7 @@ TEST_F(unsafe, device_that_is_allowed_has_an_iommu)
 	ASSERT_EQ(0, ioas_map_at(rig.iommufd, rig.ioas, mem.va, LENGTH, IOVA));
 	EXPECT_TRUE(device_sees(&rig, IOVA, mem.va, LENGTH));
 	ASSERT_EQ(0, ioas_unmap(rig.iommufd, rig.ioas, IOVA, LENGTH, NULL));
-	EXPECT_FALSE(device_sees(&rig, IOVA, mem.va, LENGTH));
+	EXPECT_EQ(BLOCKED, device_read(&rig, IOVA, mem.va, SMALL_PAGE));
 	edu_rig_break(&rig);
 }
 
