@@ -2,7 +2,10 @@
 /*
  * What drivers that reach an IOAS by software pin, read and write, of memory of
  * every source, pinned by a page table or not, by way of the test device
+ *
+ *   SEED=n   other ranges that are read and written
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,18 +113,15 @@ TEST_F(memory, is_pinned_once_for_all)
 	ASSERT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, 6 * SMALL_PAGE,
 				     VA, &items[2]));
 	EXPECT_EQ(variant->device ? before : 8 * SMALL_PAGE, vm_pinned());
-	if (variant->kind != PAGES_THP)
-		EXPECT_EQ(0, mock_check_refs(FD, VA, 8 * SMALL_PAGE,
-					     1));
+	EXPECT_EQ(0, mock_check_pins(FD, VA, 8 * SMALL_PAGE,
+				     variant->kind == PAGES_THP ? 8 : 1));
 	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[0]));
 	EXPECT_EQ(variant->device ? before : 8 * SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[2]));
 	EXPECT_EQ(variant->device ? before : 4 * SMALL_PAGE, vm_pinned());
 	ASSERT_EQ(0, mock_access_unpin(FD, ACCESS, items[1]));
 	EXPECT_EQ(before, vm_pinned());
-	if (variant->kind != PAGES_THP)
-		EXPECT_EQ(0, mock_check_refs(FD, VA, 8 * SMALL_PAGE,
-					     variant->device));
+	EXPECT_EQ(0, mock_check_pins(FD, VA, 8 * SMALL_PAGE, variant->device));
 }
 
 /* All bytes of random ranges, in both directions. */
@@ -129,8 +129,8 @@ static int copy_random_ranges(int iommufd, int access, struct memory_rig *mem,
 			      __u32 how)
 {
 	unsigned char *bytes = malloc(LENGTH);
-	__u32 state = 1 + how;
-	int i, rc = 0;
+	__u32 state = seed_of_part(chosen_seed(1), how);
+	int i, rc = bytes ? 0 : -ENOMEM;
 
 	for (i = 0; i < 100 && !rc; i++) {
 		size_t offset = random_next(&state) % LENGTH;
@@ -156,6 +156,7 @@ TEST_F(memory, is_read_and_written)
 	long before = by_device(variant->device, &self->mem);
 	__u32 item;
 
+	TH_LOG("SEED=%u", chosen_seed(1));
 	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, 0));
 	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, SLOWLY));
 	EXPECT_EQ(before, vm_pinned());
@@ -171,6 +172,7 @@ TEST_F(memory, is_read_and_written_by_small_steps)
 {
 	__u32 item;
 
+	TH_LOG("SEED=%u", chosen_seed(1));
 	ASSERT_EQ(0, mock_memory_limit(FD, MOCK_MEMORY_LIMIT_MIN));
 	EXPECT_EQ(0, copy_random_ranges(FD, ACCESS, &self->mem, SLOWLY));
 	EXPECT_EQ(0, mock_access_pin(FD, ACCESS, 0, IOVA, LENGTH, VA,

@@ -2,6 +2,8 @@
 /*
  * IOMMU_IOAS_CHANGE_PROCESS while threads map, copy and unmap, and a device
  * moves: no charge is lost.
+ *
+ *   SEED=n   of what the threads choose
  */
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +40,7 @@ FIXTURE(busy)
 	int file;
 	char *va;
 	struct goal goals[NR_GOALS];
+	__u32 seed;
 	int unexpected;
 	struct other other;
 };
@@ -120,7 +123,7 @@ static __u64 slot(__u32 random)
 static int map_files(void *data)
 {
 	BUSY *self = data;
-	__u32 random = chosen_seed(1);
+	__u32 random = seed_of_part(self->seed, FILES);
 	int rc;
 
 	while (!crowd_is_over(&self->crowd)) {
@@ -140,7 +143,7 @@ static int map_files(void *data)
 static int copy_files(void *data)
 {
 	BUSY *self = data;
-	__u32 random = chosen_seed(2);
+	__u32 random = seed_of_part(self->seed, COPIES);
 	int rc;
 
 	while (!crowd_is_over(&self->crowd)) {
@@ -233,6 +236,8 @@ TEST_F_TIMEOUT(busy, context_loses_no_charge, TIMEOUT)
 	size_t i;
 
 	memcpy(self->goals, goals, sizeof(goals));
+	self->seed = chosen_seed(1);
+	TH_LOG("SEED=%u", self->seed);
 	for (i = 0; i < ARRAY_SIZE(workers); i++)
 		ASSERT_EQ(0, crowd_add(&self->crowd, workers[i], self));
 	missed = crowd_reach(&self->crowd, self->goals, NR_GOALS);

@@ -41,6 +41,8 @@ TEST_F(mock, sees_what_is_mapped)
 					  SMALL_PAGE, va));
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova - SMALL_PAGE,
 					  SMALL_PAGE, va));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, iova + LENGTH, MIB));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA, MIB));
 	EXPECT_EQ(-EFAULT, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE,
 					  NULL));
 
@@ -54,6 +56,29 @@ TEST_F(mock, sees_what_is_mapped)
 
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, iova, LENGTH, NULL));
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE, va));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, iova, LENGTH));
+}
+
+/* A page anywhere in the range is found, whatever memory it is. */
+TEST_F(mock, sees_that_nothing_is_mapped)
+{
+	const __u64 end = IOVA + 16 * MIB;
+	struct mock_device dev;
+
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA, 16 * MIB));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, MOCK_PAGE_SIZE,
+				 end - MOCK_PAGE_SIZE));
+	EXPECT_EQ(-EEXIST, mock_check_hole(FD, dev.hwpt, IOVA, 16 * MIB));
+	EXPECT_EQ(-EEXIST, mock_check_hole(FD, dev.hwpt, end - MOCK_PAGE_SIZE,
+					   MOCK_PAGE_SIZE));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA,
+				     16 * MIB - MOCK_PAGE_SIZE));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, end, MIB));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
+	EXPECT_EQ(-EEXIST, mock_check_hole(FD, dev.hwpt, IOVA, MIB));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA + SMALL_PAGE, MIB));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA, 0));
 }
 
 TEST_F(mock, checks_what_it_is_to_look_at)
@@ -75,6 +100,16 @@ TEST_F(mock, checks_what_it_is_to_look_at)
 	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, 1ULL << 60, 2048, va));
 	EXPECT_EQ(-ENOENT, mock_check_map(FD, IOAS, IOVA, LENGTH, va));
 	EXPECT_EQ(-ENOENT, mock_check_map(FD, NO_SUCH_ID, IOVA, LENGTH, va));
+
+	EXPECT_EQ(-EINVAL, mock_check_hole(FD, dev.hwpt, IOVA + 1024, 2048));
+	EXPECT_EQ(-EINVAL, mock_check_hole(FD, dev.hwpt, IOVA, 1024));
+	EXPECT_EQ(-EINVAL, mock_check_hole(FD, dev.hwpt, -SMALL_PAGE,
+					   2 * SMALL_PAGE));
+	EXPECT_EQ(-EOVERFLOW, mock_check_hole(FD, dev.hwpt, IOVA, 4 * GIB));
+	/* beyond what the page table can translate */
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, 1ULL << 60, 2048));
+	EXPECT_EQ(-ENOENT, mock_check_hole(FD, IOAS, IOVA, LENGTH));
+	EXPECT_EQ(-ENOENT, mock_check_hole(FD, NO_SUCH_ID, IOVA, LENGTH));
 }
 
 TEST_F(mock, maps_half_pages)
@@ -87,8 +122,7 @@ TEST_F(mock, maps_half_pages)
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, length, iova));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, length, va));
-	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA, MOCK_PAGE_SIZE,
-					  VA));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA, MOCK_PAGE_SIZE));
 	/* the other half of the same page, elsewhere */
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, MOCK_PAGE_SIZE, IOVA));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, 4 * MOCK_PAGE_SIZE,
@@ -104,6 +138,8 @@ TEST_F(mock, maps_one_half_of_a_page)
 				 IOVA));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, MOCK_PAGE_SIZE,
 				    VA + MOCK_PAGE_SIZE));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA + MOCK_PAGE_SIZE,
+				     SMALL_PAGE));
 }
 
 TEST_F(mock, maps_scattered_pages_from_a_half_to_a_half)
@@ -119,8 +155,7 @@ TEST_F(mock, maps_scattered_pages_from_a_half_to_a_half)
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, va, length, IOVA));
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, IOVA, length, va));
-	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, IOVA + length,
-					  MOCK_PAGE_SIZE, va + length));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, IOVA + length, SMALL_PAGE));
 }
 
 /* One run in front of the border and behind it, and then another one */
@@ -158,11 +193,9 @@ TEST_F(mock, unmaps_more_than_1_gib_at_once)
 		ASSERT_EQ(0, memory_rig_map(&huge, FD, IOAS, iova));
 	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, &unmapped));
 	EXPECT_EQ(GIB + LENGTH, unmapped);
-	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, border - SMALL_PAGE,
-					  SMALL_PAGE,
-					  VA + LENGTH - SMALL_PAGE));
-	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, border, SMALL_PAGE,
-					  huge.va));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt,
+				     border - LENGTH - 31 * step,
+				     GIB + LENGTH));
 }
 
 TEST_F(mock, sees_what_was_mapped_before_the_device_came)
@@ -174,11 +207,14 @@ TEST_F(mock, sees_what_was_mapped_before_the_device_came)
 		ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA + i * SMALL_PAGE,
 					 SMALL_PAGE, IOVA + i * SMALL_PAGE));
 	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
-	for (i = 0; i != NR_PAGES; i++)
-		EXPECT_EQ(i % 2 ? -EINVAL : 0,
-			  mock_check_map(FD, dev.hwpt, IOVA + i * SMALL_PAGE,
-					 SMALL_PAGE,
-					 VA + i * SMALL_PAGE));
+	for (i = 0; i != NR_PAGES; i += 2) {
+		__u64 iova = IOVA + i * SMALL_PAGE;
+
+		EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, SMALL_PAGE,
+					    VA + i * SMALL_PAGE));
+		EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, iova + SMALL_PAGE,
+					     SMALL_PAGE));
+	}
 }
 
 TEST_F(mock, counts_pins)
@@ -209,6 +245,40 @@ TEST_F(mock, counts_pins)
 	EXPECT_EQ(-EINVAL, mock_check_refs(FD, VA, 2048, 0));
 	EXPECT_EQ(-EINVAL, mock_check_refs(FD, VA, -SMALL_PAGE, 0));
 	EXPECT_EQ(-EFAULT, mock_check_refs(FD, NULL, SMALL_PAGE, 0));
+}
+
+TEST_F(mock, counts_pins_of_folios)
+{
+	const __u32 all = HUGE_PAGE / SMALL_PAGE;
+	const __u64 half = HUGE_PAGE / 2;
+	struct mock_device dev;
+	struct memory_rig mem;
+
+	MAKE(memory_rig_make(&mem, PAGES_THP, 2 * HUGE_PAGE));
+	ASSERT_EQ(0, mock_domain(FD, IOAS, &dev));
+	EXPECT_EQ(0, mock_check_pins(FD, mem.va, 2 * HUGE_PAGE, 0));
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, mem.va, 2 * HUGE_PAGE, IOVA));
+	EXPECT_EQ(0, mock_check_pins(FD, mem.va, 2 * HUGE_PAGE, all));
+	EXPECT_EQ(-EIO, mock_check_pins(FD, mem.va, SMALL_PAGE, all - 1));
+	EXPECT_EQ(-EIO, mock_check_pins(FD, mem.va, 2 * HUGE_PAGE, 0));
+
+	/* the last half of the first one, once more */
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, mem.va + half, half,
+				 IOVA + 4 * HUGE_PAGE));
+	EXPECT_EQ(0, mock_check_pins(FD, mem.va, HUGE_PAGE, all + all / 2));
+	EXPECT_EQ(0, mock_check_pins(FD, mem.va + HUGE_PAGE, HUGE_PAGE, all));
+	EXPECT_EQ(-EIO, mock_check_pins(FD, mem.va + half, HUGE_PAGE, all));
+	ASSERT_EQ(0, ioas_unmap_all(FD, IOAS, NULL));
+	EXPECT_EQ(0, mock_check_pins(FD, mem.va, 2 * HUGE_PAGE, 0));
+
+	/* and of small ones each has its own */
+	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, mock_check_pins(FD, VA, SMALL_PAGE, 1));
+	EXPECT_EQ(0, mock_check_pins(FD, VA + SMALL_PAGE, LENGTH - SMALL_PAGE,
+				     0));
+	EXPECT_EQ(-EIO, mock_check_pins(FD, VA, LENGTH, 0));
+	EXPECT_EQ(-EINVAL, mock_check_pins(FD, VA + 2048, SMALL_PAGE, 0));
+	EXPECT_EQ(-EFAULT, mock_check_pins(FD, NULL, SMALL_PAGE, 0));
 }
 
 TEST_F(mock, maps_in_steps_of_little_memory)
@@ -418,7 +488,7 @@ TEST_F(mock, maps_dmabufs_until_they_are_revoked)
 	EXPECT_EQ(0, mock_check_map(FD, dev.hwpt, iova, length, va));
 
 	ASSERT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, true));
-	EXPECT_EQ(-EINVAL, mock_check_map(FD, dev.hwpt, iova, length, va));
+	EXPECT_EQ(0, mock_check_hole(FD, dev.hwpt, iova, length));
 	iova += MIB;
 	EXPECT_EQ(-ENODEV, MAP_DMABUF());
 	ASSERT_EQ(0, mock_dmabuf_revoke(FD, dmabuf, false));

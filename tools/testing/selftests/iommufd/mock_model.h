@@ -35,7 +35,7 @@ struct buffer {
 	char *va;
 	size_t length;
 	int fd;			/* that it is of, or -1 */
-	bool countable;		/* its pages are not compound */
+	size_t folio;		/* so many bytes have their pins together */
 };
 
 /*

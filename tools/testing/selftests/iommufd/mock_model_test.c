@@ -172,7 +172,8 @@ static void hold_memory(struct buffer *buffer, enum page_kind kind,
 		return;
 	buffer->va = mem.va;
 	buffer->length = mem.length;
-	buffer->countable = !file && kind != PAGES_THP;
+	buffer->folio = kind == PAGES_THP || kind == PAGES_HUGETLB ?
+				HUGE_PAGE : SMALL_PAGE;
 }
 
 FIXTURE_SETUP(mock_model)
@@ -192,9 +193,10 @@ FIXTURE_SETUP(mock_model)
 	hold_memory(&buffers[2], PAGES_THP, 4 * MIB, false);
 	hold_memory(&buffers[3], PAGES_SMALL, MIB, true);
 	hold_memory(&buffers[4], PAGES_HUGETLB, HUGE_PAGE, true);
-	for (i = 0; i < BUFFERS; i++)
+	for (i = 0; i < BUFFERS; i++) {
 		ASSERT_NE(NULL, buffers[i].va)
 			TH_LOG("buffer %d", i);
+	}
 }
 
 FIXTURE_TEARDOWN_PARENT(mock_model)

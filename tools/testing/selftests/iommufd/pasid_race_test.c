@@ -2,6 +2,8 @@
 /*
  * PASIDs that several threads choose, attach, move and detach at the same time,
  * on devices of the kernel's test device
+ *
+ *   SEED=n   of what the threads choose
  */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -22,7 +24,6 @@ struct worker {
 	__u32 pasid;
 	__u32 pts[2];
 	__u32 seed;
-	struct goal *goals;
 };
 
 static void start(struct __test_metadata *_metadata, struct worker *workers,
@@ -154,7 +155,7 @@ TEST_F(pasid, chosen_by_several_at_once)
 
 /*
  * Nobody knows what the others have made of a PASID or an ID, and devices come
- * and go. The file may be closed in the middle of it all.
+ * and go. The file is closed in the middle of it all.
  */
 enum {
 	ALLOCATED,
@@ -163,65 +164,171 @@ enum {
 	DETACHED,
 	REPLACED,
 	PLUGGED,
-	NR_GOALS,
+	NR_STEPS,
 };
+
+/* Of each step; then */
+enum {
+	GOAL_THREAD = NR_STEPS,	/* calls that worked, of each thread */
+	NR_GOALS = GOAL_THREAD + NR_THREADS,
+};
+
+struct scrambler {
+	struct scramble *shared;
+	__u32 random;
+	__u32 id;		/* of the last PASID that was chosen */
+	struct goal *goal;	/* its own */
+	int unexpected;
+	int culprit;		/* the step that gave it */
+};
+
+struct scramble {
+	struct crowd crowd;
+	int iommufd;
+	bool closed;
+	__u32 pts[2];
+	struct mock_device dev;	/* the last one, written by any thread */
+	struct goal goals[NR_GOALS];
+};
+
+/*
+ * ENOENT: the device or the PASID is gone, or its ID is that of something else.
+ * Then a thread destroys what it has not made, which may be in use.
+ */
+static const int scramble_errors[NR_STEPS][4] = {
+	[ALLOCATED] = { ENOENT, ENOSPC },
+	[DESTROYED] = { ENOENT, EBUSY },
+	/* it is already, another is, or the one without a PASID does not suit */
+	[ATTACHED] = { ENOENT, EBUSY, EINVAL },
+	[DETACHED] = { ENOENT },
+	/* nothing is attached, or it does not suit what else is */
+	[REPLACED] = { ENOENT, EINVAL },
+	[PLUGGED] = { ENOENT, EBUSY },
+};
+
+static bool is_scramble_error(int step, int rc)
+{
+	const int *errors = scramble_errors[step];
+	size_t i;
+
+	for (i = 0; i != ARRAY_SIZE(scramble_errors[step]) && errors[i]; i++)
+		if (rc == -errors[i])
+			return true;
+	return false;
+}
+
+/* Its ID may be that of something else, which is destroyed then. */
+static int scramble_plug(struct scramble *shared, struct mock_device *dev)
+{
+	int rc = mock_destroy(shared->iommufd, dev);
+
+	if (rc && rc != -ENOENT)
+		return rc;
+	rc = mock_domain_flags(shared->iommufd, shared->pts[1],
+			       MOCK_FLAGS_DEVICE_PASID, dev);
+	if (!rc)
+		__atomic_store(&shared->dev.stdev, &dev->stdev,
+			       __ATOMIC_RELAXED);
+	if (!rc)
+		__atomic_store(&shared->dev.idev, &dev->idev, __ATOMIC_RELAXED);
+	return rc;
+}
+
+static int scramble_step(struct scrambler *me, int step)
+{
+	struct scramble *shared = me->shared;
+	const int iommufd = shared->iommufd;
+	const __u32 pasid = random_next(&me->random) % 4 + 1;
+	struct mock_device dev = {};
+
+	__atomic_load(&shared->dev.stdev, &dev.stdev, __ATOMIC_RELAXED);
+	__atomic_load(&shared->dev.idev, &dev.idev, __ATOMIC_RELAXED);
+	switch (step) {
+	case ALLOCATED:
+		return pasid_alloc_between(iommufd, dev.idev, 0, 4, &me->id);
+	case DESTROYED:
+		return iommufd_destroy(iommufd, me->id);
+	case ATTACHED:
+		return pasid_attach(iommufd, &dev, pasid,
+				    shared->pts[pasid % 2]);
+	case DETACHED:
+		return mock_pasid_detach(iommufd, dev.stdev, pasid);
+	case REPLACED:
+		return pasid_replace(iommufd, &dev,
+				     random_next(&me->random) % 5,
+				     shared->pts[pasid % 2]);
+	default:
+		return scramble_plug(shared, &dev);
+	}
+}
+
+/* Devices are to live long enough for the others to do something with them. */
+static int some_scramble_step(__u32 *random)
+{
+	static const int steps[] = {
+		ALLOCATED, ALLOCATED, DESTROYED, ATTACHED, ATTACHED, DETACHED,
+		REPLACED, PLUGGED,
+	};
+	int step;
+
+	do {
+		step = steps[random_next(random) % ARRAY_SIZE(steps)];
+	} while (step == PLUGGED && random_next(random) % 16);
+	return step;
+}
 
 static int scramble(void *argument)
 {
-	struct worker *worker = argument;
-	int iommufd = worker->iommufd;
-	__u32 random = seed_of_part(worker->seed, worker->pasid), id = 0;
+	struct scrambler *me = argument;
+	struct scramble *shared = me->shared;
 
 	for (;;) {
-		const __u32 pasid = random_next(&random) % 4 + 1;
-		struct mock_device dev = *worker->dev;
-		int goal, rc;
+		int step = some_scramble_step(&me->random);
+		int rc = scramble_step(me, step);
 
-		switch (random_next(&random) % 8) {
-		case 0:
-		case 1:
-			rc = pasid_alloc_between(iommufd, dev.idev, 0, 4, &id);
-			goal = ALLOCATED;
-			break;
-		case 2:
-			rc = iommufd_destroy(iommufd, id);
-			goal = DESTROYED;
-			break;
-		case 3:
-		case 4:
-			rc = pasid_attach(iommufd, &dev, pasid,
-					  worker->pts[pasid % 2]);
-			goal = ATTACHED;
-			break;
-		case 5:
-			rc = mock_pasid_detach(iommufd, dev.stdev, pasid);
-			goal = DETACHED;
-			break;
-		case 6:
-			rc = pasid_replace(iommufd, &dev,
-					   random_next(&random) % 5,
-					   worker->pts[pasid % 2]);
-			goal = REPLACED;
-			break;
-		default:
-			/* not those in use by other threads as anything else */
-			if (random_next(&random) % 16)
-				continue;
-			rc = mock_destroy(iommufd, &dev);
-			/* its ID may be one that was another thread's before */
-			if (!rc || rc == -ENOENT)
-				rc = mock_domain_flags(iommufd, worker->pts[1],
-						       MOCK_FLAGS_DEVICE_PASID,
-						       &dev);
-			if (!rc)
-				*(struct mock_device *)worker->dev = dev;
-			goal = PLUGGED;
-		}
-		if (rc == -EBADF)
+		if (rc == -EBADF &&
+		    __atomic_load_n(&shared->closed, __ATOMIC_ACQUIRE))
 			return 0;
-		if (rc >= 0)
-			goal_count(&worker->goals[goal]);
+		if (rc >= 0) {
+			goal_count(&shared->goals[step]);
+			goal_count(me->goal);
+		} else if (!is_scramble_error(step, rc)) {
+			me->unexpected = rc;
+			me->culprit = step;
+			return rc;
+		}
 	}
+}
+
+static void set_scramble_goals(struct goal goals[NR_GOALS])
+{
+	static const struct goal of_steps[NR_STEPS] = {
+		[ALLOCATED] = { "allocated", 10 },
+		[DESTROYED] = { "destroyed", 10 },
+		[ATTACHED] = { "attached", 10 },
+		[DETACHED] = { "detached", 10 },
+		[REPLACED] = { "replaced", 10 },
+		[PLUGGED] = { "plugged", 2 },
+	};
+	int i;
+
+	memcpy(goals, of_steps, sizeof(of_steps));
+	for (i = 0; i != NR_THREADS; i++)
+		goals[GOAL_THREAD + i] = (struct goal){ "of a thread", 20 };
+}
+
+/* -errno, if there cannot be one */
+static int scramble_open(struct scramble *shared)
+{
+	*shared = (struct scramble){ .iommufd = iommufd_open() };
+	if (shared->iommufd < 0)
+		return shared->iommufd;
+	set_scramble_goals(shared->goals);
+	return ioas_alloc(shared->iommufd, &shared->pts[1]) ?:
+	       mock_domain_flags(shared->iommufd, shared->pts[1],
+				 MOCK_FLAGS_DEVICE_PASID, &shared->dev) ?:
+	       hwpt_alloc(shared->iommufd, shared->dev.idev, shared->pts[1],
+			  IOMMU_HWPT_ALLOC_PASID, &shared->pts[0]);
 }
 
 #define NR_SCRAMBLES 10
@@ -229,44 +336,38 @@ static int scramble(void *argument)
 TEST_F_TIMEOUT(pasid, survives_what_threads_do_to_each_other, TIMEOUT)
 {
 	const __u32 seed = chosen_seed(1);
-	struct worker workers[NR_THREADS];
+	struct scrambler threads[NR_THREADS];
 	const struct goal *missed;
-	const struct crowd nobody = {};
-	int round;
+	struct scramble shared;
+	int round, i;
 
 	TH_LOG("SEED=%u", seed);
 	for (round = 0; round != NR_SCRAMBLES; round++) {
-		struct goal goals[NR_GOALS] = {
-			[ALLOCATED] = { "allocated", 10 },
-			[DESTROYED] = { "destroyed", 10 },
-			[ATTACHED] = { "attached", 10 },
-			[DETACHED] = { "detached", 10 },
-			[REPLACED] = { "replaced", 10 },
-			[PLUGGED] = { "plugged", 1 },
-		};
-		struct mock_device dev;
-		struct worker model = {
-			.dev = &dev,
-			.seed = seed_of_part(seed, round),
-			.goals = goals,
-		};
-
-		model.iommufd = iommufd_open();
-		ASSERT_LE(0, model.iommufd);
-		ASSERT_EQ(0, ioas_alloc(model.iommufd, &model.pts[1]));
-		ASSERT_EQ(0, mock_domain_flags(model.iommufd, model.pts[1],
-					       MOCK_FLAGS_DEVICE_PASID, &dev));
-		ASSERT_EQ(0, hwpt_alloc(model.iommufd, dev.idev, model.pts[1],
-					IOMMU_HWPT_ALLOC_PASID,
-					&model.pts[0]));
-		start(_metadata, workers, &model, scramble);
-		missed = crowd_reach(&nobody, goals, NR_GOALS);
+		ASSERT_EQ(0, scramble_open(&shared));
+		for (i = 0; i != NR_THREADS; i++) {
+			threads[i] = (struct scrambler){
+				.shared = &shared,
+				.random = seed_of_part(seed, round *
+						       NR_THREADS + i),
+				.goal = &shared.goals[GOAL_THREAD + i],
+			};
+			ASSERT_EQ(0, crowd_add(&shared.crowd, scramble,
+					       &threads[i]));
+		}
+		missed = crowd_reach(&shared.crowd, shared.goals, NR_GOALS);
 		EXPECT_EQ(NULL, missed)
 			TH_LOG("too few: %s: %lu", missed->what, missed->times);
-		ASSERT_EQ(0, close(model.iommufd));
-		finish(_metadata, workers);
+		__atomic_store_n(&shared.closed, true, __ATOMIC_RELEASE);
+		ASSERT_EQ(0, close(shared.iommufd));
+		EXPECT_EQ(0, crowd_end(&shared.crowd));
+		for (i = 0; i != NR_THREADS; i++) {
+			EXPECT_EQ(0, threads[i].unexpected)
+				TH_LOG("%s",
+				       shared.goals[threads[i].culprit].what);
+		}
 	}
 	/* and nothing is left of it for others */
+	EXPECT_EQ(1, mock_devices());
 	ASSERT_EQ(0, REPLACE(0, TABLES.capable));
 	ASSERT_EQ(0, ATTACH(1, TABLES.capable));
 }

@@ -248,12 +248,23 @@ TEST_F(stopped, needs_no_recorder)
 	EXPECT_EQ(0, stopped_last(FD).number);
 }
 
+enum {
+	MAPPED,			/* and unmapped */
+	MOVED,			/* to a page table of its own, and back */
+	PLUGGED,		/* another device, and removed */
+	FOUND_MAPPED,
+	FOUND_UNMAPPED,
+	NR_GOALS,
+};
+
 struct busy_device {
 	struct crowd crowd;
 	int iommufd;
 	__u32 ioas;
 	struct mock_device dev;
 	char *va;
+	struct goal goals[NR_GOALS];
+	struct iommu_record wrong;	/* which makes no sense */
 };
 
 static int busy_map(void *data)
@@ -261,34 +272,40 @@ static int busy_map(void *data)
 	struct busy_device *busy = data;
 	int rc = 0;
 
-	while (!rc && !crowd_is_over(&busy->crowd))
+	while (!rc && !crowd_is_over(&busy->crowd)) {
 		rc = ioas_map_at(busy->iommufd, busy->ioas, busy->va,
 				 SMALL_PAGE, IOVA) ?:
 		     ioas_unmap(busy->iommufd, busy->ioas, IOVA, SMALL_PAGE,
 				NULL);
+		goal_count(&busy->goals[MAPPED]);
+	}
 	return rc;
+}
+
+/* Looks at where the device is then, as well. */
+static int busy_move(const struct busy_device *busy, __u32 hwpt)
+{
+	const __u32 stdev = busy->dev.stdev;
+	const int fd = busy->iommufd;
+
+	return mock_move(fd, &busy->dev, hwpt) ?:
+	       mock_pasid_check(fd, stdev, 0, hwpt) ?:
+	       mock_move(fd, &busy->dev, busy->ioas) ?:
+	       (mock_pasid_check(fd, stdev, 0, hwpt) == -EINVAL ? 0 : -EBADE);
 }
 
 static int busy_replace(void *data)
 {
 	struct busy_device *busy = data;
-	__u32 pt;
+	__u32 hwpt;
 	int rc = 0;
 
 	while (!rc && !crowd_is_over(&busy->crowd)) {
 		rc = hwpt_alloc(busy->iommufd, busy->dev.idev, busy->ioas, 0,
-				&pt);
-		if (rc)
-			break;
-		rc = mock_domain_replace(busy->iommufd, busy->dev.stdev, &pt);
-		if (rc)
-			break;
-		pt = busy->ioas;
-		rc = mock_domain_replace(busy->iommufd, busy->dev.stdev, &pt) ?:
-		     iommufd_destroy(busy->iommufd, pt);
-		/* The automatic page table is no longer there to be destroyed. */
-		if (rc == -EBUSY || rc == -ENOENT)
-			rc = 0;
+				&hwpt) ?:
+		     busy_move(busy, hwpt) ?:
+		     iommufd_destroy(busy->iommufd, hwpt);
+		goal_count(&busy->goals[MOVED]);
 	}
 	return rc;
 }
@@ -299,9 +316,59 @@ static int busy_plug(void *data)
 	struct mock_device dev;
 	int rc = 0;
 
-	while (!rc && !crowd_is_over(&busy->crowd))
+	while (!rc && !crowd_is_over(&busy->crowd)) {
 		rc = mock_domain(busy->iommufd, busy->ioas, &dev) ?:
 		     mock_destroy(busy->iommufd, &dev);
+		goal_count(&busy->goals[PLUGGED]);
+	}
+	return rc;
+}
+
+/* The device is attached all the time, and nothing is mapped read-only. */
+static bool busy_makes_sense(struct busy_device *busy,
+			     const struct iommu_record *record)
+{
+	if (record->device != busy->dev.idev || record->pasid ||
+	    record->iova != IOVA || record->thread ||
+	    !(record->detail & IOMMU_STOPPED_WRITE))
+		return false;
+	switch (record->detail & ~IOMMU_STOPPED_WRITE) {
+	case IOMMU_STOPPED_MAPPED:
+		goal_count(&busy->goals[FOUND_MAPPED]);
+		return record->object == busy->ioas;
+	case IOMMU_STOPPED_UNMAPPED:
+		goal_count(&busy->goals[FOUND_UNMAPPED]);
+		return record->object == busy->ioas;
+	case IOMMU_STOPPED_NEVER_MAPPED:
+		return record->object == busy->ioas;
+	case IOMMU_STOPPED_CHANGING:
+		/* the device, or what is mapped */
+		return !record->object || record->object == busy->ioas;
+	default:
+		return false;
+	}
+}
+
+/* Others may have made so many records by now that this one is gone. */
+static int busy_stop(void *data)
+{
+	struct busy_device *busy = data;
+	struct iommu_record record;
+	__u64 seen = 0;
+	int rc = 0;
+
+	while (!rc && !crowd_is_over(&busy->crowd)) {
+		rc = mock_stop_dma(busy->iommufd, busy->dev.idev, 0, WRITE,
+				   IOVA);
+		record = stopped_last(busy->iommufd);
+		if (rc || record.number <= seen)
+			continue;
+		seen = record.number;
+		if (!busy_makes_sense(busy, &record)) {
+			busy->wrong = record;
+			rc = -EBADMSG;
+		}
+	}
 	return rc;
 }
 
@@ -313,22 +380,35 @@ TEST_F_TIMEOUT(stopped, while_all_changes, 120)
 		.ioas = IOAS,
 		.dev = DEV,
 		.va = self->mem.va,
+		.goals = {
+			[MAPPED] = { "maps", 100 },
+			[MOVED] = { "moves", 30 },
+			[PLUGGED] = { "devices", 30 },
+			[FOUND_MAPPED] = { "found mapped", 10 },
+			[FOUND_UNMAPPED] = { "found unmapped", 10 },
+		},
 	};
-	unsigned int i;
+	const struct goal *missed;
+	int i;
 
 	ASSERT_EQ(0, crowd_add(&busy.crowd, busy_map, &busy));
 	ASSERT_EQ(0, crowd_add(&busy.crowd, busy_replace, &busy));
 	ASSERT_EQ(0, crowd_add(&busy.crowd, busy_plug, &busy));
-	for (i = 0; i < 300; i++)
-		ASSERT_EQ(0, mock_stop_dma(FD, DEV.idev, 0, WRITE, IOVA));
-	EXPECT_EQ(0, crowd_end(&busy.crowd));
-	self->record = stopped_last(FD);
-	if (self->record.number) {
-		EXPECT_LE(IOMMU_STOPPED_NEVER_MAPPED | IOMMU_STOPPED_WRITE,
-			  self->record.detail);
-		EXPECT_GE(IOMMU_STOPPED_CHANGING | IOMMU_STOPPED_WRITE,
-			  self->record.detail);
-	}
+	ASSERT_EQ(0, crowd_add(&busy.crowd, busy_stop, &busy));
+	missed = crowd_reach(&busy.crowd, busy.goals, NR_GOALS);
+	EXPECT_EQ(0, crowd_end(&busy.crowd))
+		TH_LOG("cause 0x%x of device %u in %u", busy.wrong.detail,
+		       busy.wrong.device, busy.wrong.object);
+	for (i = 0; i < NR_GOALS; i++)
+		TH_LOG("%s: %lu", busy.goals[i].what, busy.goals[i].times);
+	EXPECT_EQ(NULL, missed)
+		TH_LOG("too few: %s", missed->what);
+
+	/* and at last, when nothing changes any more */
+	EXPECT_STOPPED(0, IOVA, WRITE, IOAS, IOMMU_STOPPED_UNMAPPED);
+	EXPECT_EQ(1, mock_devices());
+	EXPECT_EQ(0, mock_destroy(FD, &DEV));
+	EXPECT_EQ(0, iommufd_destroy(FD, IOAS));
 }
 
 #undef FD

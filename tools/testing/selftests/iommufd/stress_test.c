@@ -349,9 +349,10 @@ TEST_F_TIMEOUT(stress, leaves_nothing_behind, 3600)
 		ASSERT_EQ(0, spawn(&processes[i], &stage->pattern, i,
 				   seed_of_part(seed, PROCESSES + turn)));
 	}
-	for (i = 0; i < PROCESSES; i++)
+	for (i = 0; i < PROCESSES; i++) {
 		EXPECT_TRUE(has_turned(arena, 0, i))
 			TH_LOG("process %d has done nothing", i);
+	}
 	__atomic_store_n(&arena->over, true, __ATOMIC_RELAXED);
 	/* children of those that were killed have become ours */
 	while (waitpid(-1, NULL, 0) > 0)
@@ -374,7 +375,7 @@ TEST_F_TIMEOUT(stress, leaves_nothing_behind, 3600)
 					    NULL));
 	EXPECT_EQ(0, vm_pinned());
 	EXPECT_EQ(0, vm_locked());
-	EXPECT_EQ(0, mock_check_refs(stage->iommufd, stage->stable,
+	EXPECT_EQ(0, mock_check_pins(stage->iommufd, stage->stable,
 				     STABLE_LENGTH, 0));
 	if (variant->limit) {
 		char *room = address_room(variant->limit, HUGE_PAGE);

@@ -530,12 +530,14 @@ TEST_F(recipe, tells_what_it_promises)
 	ASSERT_EQ(0, mock_destroy(FD, &DEV));
 
 	ASSERT_EQ(0, trace_read(&self->trace));
-	for (i = 0; i < 3 && variant->tells[i]; i++)
+	for (i = 0; i < 3 && variant->tells[i]; i++) {
 		EXPECT_NE(NULL, strstr(self->trace.text, variant->tells[i]))
 			TH_LOG("%s: %s", variant->tells[i], self->trace.text);
-	for (i = 0; i < 2 && variant->hides[i]; i++)
+	}
+	for (i = 0; i < 2 && variant->hides[i]; i++) {
 		EXPECT_EQ(NULL, strstr(self->trace.text, variant->hides[i]))
 			TH_LOG("%s: %s", variant->hides[i], self->trace.text);
+	}
 	EXPECT_EQ(variant->stops, !trace_is_on(&self->trace));
 }
 
