@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "kselftest_harness.h"
+#include "fail_each.h"
 #include "mock_fixture.h"
 #include "test_support.h"
 
@@ -79,6 +80,66 @@ TEST_F(mock, access_pins_what_is_mapped)
 	EXPECT_EQ(2, item);
 	close(access);
 	EXPECT_EQ(0, mock_check_refs(FD, va, LENGTH, 0));
+}
+
+/* All pages are of one step, and the file of many runs. */
+TEST_F_TIMEOUT(mock, access_pins_all_of_a_scattered_file_or_nothing, 120)
+{
+	struct memory_rig file;
+	__u32 item;
+	int access;
+
+	MAKE(memory_rig_make_file(&file, PAGES_SMALL_RANDOM, LENGTH));
+	ASSERT_LT(2, memory_pieces(file.va, LENGTH));
+	ASSERT_EQ(0, memory_rig_map(&file, FD, IOAS, IOVA));
+	access = mock_access(FD, IOAS, NEEDS_PINS);
+	ASSERT_LE(0, access);
+	ASSERT_EQ(0, mock_memory_limit(FD, 0));
+	WITH_EACH_FAILURE(PIN(0, IOVA, LENGTH, file.va, &item),
+			  !mock_check_refs(FD, file.va, LENGTH, 0),
+			  mock_check_refs(FD, file.va, LENGTH, 1) ?:
+			  mock_access_unpin(FD, access, item));
+	close(access);
+}
+
+/* How many points at which a pin of the file may fail it comes to */
+static int points_of_pin(int fail_nth, int iommufd, int access)
+{
+	bool failed = true;
+	__u32 item;
+	int nth;
+
+	for (nth = 1; failed && nth != MAX_TRIES; nth++) {
+		fail_nth_set(fail_nth, nth);
+		if (!mock_access_pin(iommufd, access, 0, IOVA, LENGTH, NULL,
+				     &item)) {
+			failed = fail_nth_happened(fail_nth);
+			mock_access_unpin(iommufd, access, item);
+		}
+	}
+	return nth - 2;
+}
+
+TEST_F_TIMEOUT(mock, access_pins_page_by_page_with_little_memory, 120)
+{
+	int access, fail_nth, with_little, with_much;
+	struct memory_rig file;
+
+	MAKE(memory_rig_make_file(&file, PAGES_SMALL_RANDOM, LENGTH));
+	ASSERT_EQ(0, memory_rig_map(&file, FD, IOAS, IOVA));
+	access = mock_access(FD, IOAS, NEEDS_PINS);
+	ASSERT_LE(0, access);
+	fail_nth = fail_nth_open();
+	ASSERT_LE(0, fail_nth);
+
+	ASSERT_EQ(0, mock_memory_limit(FD, MOCK_MEMORY_LIMIT_MIN));
+	with_little = points_of_pin(fail_nth, FD, access);
+	ASSERT_EQ(0, mock_memory_limit(FD, 0));
+	with_much = points_of_pin(fail_nth, FD, access);
+	EXPECT_LE(NR_PAGES, with_little);
+	EXPECT_GT(NR_PAGES, with_much);
+	close(fail_nth);
+	close(access);
 }
 
 TEST_F(mock, access_without_pins_copies)
