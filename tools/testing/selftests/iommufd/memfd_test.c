@@ -184,16 +184,23 @@ static void fill_and_page_out(struct __test_metadata *_metadata,
 	}
 }
 
+#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
 TEST_F(memfd, keeps_what_a_device_has_written_into_holes)
 {
+	char before[16], never[16];
+	int rc;
+
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	ASSERT_EQ(0, MAP(MAP_RW, 0, FILE_LENGTH, IOVA));
+	/* A huge page of which the file has a few would stay as a whole. */
+	ASSERT_EQ(0, setting_choose(SHMEM_ENABLED, "never", before));
+	rc = MAP(MAP_RW, 0, FILE_LENGTH, IOVA);
+	ASSERT_EQ(0, setting_choose(SHMEM_ENABLED, before, never));
+	ASSERT_EQ(0, rc);
 	self->va = mmap(NULL, FILE_LENGTH, PROT_READ, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->va);
 	fill_and_page_out(_metadata, &self->rig, self->va, FILE_LENGTH);
 }
-
-#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 TEST_F(memfd, keeps_what_a_device_has_written_into_a_hole_of_a_huge_page)
 {
