@@ -133,7 +133,8 @@ static void fail_everywhere(struct __test_metadata *_metadata,
 	if (fail_nth < 0)
 		SKIP(return, "the kernel cannot inject failures");
 	if (op->prepare) {
-		ASSERT_EQ(0, op->prepare(scene)) TH_LOG("%s", op->name);
+		ASSERT_EQ(0, op->prepare(scene))
+			TH_LOG("%s", op->name);
 	}
 	/* once without, so that what is made only once is there */
 	ASSERT_EQ(0, op->run(scene)) TH_LOG("%s", op->name);

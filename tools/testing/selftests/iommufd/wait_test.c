@@ -167,7 +167,8 @@ TEST_F_TIMEOUT(destroy, that_fails_leaves_the_object_as_it_was, TIMEOUT)
 		_exit(0);
 	}
 	while (is_found(FD, self->ioas.id)) {
-		ASSERT_GT(end, monotonic_seconds()) TH_LOG("still found");
+		ASSERT_GT(end, monotonic_seconds())
+			TH_LOG("still found");
 	}
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
