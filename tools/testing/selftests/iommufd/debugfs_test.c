@@ -653,9 +653,8 @@ TEST_F_TIMEOUT(debugfs, is_read_while_everything_changes, 300)
 	ASSERT_EQ(0, crowd_add(&churn.crowd, churn_map, &churn));
 	ASSERT_EQ(0, crowd_add(&churn.crowd, churn_attach, &churn));
 	ASSERT_EQ(0, crowd_add(&churn.crowd, churn_close, &churn));
-	while (reads < NR_TURNS || !goal_is_reached(&churn.goals[0]) ||
-	       !goal_is_reached(&churn.goals[1]) ||
-	       !goal_is_reached(&churn.goals[2])) {
+	while (reads < NR_TURNS ||
+	       goal_missed(churn.goals, ARRAY_SIZE(churn.goals))) {
 		ASSERT_EQ(0, read_table(names[reads % 6], self->text, 512));
 		reads++;
 		if (thread_call_is_over(&churn.crowd.calls[0]) ||

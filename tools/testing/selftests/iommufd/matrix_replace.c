@@ -8,18 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-#include <sys/mount.h>
-#include <sys/stat.h>
-
 #include "kselftest.h"
-#include "checked_io.h"
 #include "device_mover.h"
 #include "matrix.h"
+#include "rig.h"
 #include "test_support.h"
+#include "trace_rig.h"
 
-#define TRACEFS "/sys/kernel/tracing"
-#define ATTACH_EVENT "events/iommu/attach_device_to_domain/enable"
-#define PATH_SIZE 160
+#define ATTACH_EVENT "attach_device_to_domain"
 
 /* So many, unless a frame is lost before. Frames are much faster than moves. */
 #define MOVES 2000
@@ -50,61 +46,6 @@ static const char *reason_of_gaps(const char *bdf)
 		if (!strncmp(iommu, gaps[i].iommu, strlen(gaps[i].iommu)))
 			return gaps[i].reason;
 	return NULL;
-}
-
-/* Attaches that the IOMMU core traces, in a buffer of our own */
-struct attaches {
-	const char *bdf;
-	char path[64];
-};
-
-static int attaches_enable(struct attaches *attaches, const char *value)
-{
-	char path[PATH_SIZE];
-
-	snprintf(path, sizeof(path), "%s/" ATTACH_EVENT, attaches->path);
-	return file_write(path, value);
-}
-
-/* -ENOENT: this kernel has no trace events. */
-static int attaches_watch(struct attaches *attaches, const char *bdf)
-{
-	int rc;
-
-	attaches->bdf = bdf;
-	snprintf(attaches->path, sizeof(attaches->path),
-		 TRACEFS "/instances/matrix-%d", getpid());
-	if (access(TRACEFS "/instances", F_OK) &&
-	    mount("tracefs", TRACEFS, "tracefs", 0, NULL))
-		return -ENOENT;
-	if (mkdir(attaches->path, 0700))
-		return -errno;
-	rc = attaches_enable(attaches, "1");
-	if (rc)
-		rmdir(attaches->path);
-	return rc;
-}
-
-/* Those of the device, or a negative errno. None is watched any more. */
-static int attaches_end(struct attaches *attaches)
-{
-	char path[PATH_SIZE], line[256], wanted[96];
-	int count = 0;
-	FILE *file;
-
-	attaches_enable(attaches, "0");
-	snprintf(path, sizeof(path), "%s/trace", attaches->path);
-	snprintf(wanted, sizeof(wanted),
-		 " attach_device_to_domain: IOMMU: device=%s\n",
-		 attaches->bdf);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file))
-		count += !!strstr(line, wanted);
-	fclose(file);
-	rmdir(attaches->path);
-	return count;
 }
 
 /* Of a frame that was lost, something may be there, and nothing else. */
@@ -152,18 +93,23 @@ static int copy_while_moved(struct copier *copier, struct mover *mover)
 	return 0;
 }
 
-/* One attach a move: a device that is detached in between has more. */
+/*
+ * One attach a move: a device that is detached in between has more. A kernel
+ * without trace events does not count.
+ */
 static int copy_and_count(struct copier *copier, struct mover *mover)
 {
-	struct attaches attaches;
-	int watched = attaches_watch(&attaches, copier->dev.bdf);
+	struct trace_rig trace;
+	int watched = trace_rig_make(&trace, "iommu/" ATTACH_EVENT);
 	int rc = copy_while_moved(copier, mover), count;
 
-	if (watched == -ENOENT)
+	if (watched == RIG_ABSENT || watched == -ENOENT)
 		return rc;
 	if (watched)
 		return rc ?: watched;
-	count = attaches_end(&attaches);
+	count = trace_count(&trace, ATTACH_EVENT, "IOMMU: device=%s\n",
+			    copier->dev.bdf);
+	trace_rig_break(&trace);
 	if (rc || count < 0)
 		return rc ?: count;
 	ksft_print_msg("%d times attached\n", count);

@@ -641,16 +641,6 @@ static void chaos_round(struct __test_metadata *_metadata, char *va, __u32 seed,
 		close(i);
 }
 
-static const struct goal *missed_goal(const struct goal *goals, size_t nr)
-{
-	size_t i;
-
-	for (i = 0; i != nr; i++)
-		if (!goal_is_reached(&goals[i]))
-			return &goals[i];
-	return NULL;
-}
-
 static void set_chaos_goals(struct goal *goals)
 {
 	size_t i;
@@ -680,7 +670,7 @@ TEST_F_TIMEOUT(mock, leaves_nothing_whatever_is_called, 300)
 		chaos_round(_metadata, VA, seed_of_part(seed, round), goals);
 		EXPECT_EQ(0, mock_devices());
 		EXPECT_EQ(0, mock_check_pins(FD, VA, LENGTH, 0));
-		missed = missed_goal(goals, ARRAY_SIZE(goals));
+		missed = goal_missed(goals, ARRAY_SIZE(goals));
 	}
 	for (i = 0; i != ARRAY_SIZE(goals); i++)
 		TH_LOG("%-20s %6lu", goals[i].what, goals[i].times);

@@ -137,6 +137,14 @@ bool goal_is_reached(const struct goal *goal)
 	return times_done(goal) >= goal->least;
 }
 
+const struct goal *goal_missed(const struct goal *goals, size_t nr)
+{
+	for (; nr; nr--, goals++)
+		if (!goal_is_reached(goals))
+			return goals;
+	return NULL;
+}
+
 static bool is_complete(const struct crowd *crowd)
 {
 	unsigned int i;
@@ -157,13 +165,10 @@ const struct goal *crowd_reach(const struct crowd *crowd,
 	size_t i;
 
 	for (;;) {
-		missed = NULL;
 		done = 0;
-		for (i = 0; i < nr; i++) {
+		for (i = 0; i < nr; i++)
 			done += times_done(&goals[i]);
-			if (!goal_is_reached(&goals[i]))
-				missed = &goals[i];
-		}
+		missed = goal_missed(goals, nr);
 		if (!missed)
 			return NULL;
 		if (done != before)

@@ -58,6 +58,8 @@ struct goal {
 /* For whoever has done it, from any thread. */
 void goal_count(struct goal *goal);
 bool goal_is_reached(const struct goal *goal);
+/* One that is not reached, or NULL */
+const struct goal *goal_missed(const struct goal *goals, size_t nr);
 /*
  * Waits until each is reached. Returns NULL, or one that is not: somebody of
  * the crowd has ended early, or nothing was done for longer than it may take on

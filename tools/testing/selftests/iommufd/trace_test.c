@@ -3,103 +3,24 @@
  * Trace events: each says what has happened, as tracefs shows it, and nothing
  * is said while they are off.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <sys/mount.h>
-#include <sys/stat.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
 #include "mock_rig.h"
 #include "test_support.h"
 #include "trace_recipes.h"
+#include "trace_rig.h"
 #include "viommu_rig.h"
 
-#define TRACEFS "/sys/kernel/tracing"
+#define EVENTS "iommufd"
+#define EVENTS_ENABLE "events/" EVENTS "/enable"
 #define IOVA ((__u64)MOCK_APERTURE_START)
-#define PATH_SIZE 128
-#define TEXT_SIZE (4 * MIB)
 #define VIRT_ID 0x42
-
-/* A buffer of our own */
-struct trace_rig {
-	char path[64];
-	char *text;
-};
-
-static int trace_set(const struct trace_rig *trace, const char *file,
-		     const char *value)
-{
-	char path[PATH_SIZE];
-
-	snprintf(path, sizeof(path), "%s/%s", trace->path, file);
-	return file_write(path, value);
-}
-
-static int trace_rig_make(struct trace_rig *trace)
-{
-	if (access(TRACEFS "/instances", F_OK) &&
-	    mount("tracefs", TRACEFS, "tracefs", 0, NULL))
-		return rig_absent("tracefs");
-	trace->text = malloc(TEXT_SIZE);
-	if (!trace->text)
-		return rig_part("a buffer", -ENOMEM);
-	snprintf(trace->path, sizeof(trace->path),
-		 TRACEFS "/instances/iommufd-%d", getpid());
-	if (mkdir(trace->path, 0700))
-		return rig_part("a trace", -errno);
-	return rig_part("events", trace_set(trace, "events/iommufd/enable",
-					    "1"));
-}
-
-static void trace_rig_break(struct trace_rig *trace)
-{
-	trace_set(trace, "events/iommufd/enable", "0");
-	rmdir(trace->path);
-	free(trace->text);
-}
-
-static int trace_read(struct trace_rig *trace)
-{
-	char path[PATH_SIZE];
-	size_t length;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/trace", trace->path);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	length = fread(trace->text, 1, TEXT_SIZE - 1, file);
-	trace->text[length] = '\0';
-	fclose(file);
-	return 0;
-}
-
-/* How many events there are that begin like this */
-static int trace_count(struct trace_rig *trace, const char *event,
-		       const char *format, ...)
-{
-	char wanted[256];
-	const char *text;
-	va_list args;
-	int nr = 0, length;
-
-	length = snprintf(wanted, sizeof(wanted), " %s: ", event);
-	va_start(args, format);
-	vsnprintf(wanted + length, sizeof(wanted) - length, format, args);
-	va_end(args);
-	if (trace_read(trace))
-		return -1;
-	for (text = trace->text; (text = strstr(text, wanted)); text++)
-		nr++;
-	return nr;
-}
 
 /* In what was read, is the last event of one kind before all of another? */
 static bool trace_is_before(const struct trace_rig *trace, const char *first,
@@ -114,14 +35,6 @@ static bool trace_is_before(const struct trace_rig *trace, const char *first,
 #define EXPECT_TRACED(...)						\
 	EXPECT_LT(0, trace_count(&self->trace, __VA_ARGS__))
 
-static bool trace_is_on(const struct trace_rig *trace)
-{
-	char path[PATH_SIZE], on[4];
-
-	snprintf(path, sizeof(path), "%s/tracing_on", trace->path);
-	return !file_read(path, on, sizeof(on)) && !strcmp(on, "1");
-}
-
 FIXTURE(trace)
 {
 	struct trace_rig trace;
@@ -131,7 +44,7 @@ FIXTURE(trace)
 
 FIXTURE_SETUP(trace)
 {
-	MAKE(trace_rig_make(&self->trace));
+	MAKE(trace_rig_make(&self->trace, EVENTS));
 	MAKE(viommu_rig_make(&self->rig));
 	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, 4 * SMALL_PAGE));
 }
@@ -320,7 +233,7 @@ TEST_F(trace, is_silent_when_off)
 {
 	int nr_refused;
 
-	ASSERT_EQ(0, trace_set(&self->trace, "events/iommufd/enable", "0"));
+	ASSERT_EQ(0, trace_set(&self->trace, EVENTS_ENABLE, "0"));
 	nr_refused = trace_count(&self->trace, "iommufd_refused", "");
 	ASSERT_EQ(0, memory_rig_map(&self->mem, FD, IOAS, IOVA));
 	ASSERT_EQ(0, ioas_unmap(FD, IOAS, IOVA, LENGTH, NULL));
@@ -422,8 +335,8 @@ FIXTURE_VARIANT_ADD(recipe, of_what_the_kernel_answers)
 
 FIXTURE_SETUP(recipe)
 {
-	MAKE(trace_rig_make(&self->trace));
-	ASSERT_EQ(0, trace_set(&self->trace, "events/iommufd/enable", "0"));
+	MAKE(trace_rig_make(&self->trace, EVENTS));
+	ASSERT_EQ(0, trace_set(&self->trace, EVENTS_ENABLE, "0"));
 	MAKE(viommu_rig_make(&self->rig));
 	MAKE(memory_rig_make(&self->mem, PAGES_SMALL, 16 * SMALL_PAGE));
 	ASSERT_EQ(0, ioas_alloc(FD, &self->unattached));
