@@ -24,7 +24,7 @@
 #include "mock_rig.h"
 #include "test_support.h"
 
-#define CALLS 3000UL
+#define CALLS affordable(3000)
 #define PAGES 64U
 #define SPACES 3
 #define MAX_MAPS 24

@@ -551,7 +551,7 @@ TEST_F(debugfs, does_not_wait_for_memory)
  * Races
  */
 
-#define NR_TURNS 100
+#define NR_TURNS affordable(100)
 
 struct churn {
 	struct crowd crowd;

@@ -204,7 +204,7 @@ TEST_F(dirty_cuts, every_other_page_and_then_the_rest)
 	EXPECT_EQ(0, count_bits(self->bits, NR_PAGES));
 }
 
-#define RANDOM_ROUNDS 2000
+#define RANDOM_ROUNDS affordable(2000)
 
 TEST_F_TIMEOUT(dirty_cuts, random_reads_find_what_was_written_and_no_more, 60)
 {
@@ -458,7 +458,7 @@ TEST_F_TIMEOUT(dirty_cuts, what_is_remembered_of_unmapped_memory_is_limited,
  */
 
 #define NR_HALVES 2
-#define HALVES_ROUNDS 500
+#define HALVES_ROUNDS affordable(500)
 
 struct half {
 	struct thread_call call;

@@ -195,7 +195,7 @@ static int map_if_there(void *data)
 	return 0;
 }
 
-#define GUESSES 500
+#define GUESSES affordable(500)
 
 /* Nobody gets hold of an object that may not come to be, or that goes. */
 TEST_F(driver_pages, can_be_guessed_but_not_too_early_or_too_late)

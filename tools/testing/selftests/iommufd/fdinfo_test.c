@@ -315,7 +315,7 @@ TEST_F(fdinfo, does_not_wait_for_memory)
  * Races
  */
 
-#define NR_TURNS 200
+#define NR_TURNS affordable(200)
 
 struct churn {
 	struct crowd crowd;

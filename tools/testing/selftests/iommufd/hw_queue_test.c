@@ -356,7 +356,7 @@ TEST_F(hw_queue, failures_of_the_second_leave_nothing_behind)
  * Races
  */
 
-#define ROUNDS 500
+#define ROUNDS affordable(500)
 
 struct race {
 	struct crowd crowd;

@@ -12,7 +12,7 @@
 #define SLOTS 256
 #define MAX_LENGTH 16		/* slots */
 #define MAX_ALLOWED 4
-#define CALLS 20000
+#define CALLS affordable(20000)
 
 struct model {
 	struct iommu_iova_range maps[2 * SLOTS];	/* ascending */

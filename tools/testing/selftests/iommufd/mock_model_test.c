@@ -16,7 +16,7 @@
 #include "mock_model.h"
 #include "test_support.h"
 
-#define CALLS 100000UL
+#define CALLS affordable(100000)
 /* So many calls, then everything is compared. */
 #define ROUND 2000
 

@@ -14,7 +14,7 @@
 #include "threads.h"
 
 #define NR_THREADS 4
-#define NR_ROUNDS 200
+#define NR_ROUNDS affordable(200)
 #define TIMEOUT 120
 
 struct worker {

@@ -22,6 +22,7 @@
 #include "test_support.h"
 
 #define LATER_SLOWNESS 2
+#define LEAST_PART 4
 
 bool kernel_is_before(unsigned int version, unsigned int patchlevel)
 {
@@ -35,13 +36,27 @@ bool kernel_is_before(unsigned int version, unsigned int patchlevel)
 					 this_patchlevel < patchlevel;
 }
 
-unsigned int patience(unsigned int limit)
+static int slowness(void)
 {
 	const char *text = getenv("SLOWNESS");
-	int slowness = text ? atoi(text) : 1;
+	int times = text ? atoi(text) : 1;
 
-	return slowness > 1 ? limit * slowness * LATER_SLOWNESS :
-			      limit * LATER_SLOWNESS;
+	return times > 1 ? times : 1;
+}
+
+unsigned int patience(unsigned int limit)
+{
+	return limit * slowness() * LATER_SLOWNESS;
+}
+
+int affordable(int often)
+{
+	const char *text = getenv("OFTEN");
+	int part = slowness() < LEAST_PART ? slowness() : LEAST_PART;
+
+	if (text && !strcmp(text, "all"))
+		part = 1;
+	return (often + part - 1) / part;
 }
 
 /* How often pages were pinned and unpinned since the boot */

@@ -24,6 +24,13 @@
  */
 unsigned int patience(unsigned int limit);
 
+/*
+ * How often to do what an idle machine has the time to do @often times: less
+ * often on a slow one, but a quarter of it everywhere. $OFTEN is "all" where
+ * time does not matter.
+ */
+int affordable(int often);
+
 /* Pages that anybody in this system holds with FOLL_PIN; root only. */
 long pins_held(void);
 /* How often anybody has pinned a page, likewise. */

@@ -422,7 +422,7 @@ static int number_device(void *data)
 			     VIRT_ID, &race->vdevice);
 }
 
-#define RACES 200
+#define RACES affordable(200)
 
 TEST_F(vdevice, is_destroyed_once_by_user_space_or_the_device)
 {

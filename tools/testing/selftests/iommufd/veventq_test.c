@@ -447,7 +447,7 @@ TEST_F(veventq, events_need_a_device_with_a_number)
  * Races
  */
 
-#define ROUNDS 300
+#define ROUNDS affordable(300)
 
 struct raiser {
 	struct crowd crowd;

@@ -365,7 +365,7 @@ TEST_F_TIMEOUT(life, ends_piece_by_piece_in_any_order, 120)
 	enum part part;
 	int rc;
 
-	for (round = 0; round != variant->rounds; round++) {
+	for (round = 0; round != affordable(variant->rounds); round++) {
 		MAKE(guest_make(&guest));
 		if (variant->noisy)
 			ASSERT_EQ(0, noise_begin(&noise, &guest));
@@ -450,7 +450,7 @@ TEST_F_TIMEOUT(life, ends_with_all_files_closed_at_once, 120)
 	struct noise noise;
 	enum part part;
 
-	for (round = 0; round != variant->rounds; round++) {
+	for (round = 0; round != affordable(variant->rounds); round++) {
 		MAKE(guest_make(&guest));
 		if (variant->noisy)
 			ASSERT_EQ(0, noise_begin(&noise, &guest));
@@ -493,7 +493,7 @@ TEST_F_TIMEOUT(life, ends_with_the_process, 120)
 	char byte;
 	pid_t pid;
 
-	for (round = 0; round != variant->rounds; round++) {
+	for (round = 0; round != affordable(variant->rounds); round++) {
 		pid = start_guest(&ready, variant->noisy,
 				  random_next(&self->random) % 64);
 		ASSERT_LT(0, pid);
