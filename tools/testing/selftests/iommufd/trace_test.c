@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -96,6 +97,19 @@ TEST_F(trace, tells_of_memory_and_page_tables)
 		      (unsigned long)self->mem.va);
 	EXPECT_EQ(2, trace_count(&self->trace, "iommufd_clear", ""));
 	EXPECT_TRUE(trace_is_before(&self->trace, " iommufd_clear: ",
+				    " iommufd_unpin: "))
+		TH_LOG("%s", self->trace.text);
+}
+
+TEST_F(trace, tells_of_memory_that_does_not_all_come)
+{
+	ASSERT_EQ(0, munmap(self->mem.va + LENGTH / 2, LENGTH / 2));
+	EXPECT_EQ(-EFAULT, memory_rig_map(&self->mem, FD, IOAS, IOVA));
+	EXPECT_TRACED("iommufd_pin", "memory=%#lx first=0 pages=2 all=0",
+		      (unsigned long)self->mem.va);
+	EXPECT_TRACED("iommufd_unpin", "memory=%#lx pages=2",
+		      (unsigned long)self->mem.va);
+	EXPECT_TRUE(trace_is_before(&self->trace, " iommufd_pin: ",
 				    " iommufd_unpin: "))
 		TH_LOG("%s", self->trace.text);
 }
