@@ -6,7 +6,10 @@
  * Every fixture compares the pins of the whole system before and after the
  * test, whose process has ended by then.
  */
+#include <signal.h>
+
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "device_fixture.h"
@@ -242,6 +245,45 @@ TEST_F(device, gets_no_write_access_that_the_process_lacks)
 	ASSERT_EQ(0, ioas_map_flags(FD, IOAS, MAP_AT | MAP_RO, page,
 				    SMALL_PAGE, &iova));
 	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
+}
+
+TEST_F(device, gets_no_write_access_to_one_page_among_others)
+{
+	char *pages = anonymous(4 * SMALL_PAGE);
+
+	ASSERT_EQ(0, mprotect(pages + 2 * SMALL_PAGE, SMALL_PAGE, PROT_READ));
+	ASSERT_EQ(0, ATTACH());
+	EXPECT_EQ(-EFAULT, MAP(pages, 4 * SMALL_PAGE, IOVA));
+	EXPECT_EQ(0, vm_pinned());
+	EXPECT_EQ(-ENOENT, UNMAP(IOVA, 4 * SMALL_PAGE));
+	EXPECT_EQ(0, MAP(pages, 2 * SMALL_PAGE, IOVA));
+}
+
+/* It comes when what the other process has mapped is not pinned yet. */
+TEST_F(device, gets_no_write_access_that_another_process_lacks)
+{
+	char *pages = anonymous(4 * SMALL_PAGE);
+	int end, status;
+	char done = 1;
+	pid_t pid;
+
+	pid = fork_with_pipe(&end);
+	if (!pid) {
+		done = mprotect(pages, 4 * SMALL_PAGE, PROT_READ) ||
+		       MAP(pages, 4 * SMALL_PAGE, IOVA);
+		if (write(end, &done, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ASSERT_LT(0, pid);
+	EXPECT_EQ(1, read(end, &done, 1));
+	EXPECT_EQ(0, done);
+	EXPECT_EQ(-EFAULT, ATTACH());
+	EXPECT_EQ(0, UNMAP(IOVA, 4 * SMALL_PAGE));
+	EXPECT_EQ(0, ATTACH());
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 }
 
 TEST_F(device, never_writes_where_it_may_only_read)
