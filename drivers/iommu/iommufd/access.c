@@ -20,6 +20,7 @@
 #include "engine/pinned.h"
 #include "object.h"
 #include "refusals.h"
+#include "vfio_dirty.h"
 
 /**
  * struct iommufd_access - an access
@@ -163,6 +164,7 @@ static void access_leave_ioas(struct iommufd_access *access)
 	wait_event(access->ops_done, access_is_done(access, &access->nr_ops));
 	if (access->ops->unmap)
 		access->ops->unmap(access->data, 0, ULONG_MAX);
+	iommufd_vfio_dirty_leave(ioas);
 	iommufd_address_space_remove_accessor(&ioas->as, accessor);
 	wait_event(access->ops_done,
 		   access_is_done(access, &access->nr_unpins));

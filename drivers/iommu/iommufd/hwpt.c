@@ -27,7 +27,7 @@ static void hwpt_paging_destroy(struct iommufd_ctx *ctx,
 	struct iommufd_hwpt_paging *hwpt = to_hwpt_paging(to_hwpt(obj));
 
 	if (hwpt->follower.domain) {
-		iommufd_vfio_dirty_leave(hwpt);
+		iommufd_vfio_dirty_leave(hwpt->ioas);
 		iommufd_address_space_remove_follower(&hwpt->ioas->as,
 						      &hwpt->follower);
 	}

@@ -19,8 +19,8 @@ struct iommufd_ctx;
  * @hides_huge_pages: IOMMU_OPTION_HUGE_PAGES reads 0
  * @tracks_dirty: page tables track what devices write to; written to with the
  *                hwpts_lock held
- * @dirty_is_lost: a page table has gone since @tracks_dirty was set, and with
- *                 it the dirty bits that it had
+ * @dirty_is_lost: a page table or an access has gone since @tracks_dirty was
+ *                 set, and what it has written to is not known any more
  */
 struct iommufd_ioas_vfio {
 	bool unmaps_parts;

@@ -3,7 +3,7 @@
  * The dirty bitmap of VFIO's type1 IOMMU driver, on an IOAS
  *
  * Owns iommufd_ioas_vfio::tracks_dirty and dirty_is_lost. Called by the
- * container, and by page tables that come and go.
+ * container, by page tables that come and go, and by accesses that go.
  *
  * It is offered where all page tables can tell which memory devices have
  * written to. VFIO's own offers it everywhere, and says that all is dirty where
@@ -11,7 +11,7 @@
  * knows that it has to copy everything. But tracking that has begun has to go
  * on, so from then on the same is done here: all that is mapped is dirty if a
  * page table, or a driver that reaches the memory by software, cannot tell, and
- * also when a page table has gone with what it knew.
+ * also when one of these has gone, with what it knew or what nobody knows.
  */
 #include <linux/bits.h>
 #include <linux/log2.h>
@@ -122,13 +122,13 @@ int iommufd_vfio_dirty_enter(struct iommufd_hwpt_paging *hwpt)
 }
 
 /**
- * iommufd_vfio_dirty_leave - a page table goes, with what it knows
- * @hwpt: the page table, which no device uses any more
+ * iommufd_vfio_dirty_leave - a page table or an access goes
+ * @ioas: the IOAS, which it is still listed in, but writes to no more
  */
-void iommufd_vfio_dirty_leave(struct iommufd_hwpt_paging *hwpt)
+void iommufd_vfio_dirty_leave(struct iommufd_ioas *ioas)
 {
-	if (READ_ONCE(hwpt->ioas->vfio.tracks_dirty))
-		WRITE_ONCE(hwpt->ioas->vfio.dirty_is_lost, true);
+	if (READ_ONCE(ioas->vfio.tracks_dirty))
+		WRITE_ONCE(ioas->vfio.dirty_is_lost, true);
 }
 
 /* A walk over page tables, in the order of their IDs, that holds no lock */
@@ -170,8 +170,8 @@ vfio_dirty_next(struct iommufd_ioas *ioas, struct vfio_dirty_walk *walk)
 }
 
 /*
- * No lock is held, since user memory is written to. A page table that goes
- * meanwhile sets @dirty_is_lost.
+ * No lock is held, since user memory is written to. Whoever goes meanwhile has
+ * set @dirty_is_lost before it is missing in what is looked through.
  */
 static int vfio_dirty_read_all(struct iommufd_ctx *ctx,
 			       struct iommufd_ioas *ioas,
@@ -187,7 +187,7 @@ static int vfio_dirty_read_all(struct iommufd_ctx *ctx,
 		if (rc)
 			return rc;
 	}
-	if (!READ_ONCE(ioas->vfio.dirty_is_lost) && vfio_dirty_all_tell(ioas))
+	if (vfio_dirty_all_tell(ioas) && !READ_ONCE(ioas->vfio.dirty_is_lost))
 		return 0;
 	return iommufd_dirty_mark_mapped(ioas, cmd);
 }

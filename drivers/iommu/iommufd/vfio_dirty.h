@@ -22,6 +22,6 @@ int iommufd_vfio_dirty_read(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas,
 int iommufd_vfio_dirty_pages_ioctl(struct iommufd_ctx *ctx, void __user *user);
 
 int iommufd_vfio_dirty_enter(struct iommufd_hwpt_paging *hwpt);
-void iommufd_vfio_dirty_leave(struct iommufd_hwpt_paging *hwpt);
+void iommufd_vfio_dirty_leave(struct iommufd_ioas *ioas);
 
 #endif
