@@ -199,6 +199,16 @@ static void fault_dequeue(struct iommufd_fault_queue *queue,
 	queue->nr_groups--;
 }
 
+/* With the mutex held until it is answered, or a device that goes is not met. */
+static void fault_answer_dequeued(struct iommufd_fault_queue *queue,
+				  struct iopf_group *group,
+				  enum iommu_page_response_code code)
+{
+	lockdep_assert_held(&queue->answer_lock);
+
+	fault_answer(group, code);
+}
+
 static bool fault_concerns(const struct iopf_group *group,
 			   const struct iommufd_attachment *attachment,
 			   const struct iommufd_device *idev)
@@ -236,7 +246,7 @@ static void fault_answer_all(struct iommufd_fault_queue *queue,
 	}
 	xa_unlock(&queue->groups);
 	list_for_each_entry_safe(group, next, &dequeued, node)
-		fault_answer(group, IOMMU_PAGE_RESP_INVALID);
+		fault_answer_dequeued(queue, group, IOMMU_PAGE_RESP_INVALID);
 	mutex_unlock(&queue->answer_lock);
 }
 
@@ -261,7 +271,7 @@ static int fault_answer_one(struct iommufd_fault_queue *queue,
 	if (!group)
 		return iommufd_refuse(IOMMU_WHY_ANSWER_COOKIE,
 				      response->cookie);
-	fault_answer(group, response->code);
+	fault_answer_dequeued(queue, group, response->code);
 	return 0;
 }
 
