@@ -5,10 +5,16 @@
  *
  * The device is QEMU's edu in a machine that does not use its IOMMU.
  */
+#include <string.h>
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
 #include <linux/capability.h>
 
 #include "kselftest_harness.h"
 #include "checked_io.h"
+#include "container_rig.h"
 #include "edu_rig.h"
 #include "test_support.h"
 
@@ -235,7 +241,7 @@ TEST_F(noiommu, has_nothing_else_of_an_iommu)
 	EXPECT_EQ(-EOPNOTSUPP, hwpt_alloc(FD, self->edu.id, IOAS,
 					  IOMMU_HWPT_ALLOC_NEST_PARENT, &hwpt));
 	EXPECT_EQ(-EOPNOTSUPP, checked_ioctl(FD, IOMMU_VIOMMU_ALLOC, &viommu));
-	EXPECT_NE(0, vfio_attach_pasid(&self->edu, 1, IOAS));
+	EXPECT_EQ(-EOPNOTSUPP, vfio_attach_pasid(&self->edu, 1, IOAS));
 	EXPECT_EQ(0, ATTACH());
 }
 
@@ -243,6 +249,67 @@ TEST_F(noiommu, is_left_to_the_end_of_the_process)
 {
 	ASSERT_EQ(0, ATTACH());
 	ASSERT_EQ(0, ioas_map_at(FD, IOAS, VA, LENGTH, IOVA));
+}
+
+/* -- the same in a container, without any IOAS -- */
+
+FIXTURE(container)
+{
+	struct container_rig rig;
+};
+
+#define C (&self->rig.container)
+
+FIXTURE_SETUP(container)
+{
+	char bdf[BDF_SIZE], iommu[32];
+
+	if (pci_find(EDU_VENDOR, EDU_DEVICE, bdf))
+		SKIP(return, "there is no edu device");
+	if (!pci_iommu(bdf, iommu, sizeof(iommu)))
+		SKIP(return, "the edu device has an IOMMU");
+	MAKE(container_rig_make(&self->rig, "/dev/vfio/vfio"));
+}
+
+FIXTURE_TEARDOWN_PARENT(container)
+{
+	EXPECT_EQ(0, pins_left(self->rig.edu.pins));
+}
+
+/* What it sees is all of the machine. */
+static bool device_copies(struct vfio_dev *edu)
+{
+	char *pages = anonymous(2 * SMALL_PAGE);
+	unsigned long long from, to;
+
+	pattern_fill(pages, SMALL_PAGE, 1);
+	pattern_fill(pages + SMALL_PAGE, SMALL_PAGE, 2);
+	return !mlock(pages, 2 * SMALL_PAGE) && !memory_phys(pages, &from) &&
+	       !memory_phys(pages + SMALL_PAGE, &to) &&
+	       !edu_dma_to_device(edu, from, 0, EDU_BUFFER_SIZE) &&
+	       !edu_dma_from_device(edu, 0, to, EDU_BUFFER_SIZE) &&
+	       !memcmp(pages, pages + SMALL_PAGE, SMALL_PAGE);
+}
+
+/* And DPDK, which asks for the extension first */
+TEST_F(container, is_what_vpp_takes)
+{
+	struct vfio_dev *edu = &self->rig.edu.edu;
+	char page[SMALL_PAGE];
+
+	EXPECT_EQ(VFIO_API_VERSION, ioctl(C->fd, VFIO_GET_API_VERSION));
+	EXPECT_EQ(1, container_extension(C, VFIO_NOIOMMU_IOMMU));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, container_group_status(C));
+	ASSERT_EQ(0, container_join(C));
+	EXPECT_EQ(0, container_extension(C, VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(-EINVAL, container_set_iommu(C, VFIO_TYPE1_IOMMU));
+	ASSERT_EQ(0, container_set_iommu(C, VFIO_NOIOMMU_IOMMU));
+	/* There is nothing that could be mapped. */
+	EXPECT_EQ(-ENODEV, container_map(C, page, SMALL_PAGE, IOVA));
+	ASSERT_EQ(0, container_open_device(C, self->rig.bdf));
+	*edu = (struct vfio_dev){ .fd = C->device };
+	ASSERT_EQ(0, vfio_enable(edu));
+	EXPECT_TRUE(device_copies(edu));
 }
 
 TEST_HARNESS_MAIN
