@@ -184,8 +184,8 @@ TEST_F(device, stays_where_it_is_when_it_cannot_move)
 {
 	ASSERT_EQ(0, MAP(PAGE, SMALL_PAGE, IOVA));
 	ASSERT_EQ(0, edu_rig_attach(&self->rig));
-	EXPECT_NE(0, vfio_attach(&self->rig.edu, NO_SUCH_ID));
-	EXPECT_NE(0, vfio_attach(&self->rig.edu, self->rig.edu.id));
+	EXPECT_EQ(-ENOENT, vfio_attach(&self->rig.edu, NO_SUCH_ID));
+	EXPECT_EQ(-EINVAL, vfio_attach(&self->rig.edu, self->rig.edu.id));
 	EXPECT_EQ(REACHED, device_read(&self->rig, IOVA, pattern, SMALL_PAGE));
 }
 
