@@ -105,6 +105,7 @@ struct mapper {
 	struct vfio_container *container;
 	char *va;
 	unsigned long nr;
+	unsigned long nr_missed;
 };
 
 static int map_and_unmap(void *data)
@@ -120,6 +121,7 @@ static int map_and_unmap(void *data)
 			rc = container_unmap(mapper->container, IOVA,
 					     SMALL_PAGE);
 		mapper->nr += !rc;
+		mapper->nr_missed += rc == -ENODEV;
 	}
 	return rc == -ENODEV ? 0 : rc;
 }
@@ -144,6 +146,7 @@ TEST_F(group, loses_its_ioas_at_any_moment)
 	}
 	EXPECT_EQ(0, crowd_end(&mapper.crowd));
 	EXPECT_LT(0, mapper.nr);
+	EXPECT_LT(0, mapper.nr_missed);
 	EXPECT_EQ(0, vm_pinned());
 }
 

@@ -64,14 +64,15 @@ static int answer_for_ever(void *argument)
 static int move_for_ever(void *argument)
 {
 	struct race *race = argument;
+	int rc = 0;
 
-	while (!crowd_is_over(&race->crowd)) {
-		if (mock_move(race->iommufd, &race->dev, race->plain) ||
-		    mock_move(race->iommufd, &race->dev, race->hwpt))
-			break;
-		goal_count(&race->goals[ROUNDS]);
+	while (!rc && !crowd_is_over(&race->crowd)) {
+		rc = mock_move(race->iommufd, &race->dev, race->plain) ?:
+		     mock_move(race->iommufd, &race->dev, race->hwpt);
+		if (!rc)
+			goal_count(&race->goals[ROUNDS]);
 	}
-	return 0;
+	return rc;
 }
 
 /* Another device comes and goes on the same page table, and asks as well. */
@@ -79,19 +80,20 @@ static int plug_for_ever(void *argument)
 {
 	struct race *race = argument;
 	struct mock_device dev;
-	int i;
+	int i, rc = 0;
 
-	while (!crowd_is_over(&race->crowd)) {
-		if (mock_domain(race->iommufd, race->hwpt, &dev))
-			break;
+	while (!rc && !crowd_is_over(&race->crowd)) {
+		rc = mock_domain(race->iommufd, race->hwpt, &dev);
+		if (rc)
+			return rc;
 		for (i = 0; i != 5; i++)
 			if (!request(race->iommufd, &dev, i))
 				goal_count(&race->goals[REQUESTS]);
-		if (mock_destroy(race->iommufd, &dev))
-			break;
-		goal_count(&race->goals[ROUNDS]);
+		rc = mock_destroy(race->iommufd, &dev);
+		if (!rc)
+			goal_count(&race->goals[ROUNDS]);
 	}
-	return 0;
+	return rc;
 }
 
 static int run_race(struct race *race, int (*const runs[])(void *),
