@@ -426,8 +426,8 @@ struct iommu_ioas_unmap {
  * to another process, as when a virtual machine monitor replaces itself.
  *
  * Only memory of files can change hands: EINVAL if any IOAS has a map that
- * IOMMU_IOAS_MAP made. It is all or nothing; ENOMEM says that the limits of the
- * calling process do not allow it.
+ * IOMMU_IOAS_MAP made, EBUSY if another thread is just making a map. It is all
+ * or nothing; ENOMEM says that the limits of the calling process do not allow it.
  */
 struct iommu_ioas_change_process {
 	__u32 size;
@@ -450,7 +450,7 @@ struct iommu_ioas_change_process {
  *
  * For programs that drive a device which nothing protects the system from: they
  * must give it physical addresses. Needs CAP_SYS_RAWIO. Memory stays where it
- * is as long as it is mapped.
+ * is as long as it is mapped and the device is attached.
  *
  * ENOTTY without CONFIG_IOMMUFD_NOIOMMU, which CONFIG_VFIO_NOIOMMU selects.
  */
@@ -1932,7 +1932,7 @@ enum iommu_stopped {
  *          seen from here
  * @__reserved: 0
  * @comm: What the thread was called, any bytes, with zeroes behind; only zeroes
- *        if @thread is 0, and of a map that was done
+ *        if it was nobody, and of a map that was done
  */
 struct iommu_record {
 	__aligned_u64 number;
